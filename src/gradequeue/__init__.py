@@ -1,0 +1,3 @@
+"""gradequeue: the `submissions` app, served alone."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+from gradequeue.cli import main
+
+main()

@@ -1,0 +1,29 @@
+"""What the service says when no view of its own did: the XQueue envelope below /xqueue/, a plain sentence elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+
+def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    if request.path.startswith("/xqueue"):
+        return JsonResponse({"return_code": 1, "content": sentence}, status=status)
+    return HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
+
+
+def bad_request(request: HttpRequest, exception: Exception, *_: Any) -> HttpResponse:
+    return _answer(request, 400, "Bad request")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None, *_: Any, **__: Any) -> HttpResponse:
+    return _answer(request, 403, "Forbidden")
+
+
+def not_found(request: HttpRequest, exception: Any = None, *_: Any) -> HttpResponse:
+    return _answer(request, 404, "There is nothing at this address")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, 500, "Internal error; nothing was changed")

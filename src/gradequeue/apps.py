@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class GradequeueConfig(AppConfig):
+    name = "gradequeue"
+    verbose_name = "gradequeue"

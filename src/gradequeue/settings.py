@@ -1,0 +1,103 @@
+"""Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from gradequeue import env
+
+PRODUCTION = env.choice("GRADEQUEUE_ENV", "local", ("local", "production")) == "production"
+DATA = env.data_folder()
+
+SECRET_KEY = env.secret_key(DATA, production=PRODUCTION)
+DEBUG = False
+ALLOWED_HOSTS = env.names("GRADEQUEUE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("GRADEQUEUE_ALLOWED_HOSTS must name the hosts served where GRADEQUEUE_ENV is production.")
+
+INSTALLED_APPS = [
+    "gradequeue",
+    "submissions",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# The XQueue paths answer with and without a slash; a redirect would lose a POST's body.
+APPEND_SLASH = True
+
+ROOT_URLCONF = "gradequeue.urls"
+WSGI_APPLICATION = "gradequeue.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.database(DATA)}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+CACHES = {"default": env.cache()}
+STORAGES = {
+    "default": env.storage(DATA),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+STATIC_URL = "/static/"
+# Straight from the installed packages: nothing has to be collected first.
+WHITENOISE_USE_FINDERS = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
+SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+# A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+        # Refused requests are part of a grader's day; their reasons are told by submissions.*.
+        "django.request": {"level": "ERROR"},
+        "django": {"handlers": [], "propagate": True},
+    },
+}

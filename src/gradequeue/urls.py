@@ -1,0 +1,19 @@
+"""The service's addresses."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from gradequeue import answers
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("xqueue/", include("submissions.urls")),
+    re_path(r"^xqueue(/.*)?$", answers.not_found),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = answers.bad_request
+handler403 = answers.forbidden
+handler404 = answers.not_found
+handler500 = answers.server_error

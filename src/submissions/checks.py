@@ -1,0 +1,63 @@
+"""What must be right before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.db import DatabaseError, connections
+from django.db.migrations.recorder import MigrationRecorder
+
+from submissions.conf import conf
+
+# edx-submissions 4.0.2 has written all of these into django_migrations; our first migration stands for them.
+REPLACED = (
+    "0001_initial",
+    "0001_squashed_0005_CreateTeamModel",
+    "0002_auto_20151119_0913",
+    "0002_team_submission_optional",
+    "0003_ensure_ascii",
+    "0003_submission_status",
+    "0004_externalgraderdetail",
+    "0004_remove_django_extensions",
+    "0005_CreateTeamModel",
+    "0005_submissionfile",
+    "0006_mariadb_uuid_conversion",
+    "0007_merge_20251020_2045",
+    "0008_externalgraderdetail_queue_key_and_more",
+)
+
+
+def register() -> None:
+    checks.register(settings_are_usable, "submissions")
+    checks.register(earlier_upgrade_is_finished, checks.Tags.database)
+
+
+def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+    return [checks.Error(sentence, id="submissions.E001") for sentence in conf.wrong()]
+
+
+def earlier_upgrade_is_finished(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
+) -> list[checks.CheckMessage]:
+    """Refuse a database that edx-submissions itself has brought only part of the way to 4.0.2."""
+    return [error for alias in databases or [] for error in _unfinished(alias)]
+
+
+def _unfinished(alias: str) -> list[checks.CheckMessage]:
+    try:
+        applied = MigrationRecorder(connections[alias]).applied_migrations()
+    except DatabaseError:  # not reachable yet: whoever needs it will say so
+        return []
+    missing = [name for name in REPLACED if ("submissions", name) not in applied]
+    if not missing or len(missing) == len(REPLACED):
+        return []
+    return [
+        checks.Error(
+            f"Database {alias!r} holds tables of an edx-submissions older than 4.0.2: {', '.join(missing)} not applied.",
+            hint="Install edx-submissions 4.0.2, run its migrate to the end, then install gradequeue again.",
+            id="submissions.E002",
+        )
+    ]

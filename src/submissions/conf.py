@@ -1,0 +1,72 @@
+"""Every setting of the app, with its type, its default and a sentence.
+
+A host sets them in its Django settings as ``SUBMISSIONS_<NAME>``; they are read on use, so that
+``override_settings`` works. ``checks.py`` refuses wrong ones at the start.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_type_hints
+
+from django.conf import settings
+
+
+class Conf:
+    LEASE_SECONDS: int = 300
+    """How long a grader may keep a job before another one may take it, where the queue does not say (seconds)."""
+
+    MAX_FAILURES: int = 5
+    """At how many failures a job is given up and waits for an operator, where the queue does not say."""
+
+    BACKOFF_SECONDS: int = 5
+    """The pause after a first failure; it doubles with each further one (seconds)."""
+
+    BACKOFF_CEILING_SECONDS: int = 300
+    """The longest such pause (seconds)."""
+
+    ANSWER_MAX_BYTES: int = 5 * 1024 * 1024
+    """The largest answer that is taken, counted as UTF-8 (bytes)."""
+
+    REQUEST_MAX_BYTES: int = 25 * 1024 * 1024
+    """The largest request of a grader that is read (bytes)."""
+
+    STRICT_QUEUES: bool = False
+    """Whether a queue must have been set up before a job may name it. If not, the first job sets it up."""
+
+    GRADER_GROUP: str = "xqueue"
+    """The group whose members may log in as graders."""
+
+    FILE_URL_SECONDS: int = 3600
+    """How much longer than the lease the address of a submitted file is good for (seconds)."""
+
+    BASE_URL: str = ""
+    """Where graders reach this server (https://queue.example.org). Empty: the host that they asked."""
+
+    POLL_NOTE_SECONDS: int = 10
+    """How often a queue's "last polled" is written at the most (seconds)."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.isupper():
+            return getattr(settings, f"SUBMISSIONS_{name}", super().__getattribute__(name))
+        return super().__getattribute__(name)
+
+    def wrong(self) -> list[str]:
+        """One sentence for each setting that has an unusable value."""
+        return [
+            f"SUBMISSIONS_{name} must be {_in_words(kind)}, not {getattr(self, name)!r}."
+            for name, kind in get_type_hints(type(self)).items()
+            if not _is(getattr(self, name), kind)
+        ]
+
+
+def _is(value: object, kind: type) -> bool:
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, kind)
+
+
+def _in_words(kind: type) -> str:
+    return {int: "a whole number above 0", bool: "True or False"}.get(kind, "a text")
+
+
+conf = Conf()

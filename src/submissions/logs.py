@@ -1,0 +1,80 @@
+"""The one file that words log lines: ids, queue and outcome. Never a key, a password, an answer or a reply."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from submissions import signals
+from submissions.models import ExternalGraderDetail
+
+logger = logging.getLogger("submissions.queue")
+
+Job = ExternalGraderDetail
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    for signal, receiver in (
+        (signals.job_enqueued, enqueued),
+        (signals.job_claimed, claimed),
+        (signals.job_completed, completed),
+        (signals.job_failed, failed),
+        (signals.job_given_up, given_up),
+        (signals.job_released, released),
+        (signals.job_retried, retried),
+        (signals.job_retired, retired),
+        (signals.claim_refused, refused),
+        (signals.file_left_behind, file_left_behind),
+    ):
+        signal.connect(receiver, dispatch_uid=f"submissions.logs.{receiver.__name__}")
+
+
+def _one_line(value: object) -> str:
+    """Text of others must not be able to begin a line of its own."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))[:300]
+
+
+def _say(level: int, what: str, job: Job, *args: object) -> None:
+    where = (job.submission_id, _one_line(job.queue_name), *map(_one_line, args))
+    logger.log(level, f"submission %s in queue %s: {what}", *where)
+
+
+def enqueued(job: Job, **_: Any) -> None:
+    _say(logging.INFO, "enqueued", job)
+
+
+def claimed(job: Job, **_: Any) -> None:
+    _say(logging.INFO, "claimed by %s, pull %s", job, job.grader, job.num_pulls)
+
+
+def completed(job: Job, points_earned: float, **_: Any) -> None:
+    _say(logging.INFO, "scored %s of %s by %s", job, points_earned, job.points_possible, job.grader)
+
+
+def failed(job: Job, **_: Any) -> None:
+    _say(logging.WARNING, "failure %s, by %s; tried again later", job, job.num_failures, job.grader)
+
+
+def given_up(job: Job, **_: Any) -> None:
+    _say(logging.ERROR, "given up after %s failures, the last by %s", job, job.num_failures, job.grader)
+
+
+def released(job: Job, **_: Any) -> None:
+    _say(logging.INFO, "given back by %s", job, job.grader)
+
+
+def retried(job: Job, **_: Any) -> None:
+    _say(logging.INFO, "put back by an operator", job)
+
+
+def retired(job: Job, reason: str, **_: Any) -> None:
+    _say(logging.INFO, "retired without a score: %s", job, reason)
+
+
+def refused(submission_id: int, reason: Exception, **_: Any) -> None:
+    logger.warning("submission %s: a grader was refused, %s", submission_id, type(reason).__name__)
+
+
+def file_left_behind(name: str, reason: Exception, **_: Any) -> None:
+    logger.error("stored file %s belongs to no submission and could not be removed: %s", _one_line(name), _one_line(reason))

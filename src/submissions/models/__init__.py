@@ -1,0 +1,40 @@
+"""The tables. Names and columns of edx-submissions stay (DESIGN section 5); what is ours is only added."""
+
+from submissions.models.delivery import Delivery, DeliveryState
+from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail, Status
+from submissions.models.fields import AnonymizedUserIDField, JSONTextField, PointsField, whole
+from submissions.models.file import SubmissionFile, get_storage, submission_file_path
+from submissions.models.items import StudentItem
+from submissions.models.queue import GraderQueue, ScoreMeaning
+from submissions.models.score import Score, ScoreAnnotation, ScoreSummary
+from submissions.models.submission import ACTIVE, DELETED, STATUS_CHOICES, Submission
+from submissions.models.team import TeamSubmission
+from submissions.signals import score_reset, score_set
+
+__all__ = [
+    "ACTIVE",
+    "DELETED",
+    "STATUS_CHOICES",
+    "AnonymizedUserIDField",
+    "DatabaseNow",
+    "Delivery",
+    "DeliveryState",
+    "ExternalGraderDetail",
+    "GraderQueue",
+    "JSONTextField",
+    "PointsField",
+    "Score",
+    "ScoreAnnotation",
+    "ScoreMeaning",
+    "ScoreSummary",
+    "Status",
+    "StudentItem",
+    "Submission",
+    "SubmissionFile",
+    "TeamSubmission",
+    "get_storage",
+    "score_reset",
+    "score_set",
+    "submission_file_path",
+    "whole",
+]

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import connections, models
+from django.db.models.functions import Now
+from django.utils.timezone import now
+
+from submissions.models.fields import PointsField
+from submissions.models.submission import Submission
+
+
+class DatabaseNow(Now):
+    """The database's clock, to the microsecond: web nodes' clocks differ (DESIGN section 3)."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+        # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
+        # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
+        return "%s", [connection.ops.adapt_datetimefield_value(now())]
+
+    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+        # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
+        return "UTC_TIMESTAMP(6)", []
+
+
+class DatabaseNowDefault(Now):
+    """The same, for a column's default: there it is the database itself that must compute it."""
+
+    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+        return "UTC_TIMESTAMP(6)", []
+
+
+class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
+    """Jobs by what can be done with them."""
+
+    def claimable(self, queue_name: str) -> ExternalGraderDetailQuerySet:
+        """Waiting, due again, or held under a lease that is over; who is next comes first."""
+        due = self.filter(queue_name=queue_name, available_at__lte=DatabaseNow())
+        return due.order_by("available_at", "id")
+
+    def waiting(self) -> ExternalGraderDetailQuerySet:
+        return self.filter(status__in=[Status.PENDING, Status.RETRY])
+
+    def locked(self, *, skip_locked: bool = False) -> ExternalGraderDetailQuerySet:
+        """These rows, locked until the transaction ends, each with the database's time as ``now``.
+
+        ``skip_locked`` passes over what others hold, where the database can (MariaDB from 10.6 on); else it waits.
+        """
+        features = connections[self.db].features
+        skip = skip_locked and features.has_select_for_update_skip_locked
+        return self.select_for_update(skip_locked=skip).annotate(now=DatabaseNow())
+
+
+class Status(models.TextChoices):
+    """Where a job stands. The words are edx-submissions' own and are stored."""
+
+    PENDING = "pending", "Pending"
+    """Never taken, or put back by an operator. Set by enqueue and retry."""
+    PULLED = "pulled", "Pulled"
+    """A grader has it, until available_at. Set by claim."""
+    RETIRED = "retired", "Retired"
+    """Finished: scored, superseded, or taken out by an operator. Nothing leaves this state."""
+    FAILED = "failed", "Failed"
+    """Given up after too many failures; waits for an operator."""
+    RETRY = "retry", "Retry"
+    """Given back or failed at; claimable again from available_at on."""
+
+
+class ExternalGraderDetail(models.Model):
+    """A job: one submission that waits for, or went through, an external grader.
+
+    Only the verbs of `submissions.queue` change it. `available_at` decides who is next:
+    NULL means that nobody is offered this job.
+    """
+
+    Status = Status
+
+    submission = models.OneToOneField(
+        Submission, on_delete=models.CASCADE, related_name="external_grader_detail"
+    )
+    queue_name = models.CharField(max_length=128)
+    # The platform's own name for the attempt; it comes back with the result.
+    queue_key = models.CharField(max_length=128, null=True)
+    grader_file_name = models.CharField(max_length=128, default="")
+    points_possible = PointsField(default=1)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    # The secret that proves a claim: new with each claim, gone when the job is given up.
+    pullkey = models.CharField(max_length=128, null=True, blank=True)
+    # What the grader sent, verbatim: the result, or the last one that could not be scored.
+    grader_reply = models.TextField(null=True, blank=True)
+    status_time = models.DateTimeField(default=now, db_index=True)
+    created_at = models.DateTimeField(default=now, db_index=True)
+    num_failures = models.PositiveIntegerField(default=0)
+
+    # From here on: ours. Each is nullable or has a database default, so that edx-submissions can still insert beside
+    # us during a migration, and what it inserts is claimable.
+    available_at = models.DateTimeField(null=True, blank=True, db_default=DatabaseNowDefault())
+    pulled_at = models.DateTimeField(null=True, blank=True)
+    returned_at = models.DateTimeField(null=True, blank=True)
+    # The name of the account that took the job last.
+    grader = models.CharField(max_length=150, default="", db_default="", blank=True)
+    num_pulls = models.PositiveIntegerField(default=0, db_default=0)
+    # Why the last grading did not end with a score, in words.
+    last_error = models.TextField(null=True, blank=True)
+    # Verbatim from the platform: what edx-submissions reduces to {"grader": ...}.
+    grader_payload = models.TextField(null=True, blank=True)
+    student_info = models.TextField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(ExternalGraderDetailQuerySet)()
+
+    class Meta:
+        app_label = "submissions"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["queue_name", "status", "status_time"]),
+            # The claim walks this one and nothing else; id makes the order of equal moments certain.
+            models.Index(fields=["queue_name", "available_at", "id"], name="submissions_claim_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Job {self.submission_id} in {self.queue_name}: {self.status}"
+
+    @classmethod
+    def create_from_uuid(cls, submission_uuid: uuid.UUID | str, **kwargs: Any) -> ExternalGraderDetail:
+        """Make the job of an existing submission (edx-submissions' door; `queue.enqueue` is ours)."""
+        return cls.objects.create(submission=Submission.objects.get(uuid=submission_uuid), **kwargs)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.db import models
+
+from submissions.models.fields import AnonymizedUserIDField
+
+
+class StudentItem(models.Model):
+    """One item (a problem) of one course, for one learner."""
+
+    student_id = AnonymizedUserIDField()
+    course_id = models.CharField(max_length=255, db_index=True)
+    item_id = models.CharField(max_length=255, db_index=True)
+    item_type = models.CharField(max_length=100)
+
+    class Meta:
+        app_label = "submissions"
+        unique_together = (("course_id", "student_id", "item_id"),)
+
+    def __str__(self) -> str:
+        return f"({self.student_id}, {self.course_id}, {self.item_type}, {self.item_id})"
+
+    def __repr__(self) -> str:
+        return repr(self.student_item_dict)
+
+    @property
+    def student_item_dict(self) -> dict[str, str]:
+        return {
+            "student_id": self.student_id,
+            "course_id": self.course_id,
+            "item_id": self.item_id,
+            "item_type": self.item_type,
+        }

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import reprlib
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, URLValidator
+from django.db import models
+
+from submissions.conf import conf
+from submissions.errors import BadReply
+from submissions.models.fields import whole
+
+
+class ScoreMeaning(models.TextChoices):
+    """What the number in a grader's reply means."""
+
+    RATIO = "ratio", "Share of the points, 0 to 1"
+    POINTS = "points", "Points"
+
+
+class GraderQueue(models.Model):
+    """The settings of one queue. An empty number means: as SUBMISSIONS_* says."""
+
+    name = models.CharField(max_length=128, unique=True)
+    lease_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How long a grader may keep a job before another one may take it (seconds).",
+    )
+    max_failures = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="At how many failures a job is given up and waits for an operator.",
+    )
+    backoff_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The pause after a first failure; it doubles with each further one (seconds)."
+    )
+    score_meaning = models.CharField(
+        max_length=10,
+        choices=ScoreMeaning.choices,
+        default=ScoreMeaning.RATIO,
+        help_text="What the number in a grader's reply means.",
+    )
+    supersede = models.BooleanField(
+        default=False, help_text="A newer submission of a learner to an item retires the older ones that still wait."
+    )
+    paused = models.BooleanField(default=False, help_text="Graders are told that the queue is empty.")
+    initial_delay_seconds = models.PositiveIntegerField(
+        default=0, help_text="How long a new job waits before it is offered (seconds)."
+    )
+    push_url = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Where jobs are sent, for a grader that is pushed to; empty: graders pull.",
+    )
+    graders = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="granted_queues",
+        help_text="Who may pull; nobody listed: every grader.",
+    )
+    last_polled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_polled_by = models.CharField(max_length=150, blank=True, default="", editable=False)
+
+    class Meta:
+        app_label = "submissions"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def lease(self) -> int:
+        """How long a claim holds (seconds)."""
+        return self.lease_seconds or int(conf.LEASE_SECONDS)
+
+    @property
+    def failure_limit(self) -> int:
+        return self.max_failures or int(conf.MAX_FAILURES)
+
+    def points(self, score: object, possible: float) -> float:
+        """What the number in a reply is worth, in points; BadReply where it is no score (DESIGN section 3, Scores)."""
+        if isinstance(score, bool) or not isinstance(score, int | float) or score != score:  # noqa: PLR0124 - NaN
+            raise BadReply(f"The score must be a number, not {reprlib.repr(score)}.")
+        top = 1 if self.score_meaning == ScoreMeaning.RATIO else possible
+        if not 0 <= score <= top:
+            raise BadReply(f"The score must be between 0 and {top:g}, not {reprlib.repr(score)}.")
+        # In decimals: 0.07 of 100 points are 7, not 7.000000000000001.
+        worth = Decimal(repr(score)) * (Decimal(repr(possible)) if self.score_meaning == ScoreMeaning.RATIO else 1)
+        return whole(float(worth)) or 0
+
+    def backoff(self, failures: int) -> int:
+        """The pause after the `failures`-th failure (seconds)."""
+        first = conf.BACKOFF_SECONDS if self.backoff_seconds is None else self.backoff_seconds
+        # min() over the exponent first: two to the power of a hostile counter must not be computed.
+        return int(min(first * 2 ** min(max(failures - 1, 0), 30), conf.BACKOFF_CEILING_SECONDS))

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from django.utils.timezone import now
+
+from submissions.models.fields import AnonymizedUserIDField, PointsField
+from submissions.models.items import StudentItem
+from submissions.models.submission import Submission
+
+
+class Score(models.Model):
+    """What a learner scored for an item at a moment; never changed afterwards. Points, not a share."""
+
+    student_item = models.ForeignKey(StudentItem, on_delete=models.CASCADE)
+    submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE)
+    points_earned = PointsField(default=0)
+    points_possible = PointsField(default=0)
+    created_at = models.DateTimeField(editable=False, default=now, db_index=True)
+    # Scores older than the newest row with this flag no longer count.
+    reset = models.BooleanField(default=False)
+
+    # Not a column. Graders' results come in any order; what a person or platform sets is always the latest.
+    keeps_order_of_attempts = False
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"{self.points_earned}/{self.points_possible}"
+
+    @property
+    def submission_uuid(self) -> str | None:
+        return str(self.submission.uuid) if self.submission is not None else None
+
+    def to_float(self) -> float | None:
+        """Share of the points possible; None for a hidden score."""
+        return None if self.is_hidden() else float(self.points_earned) / self.points_possible
+
+    def is_hidden(self) -> bool:
+        """By convention of edx-submissions, a score out of 0 is not shown."""
+        return self.points_possible == 0
+
+    @classmethod
+    def create_reset_score(cls, student_item: StudentItem) -> Score:
+        return cls.objects.create(student_item=student_item, reset=True)
+
+
+class ScoreSummary(models.Model):
+    """The highest and the latest score of a learner for an item."""
+
+    student_item = models.OneToOneField(StudentItem, on_delete=models.CASCADE)
+    highest = models.ForeignKey(Score, related_name="+", on_delete=models.CASCADE)
+    latest = models.ForeignKey(Score, related_name="+", on_delete=models.CASCADE)
+
+    class Meta:
+        app_label = "submissions"
+        verbose_name_plural = "Score Summaries"
+
+    def take_in(self, score: Score) -> None:
+        """Let `score` be the latest, and the highest if it is; do not save."""
+        if not (score.keeps_order_of_attempts and _is_of_older_attempt(score, self.latest)):
+            self.latest = score
+        share, best = score.to_float(), self.highest.to_float()
+        if score.reset or (share is not None and (best is None or share > best)):
+            self.highest = score
+
+
+def _is_of_older_attempt(score: Score, other: Score) -> bool:
+    if score.submission is None or other.submission is None:
+        return False
+    return _order(score.submission) < _order(other.submission)
+
+
+def _order(submission: Submission) -> tuple[int, int]:
+    return (submission.attempt_number, submission.pk)
+
+
+@receiver(post_save, sender=Score)
+def update_score_summary(instance: Score, raw: bool = False, **_: Any) -> None:
+    """Keep the summary in step with a new score, in the score's own transaction."""
+    if raw:
+        return
+    # Insert-or-ignore first: two first scores at once then meet at the unique index instead of both inserting.
+    first = ScoreSummary(student_item_id=instance.student_item_id, highest=instance, latest=instance)
+    summaries = ScoreSummary.objects.filter(student_item_id=instance.student_item_id)
+    if not summaries.exists():
+        ScoreSummary.objects.bulk_create([first], ignore_conflicts=True)
+    # Only this row is locked (no `of=`, MariaDB has none): what it points to is fetched afterwards.
+    summary = summaries.select_for_update().get()
+    if instance.pk not in (summary.highest_id, summary.latest_id):
+        summary.take_in(instance)
+        summary.save(update_fields=["highest", "latest"])
+
+
+class ScoreAnnotation(models.Model):
+    """Why a score is what it is, where a person decided it."""
+
+    score = models.ForeignKey(Score, on_delete=models.CASCADE)
+    annotation_type = models.CharField(max_length=255, db_index=True)
+    creator = AnonymizedUserIDField()
+    reason = models.TextField()
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"{self.annotation_type} by {self.creator}"

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import models
+from django.utils.functional import classproperty
+from django.utils.timezone import now
+
+from submissions.conf import conf
+from submissions.models.fields import JSONTextField
+from submissions.models.items import StudentItem
+
+DELETED = "D"
+ACTIVE = "A"
+STATUS_CHOICES = ((DELETED, "Deleted"), (ACTIVE, "Active"))
+
+
+class SoftDeletedManager(models.Manager[Any]):
+    """Leaves out the rows that somebody deleted."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().exclude(status=DELETED)
+
+
+class Submission(models.Model):
+    """One attempt of one learner at one item. It is never changed after it was made, only soft-deleted."""
+
+    uuid = models.UUIDField(db_index=True, default=uuid4)
+    student_item = models.ForeignKey(StudentItem, on_delete=models.CASCADE)
+    attempt_number = models.PositiveIntegerField()
+    submitted_at = models.DateTimeField(default=now, db_index=True)
+    created_at = models.DateTimeField(editable=False, default=now, db_index=True)
+    answer = JSONTextField(blank=True, db_column="raw_answer")
+    status = models.CharField(max_length=1, choices=STATUS_CHOICES, default=ACTIVE)
+    team_submission = models.ForeignKey(
+        "submissions.TeamSubmission",
+        related_name="submissions",
+        null=True,
+        blank=True,
+        db_index=True,
+        on_delete=models.SET_NULL,
+    )
+
+    objects = SoftDeletedManager()
+    _objects = models.Manager()
+
+    class Meta:
+        app_label = "submissions"
+        ordering = ["-submitted_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Submission {self.uuid}"
+
+    def __repr__(self) -> str:
+        return f"<Submission {self.pk} {self.uuid} attempt {self.attempt_number}>"
+
+    @classproperty
+    def MAXSIZE(cls) -> int:  # noqa: N802, N805 - edx-submissions' public name; a property of the class
+        """The largest answer that is taken (bytes of UTF-8)."""
+        return int(conf.ANSWER_MAX_BYTES)
+
+    @staticmethod
+    def get_cache_key(sub_uuid: UUID | str) -> str:
+        return f"submissions.submission.{sub_uuid}"

@@ -1,0 +1,415 @@
+"""The moves of a job. Every change of a job's state is one of these functions, in one transaction.
+
+    enqueue --> pending --claim--> pulled --complete--> retired
+                   ^                |  ^
+                   |          fail  |  | claim          (a lease that ran out is claimable again)
+                   |                v  |
+         retry,    |               retry
+        operator   |                |  too many failures
+                   +---- failed <---+
+
+`supersede` and `retire` end a job without a score; `release` ends a claim without a failure. ``docs/states.md`` has
+the table of moves, ``tests/queue/test_states.py`` runs each of them.
+
+A job is known to all callers by the id of its submission. A *key* proves a claim: each claim draws a new one, and it
+is good until the next claim or until the job is given up. Time is the database's, read with the lock.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q
+from django.utils.crypto import constant_time_compare
+
+from submissions import files as stored_files
+from submissions import signals
+from submissions.conf import conf
+from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed, QueueError, UnknownJob, UnknownQueue
+from submissions.models import (
+    DELETED,
+    DatabaseNow,
+    DeliveryState,
+    ExternalGraderDetail,
+    GraderQueue,
+    Score,
+    Status,
+    Submission,
+)
+from submissions.serializers import validated_job
+from submissions.transactions import in_transaction
+
+Job = ExternalGraderDetail
+
+
+@in_transaction
+def enqueue(
+    submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any
+) -> Job:
+    """Make the job of `submission`: all of it, with all its files, or nothing.
+
+    `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
+    file names to bytes, text, or anything that can be read.
+    Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError.
+    """
+    values = validated_job(queue_name=queue_name, **fields)
+    queue = _queue_for_enqueue(values["queue_name"])
+    due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
+    job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
+    job.save(force_insert=True)
+    stored_files.store(job, files or {})
+    if queue.supersede:
+        supersede(job)
+    signals.announce(signals.job_enqueued, job=job)
+    return job
+
+
+def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
+    """Hand out up to `limit` jobs to the account `grader`; an empty list where nothing is due.
+
+    The jobs come with ``submission`` and its ``student_item``. Raises UnknownQueue.
+    """
+    queue = _queue_for(queue_name, grader)
+    if queue.pk:
+        _note_poll(queue, grader)
+    return [] if queue.paused else _claim(queue, grader, limit)
+
+
+@in_transaction
+def _claim(queue: GraderQueue, grader: str, limit: int) -> list[Job]:
+    taken: list[Job] = []
+    while len(taken) < limit:
+        due = list(Job.objects.claimable(queue.name).locked(skip_locked=True)[: limit - len(taken)])
+        if not due:
+            break
+        # Each row that is not handed out leaves the index that the claim walks, so this ends.
+        _attach_submissions(due)
+        taken += [job for job in due if _hand_out(job, queue, grader)]
+    return taken
+
+
+def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
+    if job.status in (Status.RETIRED, Status.FAILED):
+        # edx-submissions, still running beside us during an upgrade, knows no available_at.
+        _move(job, job.status, available_at=None)
+        return False
+    if job.submission.status == DELETED:
+        _retire(job, "The submission was deleted.")
+        return False
+    if job.status == Status.PULLED:
+        job.num_failures += 1
+        job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
+        if job.num_failures >= queue.failure_limit:
+            _give_up(job, job.last_error)
+            return False
+    _move(
+        job,
+        Status.PULLED,
+        pullkey=secrets.token_urlsafe(32),
+        available_at=job.now + timedelta(seconds=queue.lease),
+        pulled_at=job.now,
+        grader=grader,
+        num_pulls=job.num_pulls + 1,
+        num_failures=job.num_failures,
+        last_error=job.last_error,
+    )
+    signals.announce(signals.job_claimed, job=job)
+    return True
+
+
+def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
+    """End a claim with a score. `score` is what the reply says, `reply` the grader's text, kept verbatim.
+
+    The same reply again with the same key is the same result. Raises UnknownJob, LeaseLost, AlreadyGraded, and
+    BadReply for what is no score in this queue: the failure is then already counted.
+    """
+    with _refusals_told(submission_id):
+        outcome = _complete(submission_id, key, score, reply)
+        if isinstance(outcome, QueueError):
+            # Raised only now: inside, it would roll back the failure that it tells of.
+            raise outcome
+    return outcome
+
+
+@in_transaction
+def _complete(submission_id: int, key: str, score: object, reply: str) -> Job | QueueError:
+    job = _held(submission_id, key)
+    if job.status == Status.RETIRED:
+        return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
+    _attach_submissions([job], without="answer")
+    if job.submission.status == DELETED:
+        _retire(job, "The submission was deleted.")
+        return LeaseLost("The submission was deleted; nobody waits for its result.")
+    queue = _settings_of(job.queue_name)
+    try:
+        points = queue.points(score, job.points_possible)
+    except BadReply as bad:
+        _count_failure(job, queue, str(bad), reply)
+        return bad
+    _record_score(job, points)
+    _move(job, Status.RETIRED, grader_reply=reply, returned_at=job.now, available_at=None, last_error=None)
+    _make_deliveries_due(job)
+    signals.announce(signals.job_completed, job=job, points_earned=points)
+    return job
+
+
+def fail(submission_id: int, key: str, *, reason: str, reply: str | None = None) -> Job:
+    """End a claim without a score: try again later, or give up at the queue's limit.
+
+    `reason` is for the operator; `reply` is kept, if there was one. Counted once per claim, however often it is said.
+    Raises UnknownJob, LeaseLost, AlreadyGraded.
+    """
+    with _refusals_told(submission_id):
+        return _fail(submission_id, key, reason, reply)
+
+
+@in_transaction
+def _fail(submission_id: int, key: str, reason: str, reply: str | None) -> Job:
+    job = _held(submission_id, key)
+    if job.status == Status.RETIRED:
+        raise AlreadyGraded
+    _count_failure(job, _settings_of(job.queue_name), reason, reply)
+    return job
+
+
+def release(submission_id: int, key: str) -> Job:
+    """Give a claimed job back, uncounted; it is due at once. Raises UnknownJob, LeaseLost, AlreadyGraded."""
+    with _refusals_told(submission_id):
+        return _release(submission_id, key)
+
+
+@in_transaction
+def _release(submission_id: int, key: str) -> Job:
+    job = _held(submission_id, key)
+    if job.status == Status.RETIRED:
+        raise AlreadyGraded
+    if job.status == Status.PULLED:
+        _let_go(job)
+    return job
+
+
+@in_transaction
+def release_lease(submission_id: int) -> Job:
+    """Take a job away from the grader that holds it, for an operator. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "released", Status.PULLED)
+    _let_go(job)
+    return job
+
+
+@in_transaction
+def retry(submission_id: int) -> Job:
+    """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "retried", Status.FAILED)
+    _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None)
+    signals.announce(signals.job_retried, job=job)
+    return job
+
+
+@in_transaction
+def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job:
+    """End an unfinished job without a score, for an operator; `reason` is kept. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "retired", Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
+    _retire(job, reason)
+    return job
+
+
+@in_transaction
+def supersede(newer: Job) -> int:
+    """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
+
+    What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
+    """
+    older = Job.objects.waiting().filter(
+        submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
+    )
+    waiting = list(Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True))
+    for job in waiting:
+        _retire(job, f"Superseded by submission {newer.submission_id}.")
+    return len(waiting)
+
+
+def depth(queue_name: str, *, grader: str | None = None) -> int:
+    """How many jobs a claim would find now. Raises UnknownQueue, also where `grader` may not know of the queue."""
+    queue = _settings_of(queue_name) if grader is None else _queue_for(queue_name, grader)
+    if not queue.pk:
+        raise UnknownQueue
+    return 0 if queue.paused else Job.objects.claimable(queue_name).count()
+
+
+def queues_of(grader: str) -> list[str]:
+    """The names of the queues that this account may pull from, sorted."""
+    return list(_with_grants(grader).filter(Q(restricted=False) | Q(granted=True)).values_list("name", flat=True))
+
+
+# What the verbs are made of. ----------------------------------------------------------------------------------------
+
+
+def _locked(submission_id: int) -> Job:
+    job = Job.objects.filter(submission_id=submission_id).locked().first()
+    if job is None:
+        raise UnknownJob
+    return job
+
+
+def _held(submission_id: int, key: str) -> Job:
+    """The job, locked, if `key` is its key: good in pulled and retry, and remembered with the score."""
+    job = _locked(submission_id)
+    held = job.status in (Status.PULLED, Status.RETRY, Status.RETIRED) and job.pullkey
+    if not held or not constant_time_compare(key.encode("utf-8", "replace"), str(job.pullkey).encode()):
+        raise LeaseLost
+    return job
+
+
+def _require(job: Job, done: str, *statuses: Status) -> None:
+    if job.status not in statuses:
+        raise NotAllowed(f"Submission {job.submission_id} is {job.status}; only {_listed(statuses)} can be {done}.")
+
+
+def _listed(statuses: tuple[Status, ...]) -> str:
+    return " or ".join(statuses)
+
+
+def _move(job: Job, status: str, **changes: Any) -> None:
+    if status != job.status:
+        changes["status_time"] = job.now
+    job.status = status
+    for name, value in changes.items():
+        setattr(job, name, value)
+    job.save(update_fields=["status", *changes])
+
+
+def _let_go(job: Job) -> None:
+    _move(job, Status.RETRY, available_at=job.now)
+    signals.announce(signals.job_released, job=job)
+
+
+def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None) -> None:
+    """Once per claim: in `retry` this claim's failure (or its release) was already written down."""
+    kept = {"last_error": reason} | ({} if reply is None else {"grader_reply": reply})
+    if job.status == Status.RETRY:
+        _move(job, Status.RETRY, **kept)
+        return
+    job.num_failures += 1
+    if job.num_failures >= queue.failure_limit:
+        _give_up(job, reason, returned_at=job.now, **kept)
+        return
+    due = job.now + timedelta(seconds=queue.backoff(job.num_failures))
+    _move(job, Status.RETRY, available_at=due, num_failures=job.num_failures, returned_at=job.now, **kept)
+    signals.announce(signals.job_failed, job=job, reason=reason)
+
+
+def _give_up(job: Job, reason: str, **changes: Any) -> None:
+    changes["last_error"] = reason
+    _move(job, Status.FAILED, available_at=None, pullkey=None, num_failures=job.num_failures, **changes)
+    signals.announce(signals.job_given_up, job=job, reason=reason)
+
+
+def _retire(job: Job, reason: str) -> None:
+    _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason)
+    signals.announce(signals.job_retired, job=job, reason=reason)
+
+
+def _record_score(job: Job, points: float) -> None:
+    item = job.submission.student_item
+    score = Score(
+        student_item=item, submission=job.submission, points_earned=points, points_possible=job.points_possible
+    )
+    score.keeps_order_of_attempts = True
+    score.save(force_insert=True)
+    signals.announce(
+        signals.score_set,
+        points_possible=job.points_possible,
+        points_earned=points,
+        anonymous_user_id=item.student_id,
+        course_id=item.course_id,
+        item_id=item.item_id,
+        created_at=score.created_at,
+    )
+
+
+def _make_deliveries_due(job: Job) -> None:
+    job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
+
+
+def _attach_submissions(jobs: list[Job], *, without: str = "") -> None:
+    """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
+    rows = Submission._objects.select_related("student_item").defer(*filter(None, [without]))
+    found = rows.in_bulk([job.submission_id for job in jobs])
+    for job in jobs:
+        job.submission = found[job.submission_id]
+
+
+def _same_reply(first: str | None, second: str) -> bool:
+    if first == second:
+        return True
+    try:  # A client that sends again may write the same JSON anew.
+        return bool(json.loads(first or "") == json.loads(second))
+    except (ValueError, RecursionError):
+        return False
+
+
+@contextmanager
+def _refusals_told(submission_id: int) -> Iterator[None]:
+    try:
+        yield
+    except QueueError as refusal:
+        signals.claim_refused.send_robust(sender=None, submission_id=submission_id, reason=refusal)
+        raise
+
+
+# Queues. ------------------------------------------------------------------------------------------------------------
+
+
+def _settings_of(queue_name: str) -> GraderQueue:
+    """The queue's row, or one with the defaults, unsaved."""
+    return GraderQueue.objects.filter(name=queue_name).first() or GraderQueue(name=queue_name)
+
+
+def _queue_for_enqueue(queue_name: str) -> Any:
+    """The queue's row with the time as ``now``; set up by its first job, unless the registry is strict."""
+    queues = GraderQueue.objects.filter(name=queue_name).annotate(now=DatabaseNow())
+    queue = queues.first()
+    if queue is None and conf.STRICT_QUEUES:
+        raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")
+    if queue is None:
+        GraderQueue.objects.get_or_create(name=queue_name)
+        queue = queues.get()
+    return queue
+
+
+def _queue_for(queue_name: str, grader: str) -> Any:
+    """The queue as `grader` may see it. Unknown ones look empty, unless the registry is strict."""
+    if not queue_name.isprintable():
+        raise UnknownQueue  # enqueue takes no such name, and PostgreSQL refuses to compare with NUL
+    queue = _with_grants(grader).filter(name=queue_name).annotate(now=DatabaseNow()).first()
+    if queue is None:
+        if conf.STRICT_QUEUES:
+            raise UnknownQueue
+        return GraderQueue(name=queue_name)
+    if queue.restricted and not queue.granted:
+        raise UnknownQueue
+    return queue
+
+
+def _with_grants(grader: str) -> Any:
+    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
+    username = get_user_model().USERNAME_FIELD
+    own = grants.filter(**{f"{get_user_model()._meta.model_name}__{username}": grader})
+    return GraderQueue.objects.annotate(restricted=Exists(grants), granted=Exists(own))
+
+
+def _note_poll(queue: Any, grader: str) -> None:
+    """Now and then, not with every poll: a busy queue's row must not be written thousands of times."""
+    stale = queue.now - timedelta(seconds=conf.POLL_NOTE_SECONDS)
+    if queue.last_polled_at is None or queue.last_polled_at < stale:
+        still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
+        GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=queue.now, last_polled_by=grader)

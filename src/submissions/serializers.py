@@ -1,0 +1,199 @@
+"""Plain data in, checked; rows out, as the plain dicts of edx-submissions' API."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.fields import ProhibitSurrogateCharactersValidator
+
+from submissions.errors import ExternalGraderQueueEmptyError, SubmissionRequestError
+from submissions.models import Score, ScoreAnnotation, StudentItem, Submission, TeamSubmission, whole
+
+
+class RawField(serializers.Field):  # type: ignore[type-arg]
+    """A value that is JSON already and goes through untouched."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class VerbatimField(serializers.CharField):
+    """Text exactly as it came; anything else that is JSON is written as JSON."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, allow_null=True, default=None, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, str):
+            return data
+        try:
+            return json.dumps(data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise serializers.ValidationError("Must be text or JSON.") from error
+
+
+class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
+    """A finite number above 0; a fraction is kept."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            raise serializers.ValidationError("Must be a number.")
+        try:
+            points = float(data)
+        except OverflowError:
+            points = math.inf
+        if not 0 < points < math.inf:
+            raise serializers.ValidationError("Must be a finite number above 0.")
+        return whole(points) or points
+
+    def to_representation(self, value: float) -> float:
+        return value
+
+
+class JobSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """The arguments of a new job."""
+
+    queue_name = serializers.CharField(max_length=128, trim_whitespace=False)
+    queue_key = VerbatimField(max_length=128)
+    grader_file_name = VerbatimField(max_length=128)
+    points_possible = PointsPossibleField(default=1)
+    grader_payload = VerbatimField()
+    student_info = VerbatimField()
+
+    def validate_queue_name(self, name: str) -> str:
+        if not name.isprintable() or name != name.strip():
+            raise serializers.ValidationError("Must be printable text that neither begins nor ends with a space.")
+        return name
+
+    def validate_grader_file_name(self, name: str | None) -> str:
+        return name or ""
+
+
+def validated_job(**fields: Any) -> dict[str, Any]:
+    """`fields` of a new job, checked and complete. Raises ExternalGraderQueueEmptyError, SubmissionRequestError."""
+    if fields.get("queue_name") in (None, ""):
+        raise ExternalGraderQueueEmptyError("The parameter queue_name can not be empty.")
+    unknown = set(fields) - set(JobSerializer().fields)
+    if unknown:
+        raise SubmissionRequestError(field_errors={name: ["There is no such argument."] for name in sorted(unknown)})
+    job = JobSerializer(data=fields)
+    if not job.is_valid():
+        raise SubmissionRequestError(field_errors=job.errors)
+    return dict(job.validated_data)
+
+
+class StudentItemSerializer(serializers.ModelSerializer[StudentItem]):
+    class Meta:
+        model = StudentItem
+        fields = ("student_id", "course_id", "item_id", "item_type")
+        # Uniqueness is the database's to decide: a look before the insert is only a race.
+        validators: tuple[Any, ...] = ()
+
+
+class SubmissionSerializer(serializers.ModelSerializer[Submission]):
+    # format=None: datetimes, not text. DRF no longer refuses negative PositiveIntegers by itself.
+    submitted_at = serializers.DateTimeField(format=None, required=False)
+    created_at = serializers.DateTimeField(format=None, required=False)
+    attempt_number = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
+    answer = RawField()
+    team_submission_uuid = serializers.SlugRelatedField(
+        slug_field="uuid",
+        source="team_submission",
+        queryset=TeamSubmission.objects.all(),
+        allow_null=True,
+        required=False,
+    )
+
+    class Meta:
+        model = Submission
+        fields = (
+            "uuid",
+            "student_item",
+            "attempt_number",
+            "submitted_at",
+            "created_at",
+            "answer",
+            "team_submission_uuid",
+        )
+
+    def validate_answer(self, value: Any) -> Any:
+        try:
+            size = len(_text_of(value).encode("utf-8", "surrogatepass"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise serializers.ValidationError("Answer value must be JSON-serializable") from error
+        if size > Submission.MAXSIZE:
+            raise serializers.ValidationError(
+                f"Maximum answer size exceeded: {size} bytes, where {Submission.MAXSIZE} are allowed."
+            )
+        return value
+
+
+def _text_of(answer: Any) -> str:
+    # NaN and Infinity are not JSON, and what follows us could not read them.
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, allow_nan=False)
+
+
+class ScoreAnnotationSerializer(serializers.ModelSerializer[ScoreAnnotation]):
+    class Meta:
+        model = ScoreAnnotation
+        fields = ("creator", "reason", "annotation_type")
+
+
+class PointsSerializerField(serializers.FloatField):
+    """Points at 0 or above, finite; whole ones as int."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        points = super().to_internal_value(data)
+        if not math.isfinite(points):
+            self.fail("invalid")
+        return whole(points) or 0
+
+    def to_representation(self, value: Any) -> float:
+        return whole(super().to_representation(value)) or 0
+
+
+class UnannotatedScoreSerializer(serializers.ModelSerializer[Score]):
+    created_at = serializers.DateTimeField(format=None, required=False)
+    points_earned = PointsSerializerField()
+    points_possible = PointsSerializerField()
+
+    class Meta:
+        model = Score
+        fields: tuple[str, ...] = (
+            "student_item",
+            "submission",
+            "points_earned",
+            "points_possible",
+            "created_at",
+            "submission_uuid",
+        )
+
+
+class ScoreSerializer(UnannotatedScoreSerializer):
+    annotations = serializers.SerializerMethodField()
+
+    class Meta(UnannotatedScoreSerializer.Meta):
+        fields = (*UnannotatedScoreSerializer.Meta.fields, "annotations")
+
+    def get_annotations(self, score: Score) -> list[dict[str, Any]]:
+        return [dict(ScoreAnnotationSerializer(row).data) for row in score.scoreannotation_set.all()]
+
+
+def storable(text: str) -> bool:
+    """Whether every database can keep `text`: no NUL, no lone surrogate."""
+    try:
+        ProhibitSurrogateCharactersValidator()(text)
+    except serializers.ValidationError:
+        return False
+    return "\0" not in text

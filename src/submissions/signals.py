@@ -1,0 +1,36 @@
+"""What this app announces.
+
+``score_set`` and ``score_reset`` are edx-submissions' own and go to the platform. The others tell what
+the queue did, after the transaction that did it was committed; ``logs.py`` puts them into words. A receiver that
+raises undoes nothing: what must reach a platform travels as a Delivery.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import Signal
+
+# points_possible, points_earned, anonymous_user_id, course_id, item_id, created_at
+score_set = Signal()
+# anonymous_user_id, course_id, item_id, created_at
+score_reset = Signal()
+
+# Each of these carries job (a row as it was written), and what its comment names.
+job_enqueued = Signal()
+job_claimed = Signal()  # grader
+job_completed = Signal()  # points_earned
+job_failed = Signal()  # reason; job.status says whether it is tried again
+job_released = Signal()
+job_retried = Signal()
+job_retired = Signal()  # reason
+job_given_up = Signal()  # reason
+file_left_behind = Signal()  # name, reason: a stored file that no row names could not be removed
+claim_refused = Signal()  # submission_id, reason: a grader's word was not accepted
+
+
+def announce(signal: Signal, **facts: Any) -> None:
+    """Send `signal` once the transaction is committed; a receiver's exception is logged, not raised."""
+    transaction.on_commit(partial(signal.send_robust, sender=None, **facts), robust=True)

@@ -1,0 +1,53 @@
+"""One verb, one transaction, and again where the database asks for it."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connections, router, transaction
+
+from submissions.models import ExternalGraderDetail
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ATTEMPTS = 8
+# MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read.
+MYSQL_CODES = {1205, 1213, 1020}
+# PostgreSQL: serialization failure, deadlock.
+SQLSTATES = {"40001", "40P01"}
+
+
+def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
+    """Run `verb` in one transaction, and again when somebody else's stood in its way.
+
+    Inside a transaction of the caller's it joins that one and is tried only once: what the caller did before
+    would be lost with a rollback, so trying again is the caller's to decide.
+    """
+
+    @functools.wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        using = router.db_for_write(ExternalGraderDetail)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with transaction.atomic(using=using):
+                    return verb(*args, **kwargs)
+            except OperationalError as error:
+                if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
+                    raise
+            # With jitter: two that met in a deadlock must not meet again.
+            time.sleep(random.uniform(0.002, 0.01) * 2**attempt)  # noqa: S311 - no secret
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def is_passing(error: OperationalError) -> bool:
+    """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
+    if getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
+        return True
+    return bool(error.args) and (error.args[0] in MYSQL_CODES or "is locked" in str(error.args[0]))

@@ -1,0 +1,248 @@
+"""The endpoints of the dialect. Each one is: parse, one verb of the queue, reply."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import quote
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.http.multipartparser import MultiPartParserError
+from django.middleware.csrf import get_token
+from rest_framework import exceptions, negotiation, parsers, renderers, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from submissions import api, queue
+from submissions.conf import conf
+from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob, UnknownQueue
+from submissions.models import ExternalGraderDetail
+from submissions.permissions import IsXQueueUser
+from submissions.xqueue import sessions, wire
+
+logger = logging.getLogger("submissions.xqueue")
+
+# Never 401 or 403 for these: a watcher would take it for a lost session and log in again, for ever.
+REFUSALS: dict[type[QueueError], tuple[int, str]] = {
+    UnknownJob: (404, "Submission does not exist"),
+    LeaseLost: (409, "Incorrect key for submission"),
+    AlreadyGraded: (409, "Submission was already graded with another result"),
+}
+
+
+class JSONAlways(negotiation.BaseContentNegotiation):
+    """Whatever `Accept` says: clients of this protocol understand one format."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return negotiation.DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class XQueueViewSet(viewsets.ViewSet):
+    """login, logout, status, get_queuelen, get_submission, put_result."""
+
+    authentication_classes = [sessions.GraderSession]
+    permission_classes = [IsXQueueUser]
+    throttle_classes = []
+    renderer_classes = [renderers.JSONRenderer]
+    parser_classes = [parsers.FormParser, parsers.MultiPartParser, parsers.JSONParser]
+    content_negotiation_class = JSONAlways
+    http_method_names = ["get", "post", "head"]
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        # The verbs bring their own transactions; one around the whole request (ATOMIC_REQUESTS) would hold locks
+        # while the reply is written, and undo a failure that was already told.
+        return transaction.non_atomic_requests(super().as_view(actions, **initkwargs))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            raise exceptions.PermissionDenied("Requests from other sites are refused")
+        if _declared_length(request) > int(conf.REQUEST_MAX_BYTES):
+            raise RequestDataTooBig
+        super().initial(request, *args, **kwargs)
+        if request.method not in self._allowed():
+            # DRF answers HEAD with whatever answers GET, and here GET takes a job.
+            self.http_method_not_allowed(request)
+
+    @action(detail=False, methods=["get", "post"], url_name="login", permission_classes=[AllowAny])
+    def login(self, request: Request) -> Response:
+        if request.method == "GET":
+            get_token(request._request)  # sets the cookie that newer watchers look for
+            return _refused(200, "login_required")
+        fields = _fields(request)
+        username, password = fields.get("username"), fields.get("password")
+        if not (isinstance(username, str) and isinstance(password, str) and username and password):
+            return _refused(400, "Insufficient login info")
+        if not sessions.begin(request._request, username, password):
+            return _refused(401, "Incorrect login credentials")
+        return _ok("Logged in")
+
+    @action(detail=False, methods=["get", "post"], url_name="logout", permission_classes=[AllowAny])
+    def logout(self, request: Request) -> Response:
+        sessions.end(request._request)
+        return _ok("Goodbye")
+
+    @action(
+        detail=False,
+        methods=["get", "post"],
+        url_name="status",
+        authentication_classes=[],
+        permission_classes=[AllowAny],
+    )
+    def status(self, request: Request) -> Response:
+        return _ok("OK")
+
+    @action(detail=False, methods=["get"], url_name="get_queuelen")
+    def get_queuelen(self, request: Request) -> Response:
+        queue_name = request.query_params.get("queue_name")
+        if not queue_name:
+            return _refused(400, "'get_queuelen' must provide parameter 'queue_name'")
+        grader = request.user.get_username()
+        try:
+            return _ok(queue.depth(queue_name, grader=grader))
+        except UnknownQueue:
+            return _refused(200, f"Valid queue names are: {', '.join(queue.queues_of(grader))}")
+
+    @action(detail=False, methods=["get"], url_name="get_submission")
+    def get_submission(self, request: Request) -> Response:
+        queue_name = request.query_params.get("queue_name")
+        if not queue_name:
+            return _refused(400, "'get_submission' must provide parameter 'queue_name'")
+        try:
+            jobs = queue.claim(queue_name, grader=request.user.get_username())
+        except UnknownQueue:
+            return _refused(200, f"Queue '{queue_name}' not found")
+        if not jobs:
+            return _refused(200, f"Queue '{queue_name}' is empty")
+        return _ok(_written(jobs[0], _mount(request)))
+
+    @action(detail=False, methods=["post"], url_name="put_result")
+    def put_result(self, request: Request) -> Response:
+        result = wire.parse_result(_fields(request))
+        if result.scores is None:
+            # Not even an object: still this grader's word on this job, to be kept and counted.
+            queue.fail(result.submission_id, result.key, reason=wire.NO_OBJECT, reply=result.reply)
+            return _refused(400, str(wire.Malformed.__doc__))
+        if "score" not in result.scores:
+            queue.fail(result.submission_id, result.key, reason=wire.NO_SCORE, reply=result.reply)
+            return _refused(400, wire.NO_SCORE)
+        queue.complete(result.submission_id, result.key, score=result.scores["score"], reply=result.reply)
+        return _ok("")
+
+    # Whatever goes wrong, the envelope. ---------------------------------------------------------------------------
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = self._refusal(exc)
+        response.exception = True
+        return response
+
+    def _refusal(self, exc: Exception) -> Response:
+        if isinstance(exc, BadReply):
+            return _refused(400, str(exc))
+        if type(exc) in REFUSALS:
+            return _refused(*REFUSALS[cast(type[QueueError], type(exc))])
+        if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+            return _log_in_first(self.request)
+        if isinstance(exc, exceptions.PermissionDenied) and not _is_cross_site(self.request):
+            return _log_in_first(self.request)
+        if isinstance(exc, RequestDataTooBig):
+            return _refused(413, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+        if isinstance(exc, exceptions.MethodNotAllowed):
+            return self._wrong_method()
+        if isinstance(exc, MALFORMED):
+            login = self.action_name == "login"
+            return _refused(400, "Insufficient login info" if login else str(wire.Malformed.__doc__))
+        if isinstance(exc, exceptions.APIException):
+            return _refused(exc.status_code, str(exc.detail))
+        logger.exception("%s failed", self.request.path, exc_info=exc)
+        return _refused(500, "Internal error; nothing was changed")
+
+    def _wrong_method(self) -> Response:
+        allowed = self._allowed()
+        response = _refused(405, f"'{self.action_name}' must use HTTP {' or '.join(allowed)}")
+        response["Allow"] = ", ".join(allowed)
+        return response
+
+    @property
+    def action_name(self) -> str:
+        return self.request.path.rstrip("/").rpartition("/")[2]
+
+    def _allowed(self) -> list[str]:
+        return [method.upper() for method in getattr(self, "action_map", {}) if method != "head"]
+
+
+MALFORMED = (
+    wire.Malformed,
+    exceptions.ParseError,
+    exceptions.UnsupportedMediaType,
+    MultiPartParserError,
+    SuspiciousOperation,
+    UnicodeError,
+    RecursionError,
+)
+
+
+def endpoint(method_map: dict[str, str]) -> Callable[..., HttpResponseBase]:
+    """A plain view of the given actions (``{"get": "get_submission"}``), with the actions' own settings."""
+    name = next(iter(method_map.values()))
+    settings = getattr(XQueueViewSet, name).kwargs
+    return cast(Callable[..., HttpResponseBase], XQueueViewSet.as_view(method_map, **settings))
+
+
+def _written(job: ExternalGraderDetail, mount: str) -> str:
+    student_id = job.submission.student_item.student_id
+    return wire.submission(
+        submission_id=job.submission_id,
+        key=str(job.pullkey),
+        student_response=job.submission.answer,
+        grader_payload=wire.payload(job.grader_payload, job.grader_file_name),
+        student_info=wire.student_info(student_id, job.created_at) if job.student_info is None else job.student_info,
+        files=api.get_files_for_grader(job, mount),
+    )
+
+
+def _fields(request: Request) -> Any:
+    return request.data if isinstance(request.data, dict) else {}
+
+
+def _mount(request: Request) -> str:
+    """The absolute address that these endpoints are mounted under, with its slash."""
+    path = request.path.rstrip("/").rpartition("/")[0] + "/"
+    base = str(conf.BASE_URL).rstrip("/")
+    return base + path if base else request.build_absolute_uri(path)
+
+
+def _log_in_first(request: Request) -> Response:
+    """302 to login: the only answer after which old and new watchers alike log in again (WIRE section 0)."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    if scheme not in ("", "basic"):
+        return _refused(401, "login_required")
+    response = _refused(302, "login_required")
+    path = request.path.rstrip("/").rpartition("/")[0]
+    response["Location"] = f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
+    return response
+
+
+def _is_cross_site(request: Request) -> bool:
+    return request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+
+def _declared_length(request: Request) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def _ok(content: str | int) -> Response:
+    return Response(wire.envelope(0, content))
+
+
+def _refused(status: int, content: str) -> Response:
+    return Response(wire.envelope(1, content), status=status)
