@@ -32,6 +32,7 @@ from submissions.errors import (
 )
 from submissions.models import (
     DELETED,
+    BrokenJSON,
     ExternalGraderDetail,
     GraderQueue,
     Score,
@@ -436,6 +437,8 @@ def _written_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission 
 
 
 def _submission_data(row: Submission) -> dict[str, Any]:
+    if isinstance(row.answer, BrokenJSON):
+        raise SubmissionInternalError(f"The answer of submission {row.uuid} is stored as something that is not JSON.")
     return dict(SubmissionSerializer(row).data)
 
 

@@ -2,7 +2,7 @@
 
 from submissions.models.delivery import Delivery, DeliveryState
 from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail, Status
-from submissions.models.fields import AnonymizedUserIDField, JSONTextField, PointsField, whole
+from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole
 from submissions.models.file import SubmissionFile, get_storage, submission_file_path
 from submissions.models.items import StudentItem
 from submissions.models.queue import GraderQueue, ScoreMeaning
@@ -16,6 +16,7 @@ __all__ = [
     "DELETED",
     "STATUS_CHOICES",
     "AnonymizedUserIDField",
+    "BrokenJSON",
     "DatabaseNow",
     "Delivery",
     "DeliveryState",

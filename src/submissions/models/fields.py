@@ -24,6 +24,10 @@ class AnonymizedUserIDField(models.CharField):  # type: ignore[type-arg]
         return name, path, args, kwargs
 
 
+class BrokenJSON(str):
+    """What stands in a JSON column and is no JSON. Old sites hold such rows."""
+
+
 class JSONTextField(models.TextField):  # type: ignore[type-arg]
     """JSON in a text column, as edx-submissions stores answers.
 
@@ -35,8 +39,8 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
         try:
             return None if value is None else json.loads(value)
         except (ValueError, RecursionError):
-            # Not ours: old sites hold such rows. As it stands, it can still be graded; an error here would stop its queue.
-            return value
+            # As it stands, it can still be graded; an error here would stop its whole queue.
+            return BrokenJSON(value)
 
     def get_prep_value(self, value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=True)

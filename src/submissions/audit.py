@@ -1,0 +1,75 @@
+"""Count everything again, and say what does not add up: the promise "nothing lost, nothing twice" as a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Score, ScoreSummary, Status, SubmissionFile
+
+Job = ExternalGraderDetail
+
+OPEN = (Status.PENDING, Status.PULLED, Status.RETRY)
+ENDED = (Status.RETIRED, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class Problem:
+    submission_id: int | None
+    problem: str
+
+
+def counts() -> dict[str, int]:
+    """How many jobs stand in each state, by the state's word, whatever words there are."""
+    return dict(Job.objects.order_by().values_list("status").annotate(Count("id")))
+
+
+def problems(*, look_at_files: bool = False) -> Iterator[Problem]:
+    """Everything that does not add up; nothing, if all is well. `look_at_files` asks the storage for each file."""
+    for jobs, sentence in _rules():
+        for submission_id in jobs.order_by().values_list("submission_id", flat=True).iterator():
+            yield Problem(submission_id, sentence)
+    for item in _summaries():
+        yield Problem(item, "has scores, but its learner and item have no score summary")
+    if look_at_files:
+        yield from _missing_files()
+
+
+def _rules() -> Iterator[tuple[QuerySet[Job], str]]:
+    jobs = Job.objects.all()
+    yield jobs.exclude(status__in=Status.values), "is in no known state"
+    yield jobs.filter(status__in=OPEN, available_at=None), "is not finished, but will never be offered to a grader"
+    yield jobs.filter(status__in=ENDED).exclude(available_at=None), "is finished, but would be offered to a grader"
+    yield jobs.filter(status=Status.PULLED).filter(Q(pullkey=None) | Q(pullkey="")), "is pulled without a key"
+    by_grader = Score.objects.filter(submission_id=OuterRef("submission_id"), scoreannotation=None, reset=False)
+    yield jobs.filter(Exists(by_grader), status__in=OPEN), "has a score, but would be graded again"
+    unexplained = jobs.filter(~_has_score(), status=Status.RETIRED)
+    yield unexplained.filter(Q(last_error=None) | Q(last_error="")), "is retired without a score and without a reason"
+    yield jobs.alias(scores=Count("submission__score", filter=_by_graders())).filter(scores__gt=1), "has two scores"
+    unsent = Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING)
+    yield jobs.filter(Exists(unsent), status=Status.RETIRED).filter(_has_score()), "has a score, but a delivery that is not due"
+    early = Delivery.objects.filter(job=OuterRef("pk")).exclude(state=DeliveryState.WAITING)
+    yield jobs.filter(Exists(early), status__in=OPEN), "is not finished, but its result is on its way"
+
+
+def _has_score() -> Exists:
+    return Exists(Score.objects.filter(submission_id=OuterRef("submission_id")))
+
+
+def _by_graders() -> Q:
+    """A person's score on top of a grader's is no second result."""
+    return Q(submission__score__scoreannotation=None, submission__score__reset=False)
+
+
+def _summaries() -> Iterator[int]:
+    lost = Score.objects.filter(~Exists(ScoreSummary.objects.filter(student_item=OuterRef("student_item"))))
+    yield from lost.filter(submission__isnull=False).annotate(one=F("submission_id")).values_list("one", flat=True).iterator()
+
+
+def _missing_files() -> Iterator[Problem]:
+    for row in SubmissionFile.objects.select_related("external_grader").iterator():
+        if not row.file.storage.exists(str(row.file.name)):
+            job = row.external_grader
+            yield Problem(job.submission_id if job else None, f"lost its file {row.original_filename!r}")

@@ -1,0 +1,100 @@
+"""Show submissions: state, score, reply, times, deliveries. Ids as arguments, or one per line on standard input."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from submissions.management.base import DataCommand, ids_from, parsed_id
+from submissions.models import ExternalGraderDetail, Score
+
+BATCH = 500
+
+
+class Command(DataCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids")
+
+    def handle(self, **options: Any) -> None:
+        refused = 0
+        for row in _rows(ids_from(options["ids"])):
+            refused += "error" in row
+            if options["as_json"]:
+                self.say(row)
+            elif "error" in row:
+                self.tell(f"{row['submission_id']}: {row['error']}")
+            else:
+                self.table((), row.items())
+                self.stdout.write("")
+        if refused:
+            raise SystemExit(1)
+
+
+def _rows(ids: Iterator[str]) -> Iterator[dict[str, Any]]:
+    while batch := list(itertools.islice(ids, BATCH)):
+        found = _facts({int(text) for text in batch if _refusal(text) is None})
+        for text in batch:
+            refusal = _refusal(text)
+            if refusal is None:
+                yield found.get(int(text), {"submission_id": int(text), "error": "There is no such submission"})
+            else:
+                yield {"submission_id": text, "error": refusal}
+
+
+def _refusal(text: str) -> str | None:
+    try:
+        parsed_id(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _facts(ids: set[int]) -> dict[int, dict[str, Any]]:
+    jobs = (
+        ExternalGraderDetail.objects.filter(submission_id__in=ids)
+        .select_related("submission__student_item")
+        .defer("submission__answer")
+        .prefetch_related("deliveries")
+    )
+    # Oldest first, so that the newest score of a submission is the one that stays.
+    scores = {score.submission_id: score for score in Score.objects.filter(submission_id__in=ids).order_by("pk")}
+    return {job.submission_id: _fact(job, scores.get(job.submission_id)) for job in jobs}
+
+
+def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, Any]:
+    item = job.submission.student_item
+    return {
+        "submission_id": job.submission_id,
+        "uuid": str(job.submission.uuid),
+        "queue_name": job.queue_name,
+        "course_id": item.course_id,
+        "item_id": item.item_id,
+        "student_id": item.student_id,
+        "status": job.status,
+        "points_earned": None if score is None else score.points_earned,
+        "points_possible": job.points_possible,
+        "num_failures": job.num_failures,
+        "num_pulls": job.num_pulls,
+        "grader": job.grader,
+        "grader_reply": job.grader_reply,
+        "last_error": job.last_error,
+        "created_at": job.created_at,
+        "available_at": job.available_at,
+        "pulled_at": job.pulled_at,
+        "returned_at": job.returned_at,
+        "deliveries": [
+            {
+                "transport": delivery.transport,
+                "state": delivery.state,
+                "attempts": delivery.attempts,
+                "last_error": delivery.last_error,
+            }
+            for delivery in job.deliveries.all()
+        ],
+    }

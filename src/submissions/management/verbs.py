@@ -1,0 +1,93 @@
+"""retry, retire and release: one verb of the queue, for the ids given or for all that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.core.management.base import CommandParser
+from django.db.models import QuerySet
+
+from submissions.errors import QueueError
+from submissions.management.base import DataCommand, UsageError, ids_from, parsed_id, positive
+from submissions.models import DatabaseNow, ExternalGraderDetail, Status
+
+BATCH = 500
+
+
+class VerbCommand(DataCommand):
+    """Subclasses name the verb, its past participle, and the states that it starts from."""
+
+    verb: ClassVar[Callable[[int], ExternalGraderDetail]]
+    done: ClassVar[str]
+    starts_from: ClassVar[tuple[Status, ...]]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        states = ", ".join(self.starts_from)
+        parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids; else one per line on standard input")
+        parser.add_argument("--queue", help=f"every job of this queue that is {states}")
+        parser.add_argument("--all-matching", action="store_true", help=f"every job that is {states} and matches the filters")
+        filters = parser.add_argument_group("filters, with --queue or --all-matching")
+        filters.add_argument("--course", help="of this course_id")
+        filters.add_argument("--item", help="of this item_id")
+        filters.add_argument("--student", help="of this student_id")
+        filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="in its state for at least so long")
+        parser.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
+
+    def handle(self, **options: Any) -> None:
+        many = options["queue"] is not None or options["all_matching"]
+        if many and options["ids"]:
+            raise UsageError("Give ids, or --queue or --all-matching, not both.")
+        filters = [name for name in ("course", "item", "student", "older_than") if options[name]]
+        if filters and not many:
+            raise UsageError(f"--{filters[0].replace('_', '-')} goes with --queue or --all-matching.")
+        if many:
+            jobs = self._matching(options)
+            count, ids = jobs.count(), (str(one) for one in _walk(jobs))
+        else:
+            given = list(ids_from(options["ids"]))
+            count, ids = len(given), iter(given)
+        self.tell(f"{count} {'job' if count == 1 else 'jobs'} to be {self.done}.")
+        if not options["dry_run"]:
+            self._touch(ids, options["as_json"])
+
+    def _matching(self, options: dict[str, Any]) -> QuerySet[ExternalGraderDetail]:
+        jobs = ExternalGraderDetail.objects.filter(status__in=self.starts_from)
+        wanted = {
+            "queue_name": options["queue"],
+            "submission__student_item__course_id": options["course"],
+            "submission__student_item__item_id": options["item"],
+            "submission__student_item__student_id": options["student"],
+        }
+        jobs = jobs.filter(**{name: value for name, value in wanted.items() if value is not None})
+        if options["older_than"]:
+            jobs = jobs.filter(status_time__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
+        return jobs
+
+    def _touch(self, ids: Iterator[str], as_json: bool) -> None:
+        done = refused = 0
+        for text in ids:
+            try:
+                job = type(self).verb(parsed_id(text))
+                row: dict[str, Any] = {"submission_id": job.submission_id, "status": str(job.status)}
+                done += 1
+            except (QueueError, ValueError) as refusal:
+                row = {"submission_id": int(text) if text.isdecimal() else text, "error": str(refusal)}
+                refused += 1
+                if not as_json:
+                    self.tell(f"{text}: {refusal}")
+            if as_json:
+                self.say(row)
+        self.tell(f"{done} {self.done}, {refused} refused.")
+        if refused:
+            raise SystemExit(1)
+
+
+def _walk(jobs: QuerySet[ExternalGraderDetail]) -> Iterator[int]:
+    """Submission ids in batches: constant memory, and no cursor held open while the jobs change under it."""
+    last = 0
+    while batch := list(jobs.filter(pk__gt=last).order_by("pk").values_list("pk", "submission_id")[:BATCH]):
+        last = batch[-1][0]
+        yield from (submission_id for _, submission_id in batch)

