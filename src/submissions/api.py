@@ -25,6 +25,7 @@ from submissions import queue
 from submissions.conf import conf
 from submissions.errors import (
     ExternalGraderQueueEmptyError,
+    NotAllowed,
     SubmissionError,
     SubmissionInternalError,
     SubmissionNotFoundError,
@@ -151,7 +152,11 @@ def create_submission(
     Raises SubmissionRequestError, SubmissionInternalError.
     """
     made = in_transaction(_create_submission)(
-        student_item_dict, answer, submitted_at=submitted_at, attempt_number=attempt_number, team_submission=team_submission
+        student_item_dict,
+        answer,
+        submitted_at=submitted_at,
+        attempt_number=attempt_number,
+        team_submission=team_submission,
     )
     return _submission_data(made)
 
@@ -191,7 +196,7 @@ def _next_attempt(item: StudentItem) -> int:
 
 @_database_errors_named
 def get_submission(submission_uuid: str | UUID, read_replica: bool = False) -> dict[str, Any]:
-    """One submission. Raises SubmissionNotFoundError, SubmissionRequestError (not a uuid's type), SubmissionInternalError."""
+    """One submission. Raises SubmissionNotFoundError, SubmissionRequestError (no uuid), SubmissionInternalError."""
     if not isinstance(submission_uuid, str | UUID):
         raise SubmissionRequestError(msg=f"submission_uuid ({submission_uuid!r}) must be serializable")
     key = Submission.get_cache_key(_uuid(submission_uuid))
@@ -354,7 +359,9 @@ def _reset(item: StudentItem, clear_state: bool) -> Score:
         uuids = list(attempts.values_list("uuid", flat=True))
         _retire_jobs(item)
         attempts.update(status=DELETED)
-        transaction.on_commit(lambda: cache.delete_many([Submission.get_cache_key(uuid) for uuid in uuids]), robust=True)
+        transaction.on_commit(
+            lambda: cache.delete_many([Submission.get_cache_key(uuid) for uuid in uuids]), robust=True
+        )
     logger.info("Score reset for student item %s", item.pk)
     return score
 
@@ -364,7 +371,7 @@ def _retire_jobs(item: StudentItem) -> None:
     for submission_id in list(open_jobs.values_list("submission_id", flat=True)):
         try:
             queue.retire(submission_id, "The learner's state was cleared.")
-        except queue.NotAllowed:  # finished since we looked
+        except NotAllowed:  # finished since we looked
             continue
 
 
@@ -433,7 +440,7 @@ def _written_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission 
     """Old sites have rows whose uuid is stored in the long form, where the column is text."""
     if connections[rows.db].features.has_native_uuid_field:
         return None
-    return rows.extra(where=["submissions_submission.uuid = %s"], params=[str(uuid)]).first()  # noqa: S610
+    return rows.extra(where=["submissions_submission.uuid = %s"], params=[str(uuid)]).first()
 
 
 def _submission_data(row: Submission) -> dict[str, Any]:

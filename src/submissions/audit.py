@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Score, ScoreSummary, Status, SubmissionFile
+from submissions.models import (
+    Delivery,
+    DeliveryState,
+    ExternalGraderDetail,
+    Score,
+    ScoreSummary,
+    Status,
+    SubmissionFile,
+)
 
 Job = ExternalGraderDetail
 
@@ -49,7 +57,10 @@ def _rules() -> Iterator[tuple[QuerySet[Job], str]]:
     yield unexplained.filter(Q(last_error=None) | Q(last_error="")), "is retired without a score and without a reason"
     yield jobs.alias(scores=Count("submission__score", filter=_by_graders())).filter(scores__gt=1), "has two scores"
     unsent = Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING)
-    yield jobs.filter(Exists(unsent), status=Status.RETIRED).filter(_has_score()), "has a score, but a delivery that is not due"
+    yield (
+        jobs.filter(Exists(unsent), status=Status.RETIRED).filter(_has_score()),
+        "has a score, but a delivery that is not due",
+    )
     early = Delivery.objects.filter(job=OuterRef("pk")).exclude(state=DeliveryState.WAITING)
     yield jobs.filter(Exists(early), status__in=OPEN), "is not finished, but its result is on its way"
 
@@ -65,7 +76,9 @@ def _by_graders() -> Q:
 
 def _summaries() -> Iterator[int]:
     lost = Score.objects.filter(~Exists(ScoreSummary.objects.filter(student_item=OuterRef("student_item"))))
-    yield from lost.filter(submission__isnull=False).annotate(one=F("submission_id")).values_list("one", flat=True).iterator()
+    yield from (
+        lost.filter(submission__isnull=False).annotate(one=F("submission_id")).values_list("one", flat=True).iterator()
+    )
 
 
 def _missing_files() -> Iterator[Problem]:

@@ -56,7 +56,7 @@ def _unfinished(alias: str) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Error(
-            f"Database {alias!r} holds tables of an edx-submissions older than 4.0.2: {', '.join(missing)} not applied.",
+            f"Database {alias!r} was left by an edx-submissions older than 4.0.2; not applied: {', '.join(missing)}.",
             hint="Install edx-submissions 4.0.2, run its migrate to the end, then install gradequeue again.",
             id="submissions.E002",
         )

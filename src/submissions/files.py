@@ -110,7 +110,7 @@ def _is_committed(job_id: int | None, uuid: UUID) -> bool:
     try:
         with connection.cursor() as cursor:
             table = connection.ops.quote_name(SubmissionFile._meta.db_table)
-            value = field.get_db_prep_value(uuid, connection)  # type: ignore[union-attr]
+            value = field.get_db_prep_value(uuid, connection)
             cursor.execute(f"SELECT 1 FROM {table} WHERE external_grader_id = %s AND uuid = %s", [job_id, value])  # noqa: S608
             return cursor.fetchone() is not None
     finally:

@@ -77,4 +77,6 @@ def refused(submission_id: int, reason: Exception, **_: Any) -> None:
 
 
 def file_left_behind(name: str, reason: Exception, **_: Any) -> None:
-    logger.error("stored file %s belongs to no submission and could not be removed: %s", _one_line(name), _one_line(reason))
+    logger.error(
+        "stored file %s belongs to no submission and could not be removed: %s", _one_line(name), _one_line(reason)
+    )

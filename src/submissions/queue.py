@@ -49,9 +49,7 @@ Job = ExternalGraderDetail
 
 
 @in_transaction
-def enqueue(
-    submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any
-) -> Job:
+def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any) -> Job:
     """Make the job of `submission`: all of it, with all its files, or nothing.
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
@@ -231,7 +229,9 @@ def supersede(newer: Job) -> int:
     older = Job.objects.waiting().filter(
         submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
     )
-    waiting = list(Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True))
+    waiting = list(
+        Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True)
+    )
     for job in waiting:
         _retire(job, f"Superseded by submission {newer.submission_id}.")
     return len(waiting)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.fields import ProhibitSurrogateCharactersValidator
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from submissions.errors import ExternalGraderQueueEmptyError, SubmissionRequestError
 from submissions.models import Score, ScoreAnnotation, StudentItem, Submission, TeamSubmission, whole
@@ -159,8 +159,8 @@ class PointsSerializerField(serializers.FloatField):
             self.fail("invalid")
         return whole(points) or 0
 
-    def to_representation(self, value: Any) -> float:
-        return whole(super().to_representation(value)) or 0
+    def to_representation(self, value: Any) -> Any:
+        return whole(float(value))
 
 
 class UnannotatedScoreSerializer(serializers.ModelSerializer[Score]):

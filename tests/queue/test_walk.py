@@ -9,8 +9,12 @@ def test_a_job_goes_from_enqueue_to_a_score() -> None:
     item = {"student_id": "s", "course_id": "c", "item_id": "i", "item_type": "problem"}
     job = api.create_external_grader_detail(item, "print(1)", "q", "key", points_possible=10)
     (claimed,) = queue.claim("q", grader="g")
-    queue.complete(claimed.submission_id, claimed.pullkey, score=0.7, reply='{"score": 0.7}')
+    queue.complete(claimed.submission_id, str(claimed.pullkey), score=0.7, reply='{"score": 0.7}')
     score = api.get_score(item)
     assert score is not None
-    assert (score["points_earned"], score["points_possible"], score["submission_uuid"]) == (7, 10, str(job.submission.uuid))
+    assert (score["points_earned"], score["points_possible"], score["submission_uuid"]) == (
+        7,
+        10,
+        str(job.submission.uuid),
+    )
     assert type(score["points_earned"]) is int

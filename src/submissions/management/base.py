@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -43,7 +43,7 @@ class DataCommand(BaseCommand):
         for row in rows:
             table.add_row(*(_shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
-        Console(file=self.stdout._out, width=width, markup=False, highlight=False).print(table)
+        Console(file=cast(IO[str], self.stdout._out), width=width, markup=False, highlight=False).print(table)
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -19,8 +20,13 @@ BATCH = 500
 class VerbCommand(DataCommand):
     """Subclasses name the verb, its past participle, and the states that it starts from."""
 
-    verb: ClassVar[Callable[[int], ExternalGraderDetail]]
     done: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def verb(submission_id: int) -> ExternalGraderDetail:
+        """The move of one job; raises QueueError."""
+
     starts_from: ClassVar[tuple[Status, ...]]
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,7 +34,9 @@ class VerbCommand(DataCommand):
         states = ", ".join(self.starts_from)
         parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids; else one per line on standard input")
         parser.add_argument("--queue", help=f"every job of this queue that is {states}")
-        parser.add_argument("--all-matching", action="store_true", help=f"every job that is {states} and matches the filters")
+        parser.add_argument(
+            "--all-matching", action="store_true", help=f"every job that is {states} and matches the filters"
+        )
         filters = parser.add_argument_group("filters, with --queue or --all-matching")
         filters.add_argument("--course", help="of this course_id")
         filters.add_argument("--item", help="of this item_id")
@@ -45,7 +53,8 @@ class VerbCommand(DataCommand):
             raise UsageError(f"--{filters[0].replace('_', '-')} goes with --queue or --all-matching.")
         if many:
             jobs = self._matching(options)
-            count, ids = jobs.count(), (str(one) for one in _walk(jobs))
+            count = jobs.count()
+            ids: Iterator[str] = (str(one) for one in _walk(jobs))
         else:
             given = list(ids_from(options["ids"]))
             count, ids = len(given), iter(given)
@@ -70,7 +79,7 @@ class VerbCommand(DataCommand):
         done = refused = 0
         for text in ids:
             try:
-                job = type(self).verb(parsed_id(text))
+                job = self.verb(parsed_id(text))
                 row: dict[str, Any] = {"submission_id": job.submission_id, "status": str(job.status)}
                 done += 1
             except (QueueError, ValueError) as refusal:

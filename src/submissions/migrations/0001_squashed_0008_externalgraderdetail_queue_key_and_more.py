@@ -16,7 +16,6 @@ import submissions.models
 from submissions.checks import REPLACED
 
 
-
 def ID() -> models.AutoField:  # type: ignore[type-arg]  # noqa: N802
     return models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")
 
@@ -155,9 +154,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-created_at"],
                 "indexes": [
-                    models.Index(
-                        fields=["queue_name", "status", "status_time"], name="submissions_queue_n_fbabd8_idx"
-                    )
+                    models.Index(fields=["queue_name", "status", "status_time"], name="submissions_queue_n_fbabd8_idx")
                 ],
             },
         ),
@@ -184,9 +181,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["external_grader", "uuid"], name="submissions_externa_ff8089_idx")
-                ]
+                "indexes": [models.Index(fields=["external_grader", "uuid"], name="submissions_externa_ff8089_idx")]
             },
         ),
     ]

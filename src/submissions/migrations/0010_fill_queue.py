@@ -16,9 +16,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
     using = schema_editor.connection.alias
     jobs = apps.get_model("submissions", "ExternalGraderDetail").objects.using(using).order_by()
     jobs.filter(status__in=["pending", "retry"]).update(available_at=F("status_time"))
-    jobs.filter(status="pulled").update(
-        available_at=F("status_time") + LEASE, pulled_at=F("status_time"), num_pulls=1
-    )
+    jobs.filter(status="pulled").update(available_at=F("status_time") + LEASE, pulled_at=F("status_time"), num_pulls=1)
     jobs.filter(status="retired").update(available_at=None, returned_at=F("status_time"))
     jobs.filter(status="failed").update(available_at=None)
     names = set(jobs.values_list("queue_name", flat=True).distinct())

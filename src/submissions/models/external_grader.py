@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import connections, models
@@ -14,21 +15,21 @@ from submissions.models.submission import Submission
 class DatabaseNow(Now):
     """The database's clock, to the microsecond: web nodes' clocks differ (DESIGN section 3)."""
 
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
         # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
-        return "%s", [connection.ops.adapt_datetimefield_value(now())]
+        return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
-        return "UTC_TIMESTAMP(6)", []
+        return "UTC_TIMESTAMP(6)", ()
 
 
 class DatabaseNowDefault(Now):
     """The same, for a column's default: there it is the database itself that must compute it."""
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
-        return "UTC_TIMESTAMP(6)", []
+    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+        return "UTC_TIMESTAMP(6)", ()
 
 
 class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
@@ -49,7 +50,8 @@ class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
         """
         features = connections[self.db].features
         skip = skip_locked and features.has_select_for_update_skip_locked
-        return self.select_for_update(skip_locked=skip).annotate(now=DatabaseNow())
+        locked = self.select_for_update(skip_locked=skip)
+        return locked.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # the attribute is declared for its readers
 
 
 class Status(models.TextChoices):
@@ -76,9 +78,10 @@ class ExternalGraderDetail(models.Model):
 
     Status = Status
 
-    submission = models.OneToOneField(
-        Submission, on_delete=models.CASCADE, related_name="external_grader_detail"
-    )
+    now: datetime
+    """The database's time, on a row that `locked()` gave out; no column."""
+
+    submission = models.OneToOneField(Submission, on_delete=models.CASCADE, related_name="external_grader_detail")
     queue_name = models.CharField(max_length=128)
     # The platform's own name for the attempt; it comes back with the result.
     queue_key = models.CharField(max_length=128, null=True)

@@ -40,8 +40,7 @@ def get_storage() -> Storage:
 
 def submission_file_path(instance: SubmissionFile, _: str) -> str:
     """``queue/uuid``. A queue's name may hold what a path may not; a file's own name never gets here."""
-    assert instance.external_grader is not None
-    folder = re.sub(r"[^\w.-]", "_", instance.external_grader.queue_name)
+    folder = re.sub(r"[^\w.-]", "_", _queue_name(instance))
     return f"{folder if folder.strip('.') else '_'}/{instance.uuid}"
 
 
@@ -66,5 +65,9 @@ class SubmissionFile(models.Model):
     @property
     def xqueue_url(self) -> str:
         """The retired XQueue's name for the file: ``/queue/uuid``. Not an address; see `submissions.files`."""
-        assert self.external_grader is not None
-        return f"/{self.external_grader.queue_name}/{self.uuid}"
+        return f"/{_queue_name(self)}/{self.uuid}"
+
+
+def _queue_name(row: SubmissionFile) -> str:
+    # The job may have been deleted under the file.
+    return row.external_grader.queue_name if row.external_grader else ""

@@ -85,7 +85,7 @@ class GraderQueue(models.Model):
 
     def points(self, score: object, possible: float) -> float:
         """What the number in a reply is worth, in points; BadReply where it is no score (DESIGN section 3, Scores)."""
-        if isinstance(score, bool) or not isinstance(score, int | float) or score != score:  # noqa: PLR0124 - NaN
+        if isinstance(score, bool) or not isinstance(score, int | float):
             raise BadReply(f"The score must be a number, not {reprlib.repr(score)}.")
         top = 1 if self.score_meaning == ScoreMeaning.RATIO else possible
         if not 0 <= score <= top:

@@ -42,7 +42,7 @@ class Score(models.Model):
 
     def is_hidden(self) -> bool:
         """By convention of edx-submissions, a score out of 0 is not shown."""
-        return self.points_possible == 0
+        return bool(self.points_possible == 0)
 
     @classmethod
     def create_reset_score(cls, student_item: StudentItem) -> Score:
@@ -59,6 +59,9 @@ class ScoreSummary(models.Model):
     class Meta:
         app_label = "submissions"
         verbose_name_plural = "Score Summaries"
+
+    def __str__(self) -> str:
+        return f"latest {self.latest}, highest {self.highest}"
 
     def take_in(self, score: Score) -> None:
         """Let `score` be the latest, and the highest if it is; do not save."""

@@ -85,7 +85,13 @@ def storable(text: str) -> str:
 
 
 def submission(
-    *, submission_id: int, key: str, student_response: Any, grader_payload: str, student_info: str, files: Mapping[str, str]
+    *,
+    submission_id: int,
+    key: str,
+    student_response: Any,
+    grader_payload: str,
+    student_info: str,
+    files: Mapping[str, str],
 ) -> str:
     """The content of a successful get_submission: an object of three JSON texts, as JSON text."""
     body = {

@@ -21,7 +21,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: %(default)s)")
         parser.add_argument("--workers", type=_count, default=2, help="how many processes (default: %(default)s)")
-        parser.add_argument("--threads", type=_count, default=4, help="requests at once per process (default: %(default)s)")
+        parser.add_argument(
+            "--threads", type=_count, default=4, help="requests at once per process (default: %(default)s)"
+        )
         parser.add_argument("--migrate", action="store_true", help="bring the tables up to date first")
 
     def handle(self, **options: Any) -> None:
@@ -52,7 +54,9 @@ def _require_tables() -> None:
     except DatabaseError as error:
         raise CommandError(f"The database cannot be used: {error}") from error
     if behind:
-        raise CommandError("The database's tables are not up to date; run 'gradequeue migrate', or serve with --migrate.")
+        raise CommandError(
+            "The database's tables are not up to date; run 'gradequeue migrate', or serve with --migrate."
+        )
 
 
 def _port(text: str) -> int:

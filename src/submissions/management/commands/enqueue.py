@@ -41,7 +41,7 @@ class Command(DataCommand):
 
 def objects(source: BinaryIO) -> Iterator[Any]:
     """What stands in `source`, one value per line, or one value over many lines; ValueError for what is no JSON."""
-    lines = (line for line in source if line.strip())
+    lines: Iterator[bytes] = (line for line in source if line.strip())
     first = next(lines, None)
     if first is None:
         return

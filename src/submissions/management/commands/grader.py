@@ -24,8 +24,12 @@ class Command(DataCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="what", required=True, metavar="create | list | password | grant | disable")
-        create = commands.add_parser("create", help="make an account; prints a ready xqueue_servers.json for its watcher")
+        commands = parser.add_subparsers(
+            dest="what", required=True, metavar="create | list | password | grant | disable"
+        )
+        create = commands.add_parser(
+            "create", help="make an account; prints a ready xqueue_servers.json for its watcher"
+        )
         create.add_argument("--queue", action="append", default=[], help="a queue that it may pull from (repeatable)")
         listing = commands.add_parser("list", help="every grader, its queues, its last login")
         password = commands.add_parser("password", help="set a new password; its sessions end")
@@ -36,7 +40,9 @@ class Command(DataCommand):
             command.add_argument("name", help="the account's name")
         for command in (create, password):
             command.add_argument("--password", help="made up where it is not given")
-            command.add_argument("--server", default="", help=f"the address for its watcher (default: as configured, or {LOCAL})")
+            command.add_argument(
+                "--server", default="", help=f"the address for its watcher (default: as configured, or {LOCAL})"
+            )
         for command in (create, listing, password, grant, disable):
             super().add_arguments(command)
 

@@ -2,11 +2,14 @@
 
 from submissions import queue
 from submissions.management.verbs import VerbCommand
-from submissions.models import Status
+from submissions.models import ExternalGraderDetail, Status
 
 
 class Command(VerbCommand):
     help = __doc__
-    verb = staticmethod(queue.release_lease)
     done = "released"
     starts_from = (Status.PULLED,)
+
+    @staticmethod
+    def verb(submission_id: int) -> ExternalGraderDetail:
+        return queue.release_lease(submission_id)

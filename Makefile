@@ -1,0 +1,45 @@
+# Two commands: `make run` shows a course being graded, `make test` runs every test. `make check` is what CI runs.
+# Needs Python 3.11 and nothing else; all of it goes into .venv.
+
+PYTHON ?= python3.11
+BIN = .venv/bin
+# mysqlclient is compiled: it is installed only where its headers are.
+MYSQL = $(shell pkg-config --exists mysqlclient 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null && echo --group mysql)
+ARGS ?=
+
+.PHONY: run test check lint types borders migrations bench install clean
+
+run: .venv/installed
+	$(BIN)/gradequeue demo $(ARGS)
+
+test: .venv/installed
+	$(BIN)/python -m tests.databases $(ARGS)
+
+check: lint types borders migrations test
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/installed
+	$(BIN)/mypy
+
+borders: .venv/installed
+	$(BIN)/lint-imports
+
+migrations: .venv/installed
+	GRADEQUEUE_DATA=.venv/check-data $(BIN)/gradequeue makemigrations --check --dry-run
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(ARGS)
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml uv.lock Makefile
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check "uv>=0.8"
+	$(BIN)/uv sync --quiet --frozen --all-extras --no-extra mysql --group dev $(MYSQL)
+	touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
