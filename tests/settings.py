@@ -29,3 +29,6 @@ STORAGES = {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and processes must meet on it as they do in production.
     DATABASES["default"]["TEST"] = {"NAME": str(DATABASES["default"]["NAME"])}
+else:
+    # Of this run alone: another run may be going on on the same server.
+    DATABASES["default"]["TEST"] = {"NAME": f"gq_{FOLDER.name[-8:].lower()}_{os.getpid()}"}

@@ -1,0 +1,47 @@
+"""Jobs in a given state, made by the verbs themselves and by moving the hands of the database's clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import F
+
+from submissions import api, queue
+from submissions.models import ExternalGraderDetail as Job
+from submissions.models import GraderQueue
+
+STALE = "no-such-key"
+
+
+def make(queue_name: str = "q", *, student: str = "", item: str = "item", **fields: Any) -> Job:
+    """A pending job."""
+    learner = {"student_id": student or uuid4().hex, "course_id": "c", "item_id": item, "item_type": "problem"}
+    return api.create_external_grader_detail(learner, "print(1)", queue_name, "key", **fields)
+
+
+def claim_one(queue_name: str = "q", grader: str = "grader") -> Job:
+    (job,) = queue.claim(queue_name, grader=grader)
+    return job
+
+
+def key_of(job: Job) -> str:
+    assert job.pullkey
+    return job.pullkey
+
+
+def later(seconds: float, **filters: Any) -> None:
+    """Let time pass for jobs and queues: everything that was written down moves into the past."""
+    step = timedelta(seconds=seconds)
+    Job.objects.filter(**filters).update(
+        available_at=F("available_at") - step,
+        status_time=F("status_time") - step,
+        created_at=F("created_at") - step,
+        pulled_at=F("pulled_at") - step,
+    )
+
+
+def limit(queue_name: str = "q", **settings: Any) -> GraderQueue:
+    """The queue's row with these settings."""
+    return GraderQueue.objects.update_or_create(name=queue_name, defaults=settings)[0]
