@@ -28,6 +28,13 @@ class GraderSession(BaseAuthentication):
         return (user, None) if user is not None and user.is_active else None
 
 
+def forget_unusable(request: HttpRequest) -> None:
+    """A session id that no database can hold is no session; PostgreSQL would fail at looking for it."""
+    session = getattr(request, "session", None)
+    if session is not None and not storable(session.session_key or ""):
+        request.session = type(session)()
+
+
 def begin(request: HttpRequest, username: str, password: str) -> bool:
     """Log a grader in under a session of its own; False for whoever is no grader or has no such password.
 

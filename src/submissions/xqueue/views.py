@@ -10,7 +10,6 @@ from urllib.parse import quote
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
 from django.http import HttpResponseBase
-from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import get_token
 from rest_framework import exceptions, negotiation, parsers, renderers, viewsets
 from rest_framework.decorators import action
@@ -18,7 +17,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from submissions import api, queue
+from submissions import api, queue, registry
 from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob, UnknownQueue
 from submissions.models import ExternalGraderDetail
@@ -45,16 +44,24 @@ class JSONAlways(negotiation.BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class ASCIIRenderer(renderers.JSONRenderer):
+    """JSON with escapes: whatever came in can go out again, also a lone surrogate, and any client can read it."""
+
+    ensure_ascii = True
+
+
 class XQueueViewSet(viewsets.ViewSet):
     """login, logout, status, get_queuelen, get_submission, put_result."""
 
     authentication_classes = [sessions.GraderSession]
     permission_classes = [IsXQueueUser]
     throttle_classes = []
-    renderer_classes = [renderers.JSONRenderer]
+    renderer_classes = [ASCIIRenderer]
     parser_classes = [parsers.FormParser, parsers.MultiPartParser, parsers.JSONParser]
     content_negotiation_class = JSONAlways
-    http_method_names = ["get", "post", "head"]
+    versioning_class = None
+    # No HEAD: DRF would answer it with whatever answers GET, and here GET takes a job.
+    http_method_names = ["get", "post"]
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
@@ -62,15 +69,22 @@ class XQueueViewSet(viewsets.ViewSet):
         # while the reply is written, and undo a failure that was already told.
         return transaction.non_atomic_requests(super().as_view(actions, **initkwargs))
 
+    def dispatch(self, request: Any, *_: Any, **__: Any) -> Any:
+        # Without the `format` that a host's DefaultRouter takes from "login.json": one format is all there is.
+        return super().dispatch(request)
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        if request.encoding and not wire.is_text_encoding(request.encoding):
+            request.encoding = "utf-8"
+        sessions.forget_unusable(request)
+        return super().initialize_request(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise exceptions.PermissionDenied("Requests from other sites are refused")
         if _declared_length(request) > int(conf.REQUEST_MAX_BYTES):
             raise RequestDataTooBig
         super().initial(request, *args, **kwargs)
-        if request.method not in self._allowed():
-            # DRF answers HEAD with whatever answers GET, and here GET takes a job.
-            self.http_method_not_allowed(request)
 
     @action(detail=False, methods=["get", "post"], url_name="login", permission_classes=[AllowAny])
     def login(self, request: Request) -> Response:
@@ -109,7 +123,7 @@ class XQueueViewSet(viewsets.ViewSet):
         try:
             return _ok(queue.depth(queue_name, grader=grader))
         except UnknownQueue:
-            return _refused(200, f"Valid queue names are: {', '.join(queue.queues_of(grader))}")
+            return _refused(200, f"Valid queue names are: {', '.join(registry.names_for(grader))}")
 
     @action(detail=False, methods=["get"], url_name="get_submission")
     def get_submission(self, request: Request) -> Response:
@@ -166,28 +180,14 @@ class XQueueViewSet(viewsets.ViewSet):
         return _refused(500, "Internal error; nothing was changed")
 
     def _wrong_method(self) -> Response:
-        allowed = self._allowed()
-        response = _refused(405, f"'{self.action_name}' must use HTTP {' or '.join(allowed)}")
-        response["Allow"] = ", ".join(allowed)
-        return response
+        return _refused(405, f"'{self.action_name}' must use HTTP {' or '.join(self.allowed_methods)}")
 
     @property
     def action_name(self) -> str:
-        return self.request.path.rstrip("/").rpartition("/")[2]
-
-    def _allowed(self) -> list[str]:
-        return [method.upper() for method in getattr(self, "action_map", {}) if method != "head"]
+        return next(iter(self.action_map.values()))
 
 
-MALFORMED = (
-    wire.Malformed,
-    exceptions.ParseError,
-    exceptions.UnsupportedMediaType,
-    MultiPartParserError,
-    SuspiciousOperation,
-    UnicodeError,
-    RecursionError,
-)
+MALFORMED = (wire.Malformed, SuspiciousOperation)
 
 
 def endpoint(method_map: dict[str, str]) -> Callable[..., HttpResponseBase]:
@@ -210,7 +210,13 @@ def _written(job: ExternalGraderDetail, mount: str) -> str:
 
 
 def _fields(request: Request) -> Any:
-    return request.data if isinstance(request.data, dict) else {}
+    """The body's fields, from a form or from JSON. Raises Malformed, RequestDataTooBig."""
+    try:
+        return request.data if isinstance(request.data, dict) else {}
+    except RequestDataTooBig:
+        raise
+    except Exception as error:  # each parser, codec and broken connection has its own
+        raise wire.Malformed from error
 
 
 def _mount(request: Request) -> str:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.xqueue.talk import PASSWORD, log_in, make_grader
+
+
+@pytest.fixture
+def account(db: None) -> User:
+    """The account of a grader, with the least rights that grading needs."""
+    return make_grader("grader")
+
+
+@pytest.fixture
+def stranger(db: None) -> Client:
+    """A client that has not logged in. It checks CSRF tokens as a real server does."""
+    return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def grader(account: User) -> Client:
+    """A logged-in grader's client."""
+    return log_in(account.username, PASSWORD)

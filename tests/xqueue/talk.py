@@ -1,0 +1,99 @@
+"""What the tests of the dialect share: accounts, jobs, and the two requests that grading is made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from submissions import api
+from submissions.models import ExternalGraderDetail
+
+PASSWORD = "correct horse battery staple"
+ENDPOINTS = ("login", "logout", "status", "get_queuelen", "get_submission", "put_result")
+GOOD = json.dumps({"correct": True, "score": 1, "msg": "<p>Good</p>"})
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What get_submission handed out: the header's text as it came, the rest unpacked."""
+
+    header: str
+    submission_id: int
+    key: str
+    body: dict[str, Any]
+    files: dict[str, str]
+
+
+def make_grader(name: str, password: str = PASSWORD, group: str = "xqueue", **fields: Any) -> User:
+    user = User.objects.create_user(name, password=password, **fields)
+    user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user
+
+
+def log_in(name: str, password: str = PASSWORD) -> Client:
+    http = Client(enforce_csrf_checks=True)
+    response = http.post("/xqueue/login/", {"username": name, "password": password})
+    assert said(response) == (200, {"return_code": 0, "content": "Logged in"})
+    return http
+
+
+def enqueue(queue_name: str = "q", answer: Any = "print(1)", **fields: Any) -> int:
+    """The submission's id of a new job, by a learner of its own."""
+    item = {"student_id": f"s{next(_numbers)}", "course_id": "c", "item_id": "i", "item_type": "problem"}
+    return int(api.create_external_grader_detail(item, answer, queue_name, "key", **fields).submission_id)
+
+
+def job(submission_id: int) -> ExternalGraderDetail:
+    return ExternalGraderDetail.objects.get(submission_id=submission_id)
+
+
+def points(submission_id: int) -> float | None:
+    """What the job's submission earned; None where it has no score."""
+    score = api.get_latest_score_for_submission(job(submission_id).submission.uuid)
+    return None if score is None else score["points_earned"]
+
+
+def said(response: Any) -> tuple[int, dict[str, Any]]:
+    """Status and body, once it is certain that the body is the envelope and nothing else."""
+    assert response["Content-Type"] == "application/json", response.content
+    body = json.loads(response.content)
+    assert list(body) == ["return_code", "content"], body
+    return response.status_code, body
+
+
+def unpacked(content: str) -> Work:
+    """The content of a get_submission's reply."""
+    outer = json.loads(content)
+    assert list(outer) == ["xqueue_header", "xqueue_body", "xqueue_files"]
+    header = json.loads(outer["xqueue_header"])
+    return Work(
+        header=outer["xqueue_header"],
+        submission_id=header["submission_id"],
+        key=header["submission_key"],
+        body=json.loads(outer["xqueue_body"]),
+        files=json.loads(outer["xqueue_files"]),
+    )
+
+
+def pull(http: Client, queue_name: str = "q") -> Work:
+    status, body = said(http.get("/xqueue/get_submission/", {"queue_name": queue_name}))
+    assert (status, body["return_code"]) == (200, 0), body
+    return unpacked(body["content"])
+
+
+def put(http: Client, header: Any, body: Any = GOOD, **extra: Any) -> tuple[int, dict[str, Any]]:
+    """Post a result as a form."""
+    return said(http.post("/xqueue/put_result/", {"xqueue_header": header, "xqueue_body": body}, **extra))
+
+
+def put_json(http: Client, value: Any) -> tuple[int, dict[str, Any]]:
+    """Post `value` as JSON (text as it stands)."""
+    text = value if isinstance(value, str | bytes) else json.dumps(value)
+    return said(http.post("/xqueue/put_result/", text, content_type="application/json"))
