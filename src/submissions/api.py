@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from submissions import files as stored_files
-from submissions import queue
+from submissions import queue, registry
 from submissions.conf import conf
 from submissions.errors import (
     ExternalGraderQueueEmptyError,
@@ -35,7 +35,6 @@ from submissions.models import (
     DELETED,
     BrokenJSON,
     ExternalGraderDetail,
-    GraderQueue,
     Score,
     ScoreAnnotation,
     ScoreSummary,
@@ -202,7 +201,12 @@ def get_submission(submission_uuid: str | UUID, read_replica: bool = False) -> d
     key = Submission.get_cache_key(_uuid(submission_uuid))
     data: dict[str, Any] | None = _cached(key)
     if data is None:
-        data = _submission_data(_submission(submission_uuid, read_replica))
+        row = _submission(submission_uuid, read_replica)
+        if isinstance(row.answer, BrokenJSON):
+            raise SubmissionInternalError(
+                f"The answer of submission {row.uuid} is stored as something that is not JSON."
+            )
+        data = _submission_data(row)
         _cache(key, data)
     return data
 
@@ -383,11 +387,10 @@ def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | Non
 
     `mount` is the absolute address under which `submissions.urls` is mounted; without it ``SUBMISSIONS_BASE_URL``.
     """
-    rows: list[SubmissionFile] = list(external_grader.files.order_by("id"))
+    rows: list[SubmissionFile] = list(external_grader.files.order_by("id")) if external_grader.has_files else []
     if not rows:
         return {}
-    row = GraderQueue.objects.filter(name=external_grader.queue_name).first()
-    lease = row.lease if row else int(conf.LEASE_SECONDS)
+    lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
     mount = mount or str(conf.BASE_URL).rstrip("/") + _mount_path()
     return {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
 
@@ -444,8 +447,7 @@ def _written_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission 
 
 
 def _submission_data(row: Submission) -> dict[str, Any]:
-    if isinstance(row.answer, BrokenJSON):
-        raise SubmissionInternalError(f"The answer of submission {row.uuid} is stored as something that is not JSON.")
+    # An answer that is not JSON stays the text it is: one old row must not keep a list of others from being read.
     return dict(SubmissionSerializer(row).data)
 
 

@@ -42,6 +42,9 @@ class Conf:
     BASE_URL: str = ""
     """Where graders reach this server (https://queue.example.org). Empty: the host that they asked."""
 
+    QUEUE_CACHE_SECONDS: int = 0
+    """How old the settings and grants of a queue may be that a claim goes by; 0: read each time (seconds)."""
+
     POLL_NOTE_SECONDS: int = 10
     """How often a queue's "last polled" is written at the most (seconds)."""
 
@@ -53,20 +56,25 @@ class Conf:
     def wrong(self) -> list[str]:
         """One sentence for each setting that has an unusable value."""
         return [
-            f"SUBMISSIONS_{name} must be {_in_words(kind)}, not {getattr(self, name)!r}."
+            f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {getattr(self, name)!r}."
             for name, kind in get_type_hints(type(self)).items()
-            if not _is(getattr(self, name), kind)
+            if not _is(getattr(self, name), kind, at_least=int(name not in MAY_BE_ZERO))
         ]
 
 
-def _is(value: object, kind: type) -> bool:
+MAY_BE_ZERO = {"BACKOFF_SECONDS", "BACKOFF_CEILING_SECONDS", "QUEUE_CACHE_SECONDS", "POLL_NOTE_SECONDS"}
+
+
+def _is(value: object, kind: type, *, at_least: int) -> bool:
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+        return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
     return isinstance(value, kind)
 
 
-def _in_words(kind: type) -> str:
-    return {int: "a whole number above 0", bool: "True or False"}.get(kind, "a text")
+def _in_words(name: str, kind: type) -> str:
+    if kind is int:
+        return f"a whole number of {int(name not in MAY_BE_ZERO)} or more"
+    return "True or False" if kind is bool else "a text"
 
 
 conf = Conf()

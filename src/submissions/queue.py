@@ -24,28 +24,29 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import signals
-from submissions.conf import conf
+from submissions import registry, signals
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed, QueueError, UnknownJob, UnknownQueue
 from submissions.models import (
     DELETED,
-    DatabaseNow,
+    Delivery,
     DeliveryState,
     ExternalGraderDetail,
     GraderQueue,
     Score,
     Status,
     Submission,
+    SubmissionFile,
 )
 from submissions.serializers import validated_job
 from submissions.transactions import in_transaction
 
 Job = ExternalGraderDetail
+
+_HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))
 
 
 @in_transaction
@@ -57,7 +58,7 @@ def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any]
     Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError.
     """
     values = validated_job(queue_name=queue_name, **fields)
-    queue = _queue_for_enqueue(values["queue_name"])
+    queue = registry.for_enqueue(values["queue_name"])
     due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
     job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
     job.save(force_insert=True)
@@ -73,17 +74,26 @@ def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
 
     The jobs come with ``submission`` and its ``student_item``. Raises UnknownQueue.
     """
-    queue = _queue_for(queue_name, grader)
+    queue = registry.for_grader(queue_name, grader)
     if queue.pk:
-        _note_poll(queue, grader)
-    return [] if queue.paused else _claim(queue, grader, limit)
+        registry.note_poll(queue, grader)
+    if queue.paused:
+        return []
+    # A look before the lock: most polls find nothing, and need no transaction to say so.
+    if not registry.seems_busy(queue_name) and not Job.objects.claimable(queue_name).exists():
+        return []
+    taken = _claim(queue, grader, limit)
+    registry.note_busy(queue_name, busy=bool(taken))
+    return taken
 
 
 @in_transaction
 def _claim(queue: GraderQueue, grader: str, limit: int) -> list[Job]:
     taken: list[Job] = []
     while len(taken) < limit:
-        due = list(Job.objects.claimable(queue.name).locked(skip_locked=True)[: limit - len(taken)])
+        locked = Job.objects.claimable(queue.name).locked(skip_locked=True)
+        rows = locked.annotate(has_files=_HAS_FILES)  # type: ignore[no-redef]
+        due = list(rows[: limit - len(taken)])
         if not due:
             break
         # Each row that is not handed out leaves the index that the claim walks, so this ends.
@@ -128,7 +138,7 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
     BadReply for what is no score in this queue: the failure is then already counted.
     """
     with _refusals_told(submission_id):
-        outcome = _complete(submission_id, key, score, reply)
+        outcome = _complete(submission_id, key, score, reply, fresh=registry.inside_transaction())
         if isinstance(outcome, QueueError):
             # Raised only now: inside, it would roll back the failure that it tells of.
             raise outcome
@@ -136,7 +146,7 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 
 
 @in_transaction
-def _complete(submission_id: int, key: str, score: object, reply: str) -> Job | QueueError:
+def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool) -> Job | QueueError:
     job = _held(submission_id, key)
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
@@ -144,7 +154,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str) -> Job | 
     if job.submission.status == DELETED:
         _retire(job, "The submission was deleted.")
         return LeaseLost("The submission was deleted; nobody waits for its result.")
-    queue = _settings_of(job.queue_name)
+    queue = registry.settings_of(job.queue_name, fresh=fresh)
     try:
         points = queue.points(score, job.points_possible)
     except BadReply as bad:
@@ -164,15 +174,15 @@ def fail(submission_id: int, key: str, *, reason: str, reply: str | None = None)
     Raises UnknownJob, LeaseLost, AlreadyGraded.
     """
     with _refusals_told(submission_id):
-        return _fail(submission_id, key, reason, reply)
+        return _fail(submission_id, key, reason, reply, fresh=registry.inside_transaction())
 
 
 @in_transaction
-def _fail(submission_id: int, key: str, reason: str, reply: str | None) -> Job:
+def _fail(submission_id: int, key: str, reason: str, reply: str | None, *, fresh: bool) -> Job:
     job = _held(submission_id, key)
     if job.status == Status.RETIRED:
         raise AlreadyGraded
-    _count_failure(job, _settings_of(job.queue_name), reason, reply)
+    _count_failure(job, registry.settings_of(job.queue_name, fresh=fresh), reason, reply)
     return job
 
 
@@ -239,22 +249,19 @@ def supersede(newer: Job) -> int:
 
 def depth(queue_name: str, *, grader: str | None = None) -> int:
     """How many jobs a claim would find now. Raises UnknownQueue, also where `grader` may not know of the queue."""
-    queue = _settings_of(queue_name) if grader is None else _queue_for(queue_name, grader)
+    queue = registry.settings_of(queue_name, fresh=True) if grader is None else registry.for_grader(queue_name, grader)
     if not queue.pk:
         raise UnknownQueue
     return 0 if queue.paused else Job.objects.claimable(queue_name).count()
-
-
-def queues_of(grader: str) -> list[str]:
-    """The names of the queues that this account may pull from, sorted."""
-    return list(_with_grants(grader).filter(Q(restricted=False) | Q(granted=True)).values_list("name", flat=True))
 
 
 # What the verbs are made of. ----------------------------------------------------------------------------------------
 
 
 def _locked(submission_id: int) -> Job:
-    job = Job.objects.filter(submission_id=submission_id).locked().first()
+    owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
+    locked = Job.objects.filter(submission_id=submission_id).locked()
+    job = locked.annotate(owes_deliveries=owes).first()  # type: ignore[no-redef]
     if job is None:
         raise UnknownJob
     return job
@@ -337,7 +344,8 @@ def _record_score(job: Job, points: float) -> None:
 
 
 def _make_deliveries_due(job: Job) -> None:
-    job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
+    if job.owes_deliveries:
+        job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
 
 
 def _attach_submissions(jobs: list[Job], *, without: str = "") -> None:
@@ -364,52 +372,3 @@ def _refusals_told(submission_id: int) -> Iterator[None]:
     except QueueError as refusal:
         signals.claim_refused.send_robust(sender=None, submission_id=submission_id, reason=refusal)
         raise
-
-
-# Queues. ------------------------------------------------------------------------------------------------------------
-
-
-def _settings_of(queue_name: str) -> GraderQueue:
-    """The queue's row, or one with the defaults, unsaved."""
-    return GraderQueue.objects.filter(name=queue_name).first() or GraderQueue(name=queue_name)
-
-
-def _queue_for_enqueue(queue_name: str) -> Any:
-    """The queue's row with the time as ``now``; set up by its first job, unless the registry is strict."""
-    queues = GraderQueue.objects.filter(name=queue_name).annotate(now=DatabaseNow())
-    queue = queues.first()
-    if queue is None and conf.STRICT_QUEUES:
-        raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")
-    if queue is None:
-        GraderQueue.objects.get_or_create(name=queue_name)
-        queue = queues.get()
-    return queue
-
-
-def _queue_for(queue_name: str, grader: str) -> Any:
-    """The queue as `grader` may see it. Unknown ones look empty, unless the registry is strict."""
-    if not queue_name.isprintable():
-        raise UnknownQueue  # enqueue takes no such name, and PostgreSQL refuses to compare with NUL
-    queue = _with_grants(grader).filter(name=queue_name).annotate(now=DatabaseNow()).first()
-    if queue is None:
-        if conf.STRICT_QUEUES:
-            raise UnknownQueue
-        return GraderQueue(name=queue_name)
-    if queue.restricted and not queue.granted:
-        raise UnknownQueue
-    return queue
-
-
-def _with_grants(grader: str) -> Any:
-    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
-    username = get_user_model().USERNAME_FIELD
-    own = grants.filter(**{f"{get_user_model()._meta.model_name}__{username}": grader})
-    return GraderQueue.objects.annotate(restricted=Exists(grants), granted=Exists(own))
-
-
-def _note_poll(queue: Any, grader: str) -> None:
-    """Now and then, not with every poll: a busy queue's row must not be written thousands of times."""
-    stale = queue.now - timedelta(seconds=conf.POLL_NOTE_SECONDS)
-    if queue.last_polled_at is None or queue.last_polled_at < stale:
-        still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
-        GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=queue.now, last_polled_by=grader)

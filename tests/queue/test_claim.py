@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test.utils import override_settings
 
-from submissions import queue
+from submissions import queue, registry
 from submissions.errors import LeaseLost, UnknownQueue
 from submissions.models import DELETED, GraderQueue, Score, Submission
 from submissions.models import ExternalGraderDetail as Job
@@ -183,8 +183,8 @@ def test_grants_decide_who_may_pull_and_what_they_learn() -> None:
     limit("granted").graders.add(account)
     make("granted")
     make("open")
-    assert queue.queues_of("mine") == ["granted", "open"]
-    assert queue.queues_of("stranger") == ["open"]
+    assert registry.names_for("mine") == ["granted", "open"]
+    assert registry.names_for("stranger") == ["open"]
     with pytest.raises(UnknownQueue):
         queue.claim("granted", grader="stranger")
     with pytest.raises(UnknownQueue):

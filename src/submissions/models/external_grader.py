@@ -80,6 +80,10 @@ class ExternalGraderDetail(models.Model):
 
     now: datetime
     """The database's time, on a row that `locked()` gave out; no column."""
+    owes_deliveries: bool
+    """Whether a delivery waits for this job's result, on a row that a verb has locked; no column."""
+    has_files = True
+    """Whether it can have files; `claim` knows. No column."""
 
     submission = models.OneToOneField(Submission, on_delete=models.CASCADE, related_name="external_grader_detail")
     queue_name = models.CharField(max_length=128)

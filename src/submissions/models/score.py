@@ -87,16 +87,27 @@ def update_score_summary(instance: Score, raw: bool = False, **_: Any) -> None:
     """Keep the summary in step with a new score, in the score's own transaction."""
     if raw:
         return
-    # Insert-or-ignore first: two first scores at once then meet at the unique index instead of both inserting.
-    first = ScoreSummary(student_item_id=instance.student_item_id, highest=instance, latest=instance)
-    summaries = ScoreSummary.objects.filter(student_item_id=instance.student_item_id)
-    if not summaries.exists():
+    # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A second one
+    # must: under REPEATABLE READ a plain look would show the same old row for ever.
+    if not _taken_in(instance, lock=False):
+        while not _taken_in(instance, lock=True):
+            continue
+
+
+def _taken_in(score: Score, *, lock: bool) -> bool:
+    """One look and one conditional write; False where somebody was faster."""
+    summaries = ScoreSummary.objects.filter(student_item_id=score.student_item_id)
+    joined = summaries.select_related("latest__submission", "highest").defer("latest__submission__answer")
+    seen = summaries.select_for_update().first() if lock else joined.first()
+    if seen is None:
+        # Two first scores at once meet at the unique index, and the second look finds the winner.
+        first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
         ScoreSummary.objects.bulk_create([first], ignore_conflicts=True)
-    # Only this row is locked (no `of=`, MariaDB has none): what it points to is fetched afterwards.
-    summary = summaries.select_for_update().get()
-    if instance.pk not in (summary.highest_id, summary.latest_id):
-        summary.take_in(instance)
-        summary.save(update_fields=["highest", "latest"])
+        return summaries.filter(highest=score, latest=score).exists()
+    before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
+    seen.take_in(score)
+    after = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
+    return before == after or bool(summaries.filter(**before).update(**after))
 
 
 class ScoreAnnotation(models.Model):

@@ -1,0 +1,126 @@
+"""The queues: who may pull from which, and their settings, read once every other second."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, router
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
+
+from submissions.conf import conf
+from submissions.errors import UnknownQueue
+from submissions.models import DatabaseNow, GraderQueue
+
+# More queues and graders than a server has: a client that makes up names must not fill the memory.
+MOST_REMEMBERED = 2000
+
+_remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
+_busy: set[str] = set()
+
+
+def for_grader(queue_name: str, grader: str) -> Any:
+    """The queue as `grader` may see it; an unsaved row where it is unknown and the registry is not strict.
+
+    Raises UnknownQueue, also where the queue has grants and this grader none.
+    """
+    if not queue_name.isprintable():
+        raise UnknownQueue  # no job can be in it, and PostgreSQL refuses to compare with NUL
+    rows = _with_grants(grader).filter(name=queue_name)
+    queue = _recall((queue_name, grader), rows, fresh=inside_transaction())
+    if queue is None:
+        if conf.STRICT_QUEUES:
+            raise UnknownQueue
+        return GraderQueue(name=queue_name)
+    if queue.restricted and not queue.granted:
+        raise UnknownQueue
+    return queue
+
+
+def settings_of(queue_name: str, *, fresh: bool) -> GraderQueue:
+    """The queue's row, or one with the defaults, unsaved. `fresh` asks the database in any case."""
+    rows = GraderQueue.objects.filter(name=queue_name)
+    return _recall((queue_name, None), rows, fresh=fresh) or GraderQueue(name=queue_name)
+
+
+def for_enqueue(queue_name: str) -> Any:
+    """The queue's row with the database's time as ``now``; set up by its first job, unless the registry is strict."""
+    queues = GraderQueue.objects.filter(name=queue_name).annotate(now=DatabaseNow())
+    queue = queues.first()
+    if queue is None and conf.STRICT_QUEUES:
+        raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")
+    if queue is None:
+        GraderQueue.objects.get_or_create(name=queue_name)
+        queue = queues.get()
+    return queue
+
+
+def names_for(grader: str) -> list[str]:
+    """The names of the queues that this account may pull from, sorted."""
+    return list(_with_grants(grader).filter(Q(restricted=False) | Q(granted=True)).values_list("name", flat=True))
+
+
+def note_poll(queue: Any, grader: str) -> None:
+    """Now and then, not with every poll: a busy queue's row must not be written thousands of times."""
+    stale = queue.now - timedelta(seconds=conf.POLL_NOTE_SECONDS)
+    if queue.last_polled_at is None or queue.last_polled_at < stale:
+        still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
+        GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=queue.now, last_polled_by=grader)
+        queue.last_polled_at = queue.now
+
+
+def _with_grants(grader: str) -> Any:
+    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
+    user = get_user_model()
+    own = grants.filter(**{f"{user._meta.model_name}__{user.USERNAME_FIELD}": grader})
+    return GraderQueue.objects.annotate(restricted=Exists(grants), granted=Exists(own), now=DatabaseNow())
+
+
+# Remembered for seconds, so that a poll need not ask. ---------------------------------------------------------------
+
+
+def inside_transaction() -> bool:
+    """Whether the caller has a transaction open. Its own changes must count then, and may yet be undone."""
+    return connections[router.db_for_read(GraderQueue)].in_atomic_block
+
+
+def _recall(key: tuple[str, str | None], rows: QuerySet[GraderQueue], *, fresh: bool) -> Any:
+    """The first of `rows`, at most QUEUE_CACHE_SECONDS old."""
+    if fresh or not conf.QUEUE_CACHE_SECONDS:
+        return rows.first()
+    until, found = _remembered.get(key, (0.0, None))
+    if time.monotonic() < until:
+        return found
+    found = rows.first()
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.clear()
+    if found is not None:  # a queue that does not exist yet may be there in a moment
+        _remembered[key] = (time.monotonic() + conf.QUEUE_CACHE_SECONDS, found)
+    return found
+
+
+def seems_busy(queue_name: str) -> bool:
+    """Whether this process's last claim in the queue found a job: a guess, right or wrong nothing depends on it."""
+    return queue_name in _busy
+
+
+def note_busy(queue_name: str, *, busy: bool) -> None:
+    if busy and len(_busy) < MOST_REMEMBERED:
+        _busy.add(queue_name)
+    else:
+        _busy.discard(queue_name)
+
+
+def forget(**_: Any) -> None:
+    """What this process changes counts at once; what others change, within QUEUE_CACHE_SECONDS."""
+    _remembered.clear()
+    _busy.clear()
+
+
+post_save.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.saved")
+post_delete.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.deleted")
+m2m_changed.connect(forget, sender=GraderQueue.graders.through, dispatch_uid="submissions.registry.granted")
+post_migrate.connect(forget, dispatch_uid="submissions.registry.migrated")
