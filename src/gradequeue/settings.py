@@ -33,7 +33,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gradequeue.sessions.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -75,6 +75,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
+SESSION_ENGINE = "gradequeue.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -86,6 +87,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
+SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024

@@ -12,8 +12,14 @@ from submissions.conf import conf
 
 
 def is_grader(user: Any) -> bool:
-    """Whether the account may use the queue: active, and in the graders' group. Being a superuser is not enough."""
-    return bool(user.is_authenticated and user.is_active and user.groups.filter(name=conf.GRADER_GROUP).exists())
+    """Whether the account may use the queue: active, and in the graders' group. Being a superuser is not enough.
+
+    ``in_grader_group`` saves the question where whoever loaded the account has asked it already.
+    """
+    if not (user.is_authenticated and user.is_active):
+        return False
+    known: bool | None = getattr(user, "in_grader_group", None)
+    return user.groups.filter(name=conf.GRADER_GROUP).exists() if known is None else known
 
 
 class IsXQueueUser(BasePermission):

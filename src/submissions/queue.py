@@ -150,7 +150,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
     job = _held(submission_id, key)
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
-    _attach_submissions([job], without="answer")
+    _attach_submissions([job], with_summary=True)
     if job.submission.status == DELETED:
         _retire(job, "The submission was deleted.")
         return LeaseLost("The submission was deleted; nobody waits for its result.")
@@ -348,9 +348,16 @@ def _make_deliveries_due(job: Job) -> None:
         job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
 
 
-def _attach_submissions(jobs: list[Job], *, without: str = "") -> None:
-    """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
-    rows = Submission._objects.select_related("student_item").defer(*filter(None, [without]))
+def _attach_submissions(jobs: list[Job], *, with_summary: bool = False) -> None:
+    """With answers, or without them and with what a new score is held against.
+
+    Fetched after the lock, not joined to it: the lock must be on the job's row alone.
+    """
+    rows = Submission._objects.select_related("student_item")
+    if with_summary:
+        summary = "student_item__scoresummary"
+        rows = rows.select_related("student_item", f"{summary}__latest__submission", f"{summary}__highest")
+        rows = rows.defer("answer", f"{summary}__latest__submission__answer")
     found = rows.in_bulk([job.submission_id for job in jobs])
     for job in jobs:
         job.submission = found[job.submission_id]

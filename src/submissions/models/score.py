@@ -97,8 +97,7 @@ def update_score_summary(instance: Score, raw: bool = False, **_: Any) -> None:
 def _taken_in(score: Score, *, lock: bool) -> bool:
     """One look and one conditional write; False where somebody was faster."""
     summaries = ScoreSummary.objects.filter(student_item_id=score.student_item_id)
-    joined = summaries.select_related("latest__submission", "highest").defer("latest__submission__answer")
-    seen = summaries.select_for_update().first() if lock else joined.first()
+    seen = summaries.select_for_update().first() if lock else _last_seen(score, summaries)
     if seen is None:
         # Two first scores at once meet at the unique index, and the second look finds the winner.
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
@@ -107,7 +106,16 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
     seen.take_in(score)
     after = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
-    return before == after or bool(summaries.filter(**before).update(**after))
+    rows = summaries.filter(**before)
+    return rows.exists() if before == after else bool(rows.update(**after))
+
+
+def _last_seen(score: Score, summaries: models.QuerySet[ScoreSummary]) -> ScoreSummary | None:
+    """The summary that came with the student item, if one did; it may be out of date, and the write will tell."""
+    came: dict[str, ScoreSummary | None] = score.student_item._state.fields_cache
+    if "scoresummary" in came:
+        return came["scoresummary"]
+    return summaries.select_related("latest__submission", "highest").defer("latest__submission__answer").first()
 
 
 class ScoreAnnotation(models.Model):
