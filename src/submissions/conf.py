@@ -30,6 +30,9 @@ class Conf:
     REQUEST_MAX_BYTES: int = 25 * 1024 * 1024
     """The largest request of a grader that is read (bytes)."""
 
+    REPLY_MAX_BYTES: int = 7 * 1024 * 1024
+    """The longest reply of a grader that is kept (bytes). Twice this must fit into MySQL's max_allowed_packet."""
+
     STRICT_QUEUES: bool = False
     """Whether a queue must have been set up before a job may name it. If not, the first job sets it up."""
 
@@ -44,6 +47,12 @@ class Conf:
 
     QUEUE_CACHE_SECONDS: int = 0
     """How old the settings and grants of a queue may be that a claim goes by; 0: read each time (seconds)."""
+
+    SILENCE_SECONDS: int = 120
+    """When an operator is warned: jobs wait and nobody has polled for so long (seconds)."""
+
+    OTHERS_SECONDS: int = 30
+    """A job that a grader failed at is kept for others, if any polled its queue within so long (seconds)."""
 
     POLL_NOTE_SECONDS: int = 10
     """How often a queue's "last polled" is written at the most (seconds)."""

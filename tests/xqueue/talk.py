@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils.timezone import now
 
 from submissions import api
 from submissions.models import ExternalGraderDetail
@@ -44,10 +46,16 @@ def log_in(name: str, password: str = PASSWORD) -> Client:
     return http
 
 
-def enqueue(queue_name: str = "q", answer: Any = "print(1)", **fields: Any) -> int:
+def enqueue(queue_name: str = "q", answer: Any = "print(1)", student_id: str = "", **fields: Any) -> int:
     """The submission's id of a new job, by a learner of its own."""
-    item = {"student_id": f"s{next(_numbers)}", "course_id": "c", "item_id": "i", "item_type": "problem"}
+    learner = student_id or f"s{next(_numbers)}"
+    item = {"student_id": learner, "course_id": "c", "item_id": "i", "item_type": "problem"}
     return int(api.create_external_grader_detail(item, answer, queue_name, "key", **fields).submission_id)
+
+
+def let_leases_run_out() -> None:
+    """As if everybody who holds a job had kept it too long; back-offs end, too."""
+    ExternalGraderDetail.objects.exclude(available_at=None).update(available_at=now() - timedelta(seconds=1))
 
 
 def job(submission_id: int) -> ExternalGraderDetail:

@@ -13,7 +13,9 @@ from submissions.models import SubmissionFile
 def download(request: HttpRequest, file_id: int, name: str = "") -> HttpResponseBase:
     """The bytes, to whoever brings our signature: 403 without it, or past its time."""
     if request.method not in ("GET", "HEAD"):
-        return _refused(405, "A file is fetched with GET")
+        wrong_method = _refused(405, "A file is fetched with GET")
+        wrong_method["Allow"] = "GET, HEAD"
+        return wrong_method
     given = request.GET
     if not files.is_signed(file_id, given.get("expires", ""), given.get("signature", "")):
         return _refused(403, "The address of this file is not valid, or no longer")

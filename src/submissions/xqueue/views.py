@@ -140,15 +140,12 @@ class XQueueViewSet(viewsets.ViewSet):
 
     @action(detail=False, methods=["post"], url_name="put_result")
     def put_result(self, request: Request) -> Response:
-        result = wire.parse_result(_fields(request))
-        if result.scores is None:
-            # Not even an object: still this grader's word on this job, to be kept and counted.
-            queue.fail(result.submission_id, result.key, reason=wire.NO_OBJECT, reply=result.reply)
-            return _refused(400, str(wire.Malformed.__doc__))
-        if "score" not in result.scores:
-            queue.fail(result.submission_id, result.key, reason=wire.NO_SCORE, reply=result.reply)
-            return _refused(400, wire.NO_SCORE)
-        queue.complete(result.submission_id, result.key, score=result.scores["score"], reply=result.reply)
+        result = wire.parse_result(_fields(request), longest=int(conf.REPLY_MAX_BYTES))
+        if result.flaw is not None:
+            # Still this grader's word on this job, to be kept and counted.
+            queue.fail(result.submission_id, result.key, reason=result.flaw, reply=result.reply)
+            return _refused(400, str(wire.Malformed.__doc__) if result.flaw == wire.NO_OBJECT else result.flaw)
+        queue.complete(result.submission_id, result.key, score=result.score, reply=result.reply)
         return _ok("")
 
     # Whatever goes wrong, the envelope. ---------------------------------------------------------------------------

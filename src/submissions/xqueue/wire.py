@@ -17,6 +17,9 @@ LARGEST_ID = 2**31 - 1
 
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
+TOO_LONG = "The reply is longer than {} bytes."
+# How much of a reply that is too long is kept for the operator (signs).
+KEPT_OF_TOO_LONG = 10_000
 
 
 class Malformed(ValueError):
@@ -31,16 +34,21 @@ class Result:
     key: str
     reply: str
     """The grader's reply, verbatim but for what no database can keep (see `storable`)."""
-    scores: Mapping[str, Any] | None
-    """The reply as an object; None where it is none."""
+    score: object = None
+    """What stands there as the score: anything that JSON can say."""
+    flaw: str | None = None
+    """Why no score can be in the reply, in words; None where one may be."""
 
 
 def envelope(return_code: int, content: str | int) -> dict[str, str | int]:
     return {"return_code": return_code, "content": content}
 
 
-def parse_result(fields: object) -> Result:
-    """The fields of a put_result request, from a form or from JSON (there also as nested objects)."""
+def parse_result(fields: object, *, longest: int) -> Result:
+    """The fields of a put_result request, from a form or from JSON (there also as nested objects).
+
+    `longest`: up to which length replies are kept (bytes of UTF-8).
+    """
     if not isinstance(fields, Mapping):
         raise Malformed
     header = _object(fields.get("xqueue_header"))
@@ -50,8 +58,18 @@ def parse_result(fields: object) -> Result:
     key = header.get("submission_key")
     if not isinstance(body, str) or not isinstance(key, str):
         raise Malformed
-    reply = storable(body)
-    return Result(_id(header.get("submission_id")), key, reply, _object_or_none(reply))
+    return _judged(_id(header.get("submission_id")), key, storable(body), longest)
+
+
+def _judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
+    if len(reply.encode()) > longest:
+        return Result(submission_id, key, reply[:KEPT_OF_TOO_LONG], flaw=TOO_LONG.format(longest))
+    found = _object_or_none(reply)
+    if found is None:
+        return Result(submission_id, key, reply, flaw=NO_OBJECT)
+    if "score" not in found:
+        return Result(submission_id, key, reply, flaw=NO_SCORE)
+    return Result(submission_id, key, reply, score=found["score"])
 
 
 def _object(value: object) -> Mapping[str, Any]:
