@@ -9,10 +9,8 @@ from typing import Any
 
 from django.db.models import Min
 
+from submissions.conf import conf
 from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, Status
-
-# A grader polls every second or so; whoever was not seen for this long is not coming (seconds).
-SILENCE = 120
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def _warnings(queue: Any, count: dict[Status, int]) -> Iterator[str]:
         yield f"{waiting} jobs wait, and the queue is paused"
     elif waiting and queue.last_polled_at is None:
         yield f"{waiting} jobs wait, and no grader has ever polled"
-    elif waiting and (silent := (queue.now - queue.last_polled_at).total_seconds()) > SILENCE:
+    elif waiting and (silent := (queue.now - queue.last_polled_at).total_seconds()) > conf.SILENCE_SECONDS:
         yield f"{waiting} jobs wait, and no grader has polled for {silent:.0f} seconds"
     if count[Status.FAILED]:
         yield f"{count[Status.FAILED]} jobs failed and wait for an operator"

@@ -80,7 +80,7 @@ def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
     if queue.paused:
         return []
     # A look before the lock: most polls find nothing, and need no transaction to say so.
-    if not registry.seems_busy(queue_name) and not Job.objects.claimable(queue_name).exists():
+    if not registry.seems_busy(queue_name) and not _claimable(queue, grader).exists():
         return []
     taken = _claim(queue, grader, limit)
     registry.note_busy(queue_name, busy=bool(taken))
@@ -88,11 +88,11 @@ def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
 
 
 @in_transaction
-def _claim(queue: GraderQueue, grader: str, limit: int) -> list[Job]:
+def _claim(queue: Any, grader: str, limit: int) -> list[Job]:
     taken: list[Job] = []
     while len(taken) < limit:
-        locked = Job.objects.claimable(queue.name).locked(skip_locked=True)
-        rows = locked.annotate(has_files=_HAS_FILES)  # type: ignore[no-redef]
+        locked = _claimable(queue, grader).locked(skip_locked=True)
+        rows = locked.annotate(has_files=_HAS_FILES)
         due = list(rows[: limit - len(taken)])
         if not due:
             break
@@ -100,6 +100,14 @@ def _claim(queue: GraderQueue, grader: str, limit: int) -> list[Job]:
         _attach_submissions(due)
         taken += [job for job in due if _hand_out(job, queue, grader)]
     return taken
+
+
+def _claimable(queue: Any, grader: str) -> Any:
+    """What `grader` may be given now. What it failed at last is kept for others, where there are any: a grader that
+    fails at everything must not use up the failures that a job may have. A lost lease is no such failure: many
+    machines share one account, and the next one of them may take the job."""
+    jobs = Job.objects.claimable(queue.name)
+    return jobs.exclude(grader=grader, status=Status.RETRY, num_failures__gt=0) if queue.others else jobs
 
 
 def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
@@ -252,7 +260,8 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
     queue = registry.settings_of(queue_name, fresh=True) if grader is None else registry.for_grader(queue_name, grader)
     if not queue.pk:
         raise UnknownQueue
-    return 0 if queue.paused else Job.objects.claimable(queue_name).count()
+    jobs = Job.objects.claimable(queue_name) if grader is None else _claimable(queue, grader)
+    return 0 if queue.paused else int(jobs.count())
 
 
 # What the verbs are made of. ----------------------------------------------------------------------------------------

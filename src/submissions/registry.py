@@ -8,12 +8,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
 
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
-from submissions.models import DatabaseNow, GraderQueue
+from submissions.models import DatabaseNow, GraderQueue, GraderSighting
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
@@ -34,7 +34,9 @@ def for_grader(queue_name: str, grader: str) -> Any:
     if queue is None:
         if conf.STRICT_QUEUES:
             raise UnknownQueue
-        return GraderQueue(name=queue_name)
+        unknown = GraderQueue(name=queue_name)
+        unknown.others = False  # type: ignore[attr-defined]
+        return unknown
     if queue.restricted and not queue.granted:
         raise UnknownQueue
     return queue
@@ -64,19 +66,33 @@ def names_for(grader: str) -> list[str]:
 
 
 def note_poll(queue: Any, grader: str) -> None:
-    """Now and then, not with every poll: a busy queue's row must not be written thousands of times."""
+    """Now and then, not with every poll: a busy queue's rows must not be written thousands of times."""
     stale = queue.now - timedelta(seconds=conf.POLL_NOTE_SECONDS)
-    if queue.last_polled_at is None or queue.last_polled_at < stale:
-        still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
-        GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=queue.now, last_polled_by=grader)
-        queue.last_polled_at = queue.now
+    if queue.seen_at is not None and queue.seen_at >= stale:
+        return
+    queue.seen_at = queue.now
+    mine = GraderSighting.objects.filter(queue=queue, grader=grader)
+    if not mine.update(seen_at=queue.now):
+        first = GraderSighting(queue_id=queue.pk, grader=grader, seen_at=queue.now)
+        GraderSighting.objects.bulk_create([first], ignore_conflicts=True)
+    # The queue's own row only where nobody else has just done it.
+    still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
+    GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=queue.now, last_polled_by=grader)
 
 
 def _with_grants(grader: str) -> Any:
     grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
     user = get_user_model()
     own = grants.filter(**{f"{user._meta.model_name}__{user.USERNAME_FIELD}": grader})
-    return GraderQueue.objects.annotate(restricted=Exists(grants), granted=Exists(own), now=DatabaseNow())
+    sightings = GraderSighting.objects.filter(queue=OuterRef("pk"))
+    lately = DatabaseNow() - timedelta(seconds=conf.OTHERS_SECONDS)
+    return GraderQueue.objects.annotate(
+        restricted=Exists(grants),
+        granted=Exists(own),
+        seen_at=Subquery(sightings.filter(grader=grader).values("seen_at")[:1]),
+        others=Exists(sightings.filter(seen_at__gt=lately).exclude(grader=grader)),
+        now=DatabaseNow(),
+    )
 
 
 # Remembered for seconds, so that a poll need not ask. ---------------------------------------------------------------

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models import F
 from django.test.utils import override_settings
 
 from submissions import queue, registry
 from submissions.errors import LeaseLost, UnknownQueue
-from submissions.models import DELETED, GraderQueue, Score, Submission
+from submissions.models import DELETED, GraderQueue, GraderSighting, Score, Submission
 from submissions.models import ExternalGraderDetail as Job
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
@@ -210,3 +211,49 @@ def test_the_queue_remembers_who_polled_it_and_does_not_write_that_with_every_po
     GraderQueue.objects.update(last_polled_at=row.last_polled_at - timedelta(seconds=11))
     queue.claim("q", grader="third")
     assert GraderQueue.objects.get().last_polled_by == "third"
+
+
+def test_a_job_that_one_grader_failed_at_is_offered_to_another_one_first_where_there_is_one() -> None:
+    limit()
+    queue.claim("q", grader="good")
+    make()
+    bad = claim_one(grader="bad")
+    queue.fail(bad.submission_id, key_of(bad), reason="broke")
+    later(6)
+    assert queue.claim("q", grader="bad") == []
+    assert queue.depth("q", grader="bad") == 0
+    assert queue.depth("q", grader="good") == 1
+    assert claim_one(grader="good").submission_id == bad.submission_id
+
+
+def test_a_job_that_the_only_grader_failed_at_comes_back_to_it() -> None:
+    make()
+    job = claim_one(grader="only")
+    queue.fail(job.submission_id, key_of(job), reason="broke")
+    later(6)
+    assert claim_one(grader="only").submission_id == job.submission_id
+
+
+def test_a_grader_that_has_not_polled_for_long_is_not_waited_for() -> None:
+    limit()
+    queue.claim("q", grader="gone")
+    make()
+    GraderSighting.objects.update(seen_at=F("seen_at") - timedelta(seconds=31))
+    job = claim_one(grader="left")
+    queue.fail(job.submission_id, key_of(job), reason="broke")
+    later(6)
+    assert claim_one(grader="left").submission_id == job.submission_id
+
+
+def test_a_grader_that_fails_at_everything_does_not_burn_the_queue() -> None:
+    ids = {make().submission_id for _ in range(6)}
+    scored = set()
+    for _ in range(30):
+        for job in queue.claim("q", grader="bad"):
+            queue.fail(job.submission_id, key_of(job), reason="broke")
+        for job in queue.claim("q", grader="good"):
+            queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+            scored.add(job.submission_id)
+        later(100)
+    assert scored == ids
+    assert set(Job.objects.values_list("status", flat=True)) == {"retired"}

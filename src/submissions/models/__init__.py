@@ -5,7 +5,7 @@ from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail
 from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole
 from submissions.models.file import SubmissionFile, get_storage, submission_file_path
 from submissions.models.items import StudentItem
-from submissions.models.queue import GraderQueue, ScoreMeaning
+from submissions.models.queue import GraderQueue, GraderSighting, ScoreMeaning
 from submissions.models.score import Score, ScoreAnnotation, ScoreSummary
 from submissions.models.submission import ACTIVE, DELETED, STATUS_CHOICES, Submission
 from submissions.models.team import TeamSubmission
@@ -22,6 +22,7 @@ __all__ = [
     "DeliveryState",
     "ExternalGraderDetail",
     "GraderQueue",
+    "GraderSighting",
     "JSONTextField",
     "PointsField",
     "Score",

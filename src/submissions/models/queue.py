@@ -99,3 +99,18 @@ class GraderQueue(models.Model):
         first = conf.BACKOFF_SECONDS if self.backoff_seconds is None else self.backoff_seconds
         # min() over the exponent first: two to the power of a hostile counter must not be computed.
         return int(min(first * 2 ** min(max(failures - 1, 0), 30), conf.BACKOFF_CEILING_SECONDS))
+
+
+class GraderSighting(models.Model):
+    """When a grader last polled a queue: is there somebody else to offer a job to, and whom does an operator miss?"""
+
+    queue = models.ForeignKey(GraderQueue, on_delete=models.CASCADE, related_name="sightings")
+    grader = models.CharField(max_length=150)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "submissions"
+        constraints = [models.UniqueConstraint(fields=["queue", "grader"], name="submissions_one_sighting")]
+
+    def __str__(self) -> str:
+        return f"{self.grader} at {self.queue}: {self.seen_at}"
