@@ -17,6 +17,14 @@ def pytest_report_header() -> str:
     return f"database: {KIND}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs no particular database runs with SQLite only."""
+    again = [item for item in items if KIND != "sqlite" and item.get_closest_marker("once")]
+    if again:
+        config.hook.pytest_deselected(items=again)
+        items[:] = [item for item in items if item not in again]
+
+
 @pytest.fixture(scope="session")
 def kind() -> str:
     """Which database this run is on: sqlite, postgresql or mariadb."""

@@ -30,10 +30,12 @@ class Server:
             **environment,
         }
         self.env.pop("DJANGO_SETTINGS_MODULE", None)
+        # Where bytecode is not kept, each command compiles all of Django again.
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, workers: int = 2) -> Server:
-        command = [GRADEQUEUE, "serve", "--migrate", "--port", str(self.port), "--workers", str(workers)]
+    def start(self, *words: str, workers: int = 2) -> Server:
+        command = [GRADEQUEUE, "serve", "--migrate", "--port", str(self.port), "--workers", str(workers), *words]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
         deadline = time.monotonic() + 60

@@ -4,16 +4,81 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from textwrap import fill
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import ManagementUtility, get_commands, load_command_class
+from django.db import DatabaseError, InterfaceError
+
+from gradequeue import __version__
+
+OURS = ("gradequeue", "submissions")
 
 
 def main(argv: list[str] | None = None) -> None:
     """Exit 0 = done, 1 = refused, 2 = wrong usage or wrong settings."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
+    words = argv or ["gradequeue", *sys.argv[1:]]
     try:
-        execute_from_command_line(argv or ["gradequeue", *sys.argv[1:]])
+        _Commands(words).execute()
+        sys.stdout.flush()
     except ImproperlyConfigured as wrong:
-        print(f"gradequeue: {wrong}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _end(2, str(wrong))
+    except (DatabaseError, InterfaceError) as error:
+        if "--traceback" in words:
+            raise
+        _end(1, f"The database cannot be used: {_first_line(error)}")
+    except KeyboardInterrupt:
+        _end(130, "interrupted")
+    except BrokenPipeError:
+        # Whoever read us has gone (`| head`). Nobody is left to be told, nor when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+class _Commands(ManagementUtility):
+    """Django's, with our version, our commands on top, and exit 2 for a command that does not exist."""
+
+    def execute(self) -> None:
+        if self.argv[1:] in (["version"], ["--version"]):
+            print(__version__)
+            return
+        super().execute()
+
+    def fetch_command(self, subcommand: str) -> Any:
+        try:
+            return super().fetch_command(subcommand)
+        except SystemExit:
+            raise SystemExit(2) from None
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        if commands_only or self.settings_exception:
+            return super().main_help_text(commands_only)
+        others = sorted(name for name, app in get_commands().items() if app not in OURS)
+        return "\n".join(
+            [
+                "gradequeue COMMAND [...]; 'gradequeue help COMMAND' says what it takes.",
+                "",
+                *_described(),
+                "",
+                fill(f"Django's own: {', '.join(others)}.", 100),
+            ]
+        )
+
+
+def _described() -> Iterator[str]:
+    for name, app in sorted(get_commands().items()):
+        if app in OURS:
+            command = load_command_class(app, name) if isinstance(app, str) else app
+            yield f"  {name:<9} {command.help.strip().splitlines()[0]}"
+
+
+def _end(code: int, sentence: str) -> None:
+    print(f"gradequeue: {sentence}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

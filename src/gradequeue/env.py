@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,12 +16,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-# FileAwareEnv reads NAME_FILE where NAME is not set.
-_env = environ.FileAwareEnv()
+# NAME, or the content of the file that NAME_FILE names. The mapping, not the casts of Env: those take a secret that
+# begins with a dollar sign for the name of another variable.
+_environment = environ.FileAwareEnv().ENVIRON
 
 
 def text(name: str, default: str = "") -> str:
-    return str(_env.str(name, default=default)).strip()
+    try:
+        return str(_environment.get(name, default)).strip()
+    except (OSError, UnicodeError) as error:
+        place = os.environ.get(f"{name}_FILE", "")
+        raise ImproperlyConfigured(f"{name}_FILE: {place} cannot be read: {_reason(error)}.") from error
 
 
 def number(name: str, default: int, *, at_least: int = 1) -> int:
@@ -41,10 +49,19 @@ def names(name: str, default: list[str]) -> list[str]:
 
 def web_address(name: str) -> str:
     given = text(name)
-    parts = urlsplit(given)
-    if given and (parts.scheme not in ("http", "https") or not parts.hostname):
+    if given and not _is_web_address(given):
         raise ImproperlyConfigured(f"{name} must begin with https:// or http:// and name a host, not {given!r}.")
     return given.rstrip("/")
+
+
+def _is_web_address(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return False
+    plain = not parts.query and not parts.fragment and given.isprintable() and " " not in given
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
 
 
 def data_folder() -> Path:
@@ -52,7 +69,7 @@ def data_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ImproperlyConfigured(f"GRADEQUEUE_DATA: {folder} cannot be made: {error.strerror}.") from error
+        raise ImproperlyConfigured(f"GRADEQUEUE_DATA: {folder} cannot be made: {_reason(error)}.") from error
     return folder
 
 
@@ -64,9 +81,12 @@ def secret_key(folder: Path, *, production: bool) -> str:
     if production:
         raise ImproperlyConfigured("GRADEQUEUE_SECRET_KEY must be set where GRADEQUEUE_ENV is production.")
     kept = folder / "secret_key"
-    if not kept.exists():
-        _write_once(kept, secrets.token_urlsafe(50))
-    key = kept.read_text().strip()
+    try:
+        if not kept.exists():
+            _write_once(kept, secrets.token_urlsafe(50))
+        key = kept.read_text().strip()
+    except (OSError, UnicodeError) as error:
+        raise ImproperlyConfigured(f"GRADEQUEUE_DATA: {kept} cannot be kept: {_reason(error)}.") from error
     if not key:
         raise ImproperlyConfigured(f"{kept} is empty; delete it, and a new key is made.")
     return key
@@ -81,21 +101,40 @@ def _write_once(path: Path, content: str) -> None:
             os.link(draft.name, path)
 
 
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
 def database(folder: Path) -> dict[str, Any]:
     """DATABASE_URL as Django's settings, with what a queue needs of each database."""
-    url = text("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}")
-    try:
-        found: dict[str, Any] = dict(_env.db_url_config(url))
-    except Exception as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+    found = _parsed("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}", environ.Env.db_url_config)
     kind = str(found.get("ENGINE", "")).rpartition(".")[2]
     if kind not in _TUNED:
-        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite://, postgres:// or mysql://.")
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:///, postgres:// or mysql://.")
+    if found["NAME"] in ("", ":memory:"):
+        raise ImproperlyConfigured("DATABASE_URL must name a database: sqlite:///path, postgres://host/name.")
+    if kind in _DRIVERS:
+        _require(_DRIVERS[kind], "DATABASE_URL", kind)
     found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
     found.setdefault("CONN_MAX_AGE", 600)
     found.setdefault("CONN_HEALTH_CHECKS", True)
     return found
 
+
+def _parsed(name: str, default: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """What `parse` makes of the variable. Its own words are not repeated: they may hold a part of a password."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return dict(parse(text(name, default)))
+    except Exception:  # each parser has exceptions of its own
+        raise ImproperlyConfigured(
+            f"{name} cannot be read; it is scheme://user:password@host:port/name, with %40 for an @ in a password."
+        ) from None
+
+
+# Each comes with the extra of the same name as the database.
+_DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
 
 _TUNED: dict[str, dict[str, Any]] = {
     # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer (DESIGN section 3).
@@ -111,29 +150,53 @@ _TUNED: dict[str, dict[str, Any]] = {
 
 
 def cache() -> dict[str, Any]:
-    url = text("CACHE_URL")
-    if not url:
+    if not text("CACHE_URL"):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    try:
-        return dict(_env.cache_url_config(url))
-    except Exception as error:
-        raise ImproperlyConfigured(f"CACHE_URL cannot be read: {error}") from error
+    found = _parsed("CACHE_URL", "", environ.Env.cache_url_config)
+    if "Redis" in found["BACKEND"]:
+        _require("redis", "CACHE_URL", "redis")
+    return found
+
+
+# What a query may say after s3://bucket, and how it is read.
+_S3_TEXTS = ("region_name", "endpoint_url", "addressing_style", "signature_version", "custom_domain", "default_acl")
+_S3_FLAGS = ("querystring_auth", "use_ssl", "verify")
 
 
 def storage(folder: Path) -> dict[str, Any]:
-    """GRADEQUEUE_STORAGE_URL: ``file:///path``, or ``s3://key:secret@bucket?region_name=...`` as django-storages."""
-    url = text("GRADEQUEUE_STORAGE_URL")
-    parts = urlsplit(url)
-    if not url or parts.scheme == "file":
-        place = unquote(parts.path) if url else str(folder / "files")
+    """GRADEQUEUE_STORAGE_URL: ``file:///path``, or ``s3://key:secret@bucket/folder?region_name=...``."""
+    url = text("GRADEQUEUE_STORAGE_URL", (folder / "files").as_uri())
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        place = unquote(parts.path)
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": place}}
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured("GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket.")
-    options: dict[str, Any] = {
-        "bucket_name": parts.hostname,
-        "location": parts.path.strip("/"),
-        **dict(parse_qsl(parts.query)),
-    }
+    _require("boto3", "GRADEQUEUE_STORAGE_URL", "s3")
+    options = {"bucket_name": parts.hostname, "location": parts.path.strip("/"), **_s3_options(parts.query)}
     if parts.username:
         options["access_key"], options["secret_key"] = unquote(parts.username), unquote(parts.password or "")
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def _s3_options(query: str) -> dict[str, str | bool]:
+    options: dict[str, str | bool] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in _S3_TEXTS:
+            options[name] = value
+        elif name in _S3_FLAGS and value in ("true", "false"):
+            options[name] = value == "true"
+        elif name in _S3_FLAGS:
+            raise ImproperlyConfigured(f"GRADEQUEUE_STORAGE_URL: {name} must be true or false, not {value!r}.")
+        else:
+            known = ", ".join((*_S3_TEXTS, *_S3_FLAGS))
+            raise ImproperlyConfigured(f"GRADEQUEUE_STORAGE_URL: {name} is not one of {known}.")
+    return options
+
+
+def _require(module: str, name: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise ImproperlyConfigured(f"{name} needs more packages: pip install 'gradequeue[{extra}]'.")

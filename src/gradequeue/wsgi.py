@@ -7,6 +7,8 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
+from gradequeue import bodies
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
 django_application = get_wsgi_application()
 
@@ -17,4 +19,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         WSGIRequest(dict(environ))
     except Exception:  # what it raises depends on which of its parsers gives up
         environ["CONTENT_TYPE"] = "application/octet-stream"
+    if not bodies.is_whole(environ):
+        # Whoever sent it is gone; this is for the record of a proxy.
+        start_response("400 Bad Request", [("Content-Type", "application/json")])
+        return [b'{"return_code": 1, "content": "The request broke off"}']
     return django_application(environ, start_response)

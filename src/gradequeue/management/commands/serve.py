@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management import call_command
@@ -11,40 +17,78 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server import Server
+
+# Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
+LOGGING: dict[str, Any] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        for name, usual, what in (
+            ("--workers", 2, "how many processes"),
+            # A slow client holds a thread, and a thread at work holds a connection to the database.
+            ("--threads", 32, "requests at once per process"),
+            ("--drain", 30, "how long requests under way may take after SIGTERM (seconds)"),
+        ):
+            parser.add_argument(name, type=_count, default=usual, help=f"{what} (default: %(default)s)")
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: %(default)s)")
-        parser.add_argument("--workers", type=_count, default=2, help="how many processes (default: %(default)s)")
-        parser.add_argument(
-            "--threads", type=_count, default=4, help="requests at once per process (default: %(default)s)"
-        )
         parser.add_argument("--migrate", action="store_true", help="bring the tables up to date first")
 
     def handle(self, **options: Any) -> None:
         if options["migrate"]:
-            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+            call_command("migrate", interactive=False, skip_checks=False, verbosity=options["verbosity"])
         _require_tables()
+        host, port = options["host"], options["port"]
+        server = _server(_free_address(host, port), options)
         # The workers are forked or spawned from here; none may inherit a connection.
         connections.close_all()
-        server = Server(
-            "gradequeue.wsgi:application",
-            address=options["host"],
-            port=options["port"],
-            interface=Interfaces.WSGI,
-            workers=options["workers"],
-            blocking_threads=options["threads"],
-            workers_kill_timeout=30,
-            respawn_failed_workers=True,
-            log_access=False,
-        )
-        self.stderr.write(f"gradequeue listens on http://{options['host']}:{options['port']}/")
-        server.serve()
+        # One that is told to stop while it still loads just ends; until it listens it inherits a handler that waits.
+        os.register_at_fork(after_in_child=_stop_at_once)
+        self.stderr.write(f"gradequeue listens on http://{f'[{host}]' if ':' in host else host}:{port}/")
+        server.serve(target_loader=_application)
+
+
+def _server(address: str, options: dict[str, Any]) -> Server:
+    return Server(
+        "gradequeue.wsgi:application",
+        address=address,
+        port=options["port"],
+        interface=Interfaces.WSGI,
+        workers=options["workers"],
+        blocking_threads=options["threads"],
+        workers_kill_timeout=options["drain"],
+        respawn_failed_workers=True,
+        websockets=False,
+        log_access=False,
+        log_dictconfig=LOGGING,
+        log_level=LogLevels.error,
+    )
+
+
+def _application(_: str) -> Callable[..., Any]:
+    """What a worker serves; called once in each."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from gradequeue.wsgi import application
+
+    return application
+
+
+def _end_with_parent() -> None:
+    """A worker must not outlive a killed `serve`: it would hold the port and answer with old code."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_at_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _require_tables() -> None:
@@ -59,13 +103,29 @@ def _require_tables() -> None:
         )
 
 
+def _free_address(host: str, port: int) -> str:
+    """The IP address of `host`; CommandError where nobody, or somebody else, can listen there.
+
+    Asked with a socket of our own: granian shares a port (SO_REUSEPORT), so two services would answer by turns.
+    """
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CommandError(f"Nothing can listen on {host}, port {port}: {reason}.") from error
+    return str(place[0])
+
+
 def _port(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536):
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
     return int(text)
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of 1 or more is needed, not {text!r}")
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 10_000):
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to 9999 is needed, not {text!r}")
     return int(text)
