@@ -1,33 +1,36 @@
 from __future__ import annotations
 
-import functools
 import re
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.storage import Storage, default_storage
 from django.core.signals import setting_changed
 from django.db import models
+from django.dispatch import receiver
+from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 from django.utils.timezone import now
 
 from submissions.models.external_grader import ExternalGraderDetail
 
 
-@functools.cache
-def _storage() -> Storage:
-    media = getattr(settings, "EDX_SUBMISSIONS", {}).get("MEDIA")
-    if not media:
-        return default_storage
-    storage: Storage = import_string(media["BACKEND"])(**media.get("OPTIONS", {}))
-    return storage
+class ConfiguredStorage(LazyObject):
+    """The storage that the settings name, made on first use: the table's column holds on to this object for good."""
+
+    def _setup(self) -> None:
+        media = getattr(settings, "EDX_SUBMISSIONS", {}).get("MEDIA")
+        self._wrapped = import_string(media["BACKEND"])(**media.get("OPTIONS", {})) if media else default_storage
 
 
-@setting_changed.connect
+_configured = ConfiguredStorage()
+
+
+@receiver(setting_changed)
 def _forget_storage(setting: str, **_: Any) -> None:
     if setting == "EDX_SUBMISSIONS":
-        _storage.cache_clear()
+        _configured._wrapped = empty
 
 
 def get_storage() -> Storage:
@@ -35,7 +38,7 @@ def get_storage() -> Storage:
 
     Migrations name this function, so it must stay importable from `submissions.models`.
     """
-    return _storage()
+    return cast(Storage, _configured)
 
 
 def submission_file_path(instance: SubmissionFile, _: str) -> str:

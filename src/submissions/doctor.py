@@ -1,0 +1,176 @@
+"""Look at the database and the storage in use, and say what would hurt a queue that runs on them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from submissions.conf import conf
+from submissions.models import ExternalGraderDetail, get_storage
+
+CLAIM_INDEX = ["queue_name", "available_at", "id"]
+# Clocks further apart than this make timestamps in logs and tables disagree visibly (seconds).
+SKEW = 2
+# A table of jobs that changes all day is vacuumed many times a day (seconds).
+VACUUM_OVERDUE = 24 * 3600
+MANY_DEAD_ROWS = 50_000
+# A transaction open for so long keeps dead rows from being removed (seconds).
+LONG_TRANSACTION = 300
+# Escaped as ASCII, text that is not Latin takes up to three times its bytes.
+ESCAPING = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: whether it is fine, and what to do where it is not."""
+
+    check: str
+    fine: bool
+    sentence: str
+
+
+def findings() -> Iterator[Finding]:
+    """Everything that was looked at, the fine and the not so fine."""
+    connection = connections[router.db_for_write(ExternalGraderDetail)]
+    yield _claim_index(connection)
+    yield _skip_locked(connection)
+    yield _clock(connection)
+    yield from OF_VENDOR[connection.vendor](connection)
+    yield _storage()
+
+
+def _claim_index(connection: BaseDatabaseWrapper) -> Finding:
+    table = ExternalGraderDetail._meta.db_table
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table).values()
+    there = any(one["index"] and one["columns"] == CLAIM_INDEX for one in found)
+    lost = (
+        f"The index of {table} on {', '.join(CLAIM_INDEX)} is missing: every claim reads the whole queue. Run migrate."
+    )
+    return Finding("claim index", there, "Claims walk their index." if there else lost)
+
+
+def _skip_locked(connection: BaseDatabaseWrapper) -> Finding:
+    able = connection.features.has_select_for_update_skip_locked or connection.vendor == "sqlite"
+    unable = (
+        "This server has no SKIP LOCKED: graders wait for one another. MariaDB has it from 10.6 on, MySQL from 8.0.1."
+    )
+    return Finding("skip locked", able, "Graders pass over each other's rows." if able else unable)
+
+
+def _clock(connection: BaseDatabaseWrapper) -> Finding:
+    theirs = timezone.now() if connection.vendor == "sqlite" else _database_time(connection)
+    skew = abs((theirs - timezone.now()).total_seconds())
+    apart = f"The database's clock and this machine's are {skew:.1f} seconds apart; leases go by the database's."
+    return Finding("clock", skew <= SKEW, apart if skew > SKEW else "The clocks agree.")
+
+
+def _database_time(connection: BaseDatabaseWrapper) -> datetime:
+    question = "SELECT UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "SELECT STATEMENT_TIMESTAMP()"
+    moment: datetime = _one(connection, question)
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
+
+
+def _storage() -> Finding:
+    storage, name = get_storage(), f"doctor/{uuid.uuid4()}"
+    try:
+        kept = storage.save(name, ContentFile(b"looked at by gradequeue doctor"))
+        with storage.open(kept) as file:
+            intact = file.read() == b"looked at by gradequeue doctor"
+        storage.delete(kept)
+    except Exception as error:  # each storage has exceptions of its own
+        return Finding("storage", False, f"Files cannot be stored and read back: {error}")
+    return Finding(
+        "storage", intact, "Files are stored and read back." if intact else "A stored file came back changed."
+    )
+
+
+# Per database. ------------------------------------------------------------------------------------------------------
+
+
+def _one(connection: BaseDatabaseWrapper, question: str, *values: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(question, list(values))
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _sqlite(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
+    mode = str(_one(connection, "PRAGMA journal_mode")).lower()
+    wal = mode in ("wal", "memory")
+    yield Finding(
+        "journal",
+        wal,
+        "The journal is a WAL." if wal else f"The journal mode is {mode}: readers stop writers; use WAL.",
+    )
+    immediate = str(getattr(connection, "transaction_mode", "")).upper() == "IMMEDIATE"
+    lost = "Transactions begin DEFERRED: claims hinder each other; set OPTIONS['transaction_mode'] to 'IMMEDIATE'."
+    yield Finding("transactions", immediate, "Transactions begin IMMEDIATE." if immediate else lost)
+    wait = int(_one(connection, "PRAGMA busy_timeout") or 0)
+    short = f"A writer waits only {wait} ms for another one; set OPTIONS['timeout'] to 5 seconds or more."
+    yield Finding("busy timeout", wait >= 5000, "Writers wait for one another." if wait >= 5000 else short)
+
+
+def _isolation(level: str) -> Finding:
+    calm = level.replace("-", " ").lower() == "read committed"
+    other = f"The isolation level is {level}: claims meet conflicts and are tried again; use READ COMMITTED."
+    return Finding("isolation", calm, "The isolation level is READ COMMITTED." if calm else other)
+
+
+def _postgresql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
+    yield _isolation(str(_one(connection, "SHOW transaction_isolation")))
+    yield _vacuum(connection)
+    oldest = _one(
+        connection,
+        "SELECT COALESCE(MAX(EXTRACT(EPOCH FROM now() - xact_start)), 0) FROM pg_stat_activity "
+        "WHERE datname = current_database()",
+    )
+    short = float(oldest or 0) < LONG_TRANSACTION
+    old = f"A transaction is open for {float(oldest or 0):.0f} seconds: dead rows pile up behind it (pg_stat_activity)."
+    yield Finding("long transactions", short, "No transaction is open for long." if short else old)
+
+
+def _vacuum(connection: BaseDatabaseWrapper) -> Finding:
+    table = ExternalGraderDetail._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n_dead_tup, EXTRACT(EPOCH FROM now() - GREATEST(last_vacuum, last_autovacuum)) "
+            "FROM pg_stat_user_tables WHERE relname = %s",
+            [table],
+        )
+        dead, age = cursor.fetchone() or (0, None)
+    tidy = (dead or 0) < MANY_DEAD_ROWS or (age is not None and age < VACUUM_OVERDUE)
+    since = "never" if age is None else f"{float(age) / 3600:.0f} hours ago"
+    untidy = f"{table} has {dead} dead rows and was last vacuumed {since}; see that autovacuum runs."
+    return Finding("vacuum", tidy, "Dead rows are removed." if tidy else untidy)
+
+
+def _mysql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
+    variable = "tx_isolation" if getattr(connection, "mysql_is_mariadb", False) else "transaction_isolation"
+    yield _isolation(str(_one(connection, f"SELECT @@{variable}")))
+    packet, largest = int(_one(connection, "SELECT @@max_allowed_packet") or 0), int(conf.ANSWER_MAX_BYTES) * ESCAPING
+    small = f"max_allowed_packet is {packet} bytes; answers of {conf.ANSWER_MAX_BYTES} bytes can take {largest}."
+    yield Finding("packet", packet >= largest, "The largest answers fit into a packet." if packet >= largest else small)
+    question = (
+        "SELECT character_set_name FROM information_schema.columns "
+        "WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'grader_reply'"
+    )
+    charset = str(_one(connection, question, ExternalGraderDetail._meta.db_table))
+    wide = charset == "utf8mb4"
+    narrow = f"Replies are stored as {charset}, which cannot hold every character; convert the tables to utf8mb4."
+    yield Finding("charset", wide, "Every character can be stored." if wide else narrow)
+
+
+OF_VENDOR: dict[str, Callable[[BaseDatabaseWrapper], Iterator[Finding]]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "mysql": _mysql,
+}
