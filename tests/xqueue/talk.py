@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.test.client import ClientHandler
 from django.utils.timezone import now
 
 from submissions import api
@@ -20,6 +21,18 @@ ENDPOINTS = ("login", "logout", "status", "get_queuelen", "get_submission", "put
 GOOD = json.dumps({"correct": True, "score": 1, "msg": "<p>Good</p>"})
 
 _numbers = itertools.count(1)
+
+
+# One for all clients: to load the middleware anew for each of them takes longer than most tests.
+_handler = ClientHandler(enforce_csrf_checks=True)
+
+
+class Http(Client):
+    """A client without a session. It checks CSRF tokens as a real server does."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(enforce_csrf_checks=True, **kwargs)
+        self.handler = _handler
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ def make_grader(name: str, password: str = PASSWORD, group: str = "xqueue", **fi
 
 
 def log_in(name: str, password: str = PASSWORD) -> Client:
-    http = Client(enforce_csrf_checks=True)
+    http = Http()
     response = http.post("/xqueue/login/", {"username": name, "password": password})
     assert said(response) == (200, {"return_code": 0, "content": "Logged in"})
     return http

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from tests.xqueue.talk import PASSWORD, log_in, make_grader, said
+from tests.xqueue.talk import PASSWORD, Http, log_in, make_grader, said
 
 LOGIN = "/xqueue/login/"
 RIGHT = {"username": "grader", "password": PASSWORD}
@@ -174,7 +174,7 @@ def test_logging_in_again_leaves_the_earlier_session_valid_and_asks_for_no_token
     earlier = grader.cookies["sessionid"].value
     assert said(grader.post(LOGIN, RIGHT)) == LOGGED_IN
     assert grader.cookies["sessionid"].value != earlier
-    other = Client()
+    other = Http()
     other.cookies["sessionid"] = earlier
     assert is_logged_in(other)
     assert is_logged_in(grader)

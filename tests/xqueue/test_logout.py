@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from tests.xqueue.talk import log_in, said
+from tests.xqueue.talk import Http, log_in, said
 
 GOODBYE = (200, {"return_code": 0, "content": "Goodbye"})
 
@@ -21,7 +21,7 @@ def test_logging_out_ends_the_session(grader: Client, method: str, path: str) ->
     assert response.cookies["sessionid"].value == ""
     assert response.cookies["sessionid"]["max-age"] == 0
     assert not Session.objects.filter(session_key=session).exists()
-    again = Client()
+    again = Http()
     again.cookies["sessionid"] = session
     response = again.get("/xqueue/get_submission/", {"queue_name": "q"})
     assert said(response) == (302, {"return_code": 1, "content": "login_required"})
