@@ -1,0 +1,151 @@
+"""Numbers into Markdown. A run replaces the sections that it measured in docs/benchmarks.md, and leaves the others."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import quantiles
+
+import psutil
+
+from benchmarks.match import Outcome
+
+FAULTS = ("duplicates", "false empties", "errors", "not stored")
+CALLS = ("get_submission", "put_result")
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    body: str
+
+
+def tell(line: str) -> None:
+    """Progress, beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def match(title: str, outcomes: list[Outcome], what: str) -> Section:
+    calls = [call for call in CALLS if any(one.calls.get(call) for one in outcomes)]
+    head = [
+        "", f"{what}s/s", "lowest to highest", f"CPU ms/{what}: web", "database", "together",
+        *(f"{call} ms p50 / p95 / p99" for call in calls), *FAULTS,
+    ]  # fmt: skip
+    rows = [_row(one, calls) for one in outcomes]
+    parts = [_table(head, rows), _ratios(outcomes, what), _errors(outcomes), _client(outcomes)]
+    return Section(title, "\n\n".join(part for part in parts if part))
+
+
+def _row(one: Outcome, calls: list[str]) -> list[str]:
+    rates = [round_.rate for round_ in one.rounds]
+    cpu = [_number(one.cpu("web")), _number(one.cpu("database")), _number(one.cpu("web", "database"))]
+    latencies = [percentiles(one.calls.get(call, [])) for call in calls]
+    faults = [f"{one.faults[fault]:,}" for fault in FAULTS]
+    return [one.title, _number(one.rate), f"{_number(min(rates))} to {_number(max(rates))}", *cpu, *latencies, *faults]
+
+
+def _ratios(outcomes: list[Outcome], what: str) -> str:
+    first, *others = outcomes
+    lines = []
+    for other in others:
+        if not other.rate:
+            continue
+        line = f"* {first.title} against {other.title}: **{first.rate / other.rate:.2f}** times the {what}s per second"
+        ours, theirs = first.cpu("web", "database"), other.cpu("web", "database")
+        lines.append(line + (f", {ours / theirs:.2f} of the CPU time per {what}." if ours and theirs else "."))
+    return "\n".join(lines)
+
+
+def _errors(outcomes: list[Outcome]) -> str:
+    found = [f"* {one.title}, {count:,} times: `{what}`" for one in outcomes for what, count in one.errors.most_common(4)]
+    return "\n".join(["Errors:", "", *found]) if found else ""
+
+
+def _client(outcomes: list[Outcome]) -> str:
+    share = max(one.client_share for one in outcomes)
+    return f"The client used at most {share:.0%} of one processor; medians of {len(outcomes[0].rounds)} alternating rounds."
+
+
+def memory(requests: int, before: list[float], after: list[float]) -> Section:
+    rows = [
+        [when, *(f"{size:.0f}" for size in sizes)]
+        for when, sizes in (("after the warm-up", before), (f"after {requests:,} requests", after))
+    ]
+    columns = max(len(before), len(after))
+    head = ["resident memory (MB)", *(f"process {number}" for number in range(1, columns + 1))]
+    return Section(f"Memory after {requests:,} requests", _table(head, rows))
+
+
+def statements(counts: dict[str, dict[str, list[str]]]) -> Section:
+    if not counts:
+        return Section("Statements per call", "Not counted on SQLite, which is a part of the process.")
+    calls = list(next(iter(counts.values())))
+    rows = [[title, *(str(len(found[call])) for call in calls)] for title, found in counts.items()]
+    ours = next(iter(counts.items()))
+    listed = [f"{call}:\n\n```sql\n" + "\n".join(map(_shortened, ours[1][call])) + "\n```" for call in calls]
+    details = f"<details><summary>The statements of {ours[0]}</summary>\n\n" + "\n\n".join(listed) + "\n\n</details>"
+    return Section("Statements per call", f"{_table(['', *calls], rows)}\n\n{details}")
+
+
+def _shortened(statement: str) -> str:
+    """Lists of columns, keys and texts are of no interest here."""
+    statement = re.sub(r"'[^']*'", "'...'", " ".join(statement.split()))
+    statement = re.sub(r"[\"`]submissions_(\w+)[\"`]", r"\1", statement).replace('"', "").replace("`", "")
+    statement = re.sub(r"^SELECT .*? FROM ", "SELECT ... FROM ", statement)
+    return statement if len(statement) <= 220 else statement[:220] + " ..."
+
+
+def header_of(content: str) -> str:
+    return str(json.loads(content)["xqueue_header"])
+
+
+def percentiles(microseconds: list[int]) -> str:
+    """p50 / p95 / p99 in milliseconds."""
+    if len(microseconds) < 2:
+        return "-"
+    cuts = quantiles(microseconds, n=100, method="inclusive")
+    return " / ".join(_number(cuts[place - 1] / 1000) for place in (50, 95, 99))
+
+
+def _number(value: float | None) -> str:
+    """Three digits."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine(servers: list[str]) -> str:
+    """Where this was measured, in one paragraph."""
+    memory = psutil.virtual_memory().total / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in ("Django", "granian"))
+    return (
+        f"{psutil.cpu_count()} processors ({_processor()}), {memory:.0f} GB, {platform.system()} "
+        f"{platform.release().split('-')[0]}; Python {platform.python_version()}, {packages}; {', '.join(servers)}. "
+        "Client, server and database share the machine."
+    )
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return found[1] if found else platform.machine()
+
+
+def written_into(document: str, kind: str, scenario: str, section: str) -> str:
+    """`document` with the part of this database and scenario replaced, or added at the end."""
+    begin, end = f"<!-- {kind} {scenario} -->", f"<!-- /{kind} {scenario} -->"
+    block = f"{begin}\n{section}\n{end}"
+    if begin in document:
+        before, _, rest = document.partition(begin)
+        return before + block + rest.partition(end)[2]
+    return document.rstrip("\n") + f"\n\n{block}\n"

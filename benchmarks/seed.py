@@ -1,0 +1,198 @@
+"""Fill a database with millions of rows by SQL: a history of finished jobs, and jobs that wait.
+
+Learner i has one item. Where there is a history, his first attempt is finished and scored, and his second one waits.
+Works on our tables and on edx-submissions', which are a subset of ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.databases import Database
+
+QUEUE = "bench"
+CHUNK = 100_000
+"""Rows per statement and commit."""
+
+JOBS = "submissions_externalgraderdetail"
+TABLES = ("submissions_scoresummary", "submissions_score", JOBS, "submissions_submission", "submissions_studentitem")
+
+ANSWER = json.dumps("def double(numbers):\n    return [2 * number for number in numbers]\n\n\n" * 4)
+REPLY = json.dumps({"correct": True, "score": 0.7, "msg": "<p>7 of 10 tests passed</p>"})
+PAYLOAD = json.dumps({"grader": "ps1/double/grade.py"})
+
+Columns = dict[str, str]
+"""Columns of a table, and the SQL that gives their value for the number `i`."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """How rows of one age come about: SQL for their moment and uuid, the id they follow, which attempt they are."""
+
+    moment: str
+    uuid: str
+    after: int = 0
+    attempt: int = 1
+
+    @property
+    def id(self) -> str:
+        return f"{self.after} + i"
+
+
+UUID = {"postgresql": "gen_random_uuid()", "mariadb": "MD5(UUID())", "sqlite": "lower(hex(randomblob(16)))"}
+
+AGO: dict[str, str] = {
+    "postgresql": "(now() - ({}) * interval '1 second')",
+    "mariadb": "(UTC_TIMESTAMP(6) - INTERVAL ({}) SECOND)",
+    # As Django writes a moment, with six digits.
+    "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ({}) || ' seconds') || '000')",
+}
+
+NUMBERS = {
+    "postgresql": "generate_series({}, {}) AS numbers(i)",
+    "mariadb": "(SELECT seq AS i FROM seq_{}_to_{}) AS numbers",
+    "sqlite": "(WITH RECURSIVE up(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM up WHERE i < {}) SELECT i FROM up)",
+}
+
+
+def fill(database: Database, *, waiting: int, finished: int, ours: bool) -> None:
+    """`finished` scored jobs and `waiting` pending ones in place of whatever there was."""
+    _prepare_connection(database)
+    empty(database)
+    kind = database.kind
+    history = Made(_long_ago(kind), UUID[kind])
+    queue = Made(_lately(kind), UUID[kind], after=finished, attempt=1 + bool(finished))
+    _insert(database, "submissions_studentitem", max(waiting, finished), _items())
+    _insert(database, "submissions_submission", finished, _attempts(history))
+    _insert(database, "submissions_score", finished, _scores(history))
+    _insert(database, "submissions_scoresummary", finished, _summaries())
+    _insert(database, JOBS, finished, _jobs(history) | _finished(history, ours=ours))
+    _insert(database, "submissions_submission", waiting, _attempts(queue))
+    _insert(database, JOBS, waiting, _jobs(queue) | (_waiting_ours(queue) if ours else {}))
+    _settle(database)
+
+
+def empty(database: Database) -> None:
+    if database.kind == "postgresql":
+        database.run(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE")
+    elif database.kind == "mariadb":
+        database.run("SET foreign_key_checks = 0", *(f"TRUNCATE TABLE {table}" for table in TABLES))
+    else:
+        database.run(*(f"DELETE FROM {table}" for table in TABLES))
+
+
+def stored_scores(database: Database) -> int:
+    """How many jobs are retired with a score, by the database's own count."""
+    scored = "SELECT count(*) FROM {} AS job JOIN submissions_score AS score ON score.submission_id = job.submission_id"
+    return int(database.value(f"{scored.format(JOBS)} WHERE job.status = 'retired'"))
+
+
+def _items() -> Columns:
+    return {
+        "id": "i",
+        "student_id": "'learner-' || i",
+        "course_id": "'course-v1:Bench+CS1+2026'",
+        "item_id": "'block-v1:Bench+problem@' || (i % 50)",
+        "item_type": "'problem'",
+    }
+
+
+def _attempts(made: Made) -> Columns:
+    return {
+        "id": made.id,
+        "uuid": made.uuid,
+        "attempt_number": str(made.attempt),
+        "submitted_at": made.moment,
+        "created_at": made.moment,
+        "raw_answer": _quoted(ANSWER),
+        "student_item_id": "i",
+        "status": "'A'",
+    }
+
+
+def _scores(made: Made) -> Columns:
+    columns = {"id": "i", "points_earned": "7", "points_possible": "10", "created_at": made.moment}
+    return columns | {"reset": "false", "student_item_id": "i", "submission_id": "i"}
+
+
+def _summaries() -> Columns:
+    return {"id": "i", "highest_id": "i", "latest_id": "i", "student_item_id": "i"}
+
+
+def _jobs(made: Made) -> Columns:
+    return {
+        "id": made.id,
+        "submission_id": made.id,
+        "queue_name": f"'{QUEUE}'",
+        "queue_key": "'key-' || i",
+        "grader_file_name": "'ps1/double/grade.py'",
+        "points_possible": "10",
+        "status": "'pending'",
+        "status_time": made.moment,
+        "created_at": made.moment,
+        "num_failures": "0",
+    }
+
+
+def _finished(made: Made, *, ours: bool) -> Columns:
+    columns = {"status": "'retired'", "pullkey": f"'' || {made.uuid}", "grader_reply": _quoted(REPLY)}
+    if not ours:
+        return columns
+    columns |= {"pulled_at": made.moment, "returned_at": made.moment, "available_at": "NULL"}
+    return columns | {"grader": "'grader-1'", "num_pulls": "1", "grader_payload": _quoted(PAYLOAD)}
+
+
+def _waiting_ours(made: Made) -> Columns:
+    return {"available_at": made.moment, "grader_payload": _quoted(PAYLOAD)}
+
+
+def _long_ago(kind: str) -> str:
+    """Finished jobs: from a month ago on, five per second."""
+    return AGO[kind].format("2592000 - i * 0.2")
+
+
+def _lately(kind: str) -> str:
+    """Waiting jobs: from three hours ago on, a thousand per second."""
+    return AGO[kind].format("10800 - i * 0.001")
+
+
+def _quoted(text: str) -> str:
+    """For connections on which a backslash in a text means itself."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _prepare_connection(database: Database) -> None:
+    """What makes bulk inserts fast on a connection of one's own, and one way to say || and a quoted text."""
+    if database.kind == "postgresql":
+        database.run("SET session_replication_role = replica", "SET synchronous_commit = off")
+    elif database.kind == "mariadb":
+        database.run("SET sql_mode = 'STRICT_TRANS_TABLES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES'")
+        database.run("SET foreign_key_checks = 0", "SET unique_checks = 0")
+    else:
+        database.run("PRAGMA foreign_keys = OFF")
+
+
+def _insert(database: Database, table: str, count: int, columns: Columns) -> None:
+    for first, last in _chunks(count):
+        rows = f"SELECT {', '.join(columns.values())} FROM {NUMBERS[database.kind].format(first, last)}"
+        database.run(f"INSERT INTO {table} ({', '.join(columns)}) {rows}")
+
+
+def _chunks(count: int) -> Iterator[tuple[int, int]]:
+    for first in range(1, count + 1, CHUNK):
+        yield first, min(first + CHUNK - 1, count)
+
+
+def _settle(database: Database) -> None:
+    """Counters behind the ids, and what the planner knows, as on a site that has run for a while."""
+    for table in TABLES:
+        if database.kind == "postgresql":
+            highest = f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"
+            database.run(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {highest}, false)")
+            database.run(f"VACUUM ANALYZE {table}")
+        elif database.kind == "mariadb":
+            database.run(f"ANALYZE TABLE {table}")
+    if database.kind == "sqlite":
+        database.run("ANALYZE")
