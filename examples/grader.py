@@ -529,6 +529,19 @@ def described(error: BaseException) -> str:
     )
 
 
+def plain(value: Any) -> Any:
+    """A Counter is equal to a dict and a named tuple to a tuple, so they are shown as such, whatever their repr."""
+    if isinstance(value, dict):
+        return {plain(key): plain(one) for key, one in dict.items(value)}
+    for kind, as_kind in ((list, list), (tuple, tuple), (set, set), (frozenset, set)):
+        if isinstance(value, kind):
+            return as_kind([plain(one) for one in value])
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
 def answered(request: dict[str, str], names: dict[str, object], limits: dict[str, int]) -> dict[str, object]:
     """Load a program into `names`, or evaluate a call there."""
     try:
@@ -536,7 +549,7 @@ def answered(request: dict[str, str], names: dict[str, object], limits: dict[str
             exec(compile(request["prelude"], "prelude.py", "exec"), names)
             exec(compile(request["program"], "program.py", "exec"), names)
             return {}
-        value = repr(eval(compile(request["call"], "call", "eval"), names))
+        value = repr(plain(eval(compile(request["call"], "call", "eval"), names)))
     except BaseException as error:  # also SystemExit, and whatever else a program raises
         return {"error": described(error)}
     return {"value": value} if len(value) <= limits["value"] else {"error": "the value is too large to compare"}
@@ -568,7 +581,7 @@ def inside(line: int, user: int, limits: dict[str, int]) -> None:
 INSIDE = "\n".join(
     (
         "from __future__ import annotations\nimport json, sys",
-        *(inspect.getsource(function) for function in (confine, described, answered, inside)),
+        *(inspect.getsource(function) for function in (confine, described, plain, answered, inside)),
         "inside(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))",
     )
 )

@@ -1,0 +1,89 @@
+"""A course being graded in front of you: a server, graders that pull over HTTP, and what became of each program."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from gradequeue.demo import course, folder, report, run, screen
+from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, require_free
+from gradequeue.demo.progress import progress
+from submissions.management.base import DataCommand, positive
+
+
+class Command(DataCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--data", type=Path, metavar="PATH", help="another course: a folder, or a zip file of one")
+        parser.add_argument("--graders", type=positive, default=2, help="how many at once (default: %(default)s)")
+        parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
+        parser.add_argument("--port", type=_port, default=8000, help="the port to serve on (default: %(default)s)")
+        parser.add_argument("--once", action="store_true", help="end after the table; exit 0 if each has one score")
+        parser.epilog = "Ends with Ctrl-C. It writes into the configured database, under names of its own."
+
+    def handle(self, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("The demonstration is not for production; run it without GRADEQUEUE_ENV=production.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        url = address(options["host"], options["port"])
+        try:
+            attempts = course.in_turns(folder.read(options["data"]) if options["data"] else course.own())
+            require_free(options["host"], options["port"])
+            run.prepare()
+            # The processes end before the account does: their last results are still taken.
+            with run.grader_account(url) as account, Processes(settings.DATA) as processes:
+                processes.serve(options["host"], options["port"])
+                found = self._grade(attempts, account, processes, options)
+                if not options["once"]:
+                    self.tell(screen.where_to_look(url, account, found))
+                    self._stay(processes)
+        except (folder.NotACourse, DidNotStart, Died) as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before everything was graded.") from None
+        if any(result.scores != 1 for result in found):
+            raise SystemExit(1)
+
+    def _grade(
+        self, attempts: list[course.Attempt], account: Account, processes: Processes, options: dict[str, Any]
+    ) -> list[report.Result]:
+        started = time.monotonic()
+        url, graders = address(options["host"], options["port"]), options["graders"]
+        self.tell(f"{len(attempts)} programs, {graders} graders, and a server at {url}")
+        with progress("Submitting", len(attempts), self.tell) as done:
+            submitted = run.submit(attempts, account.queue, done)
+        for number in range(1, graders + 1):
+            processes.grade(url, account, number)
+        with progress("Grading", len(attempts), self.tell) as done:
+            run.wait(account.queue, len(submitted), processes, done)
+        found = report.results(account.queue, submitted)
+        summary = report.summary(found, time.monotonic() - started)
+        if options["as_json"]:
+            for line in screen.objects(found, summary):
+                self.say(line)
+        else:
+            self.tell("")
+            screen.show(found, summary, cast(TextIO, self.stdout._out))
+        return found
+
+    def _stay(self, processes: Processes) -> None:
+        try:
+            while True:
+                processes.check()
+                time.sleep(1)
+        except KeyboardInterrupt:
+            self.tell("Ending the graders and the server.")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
