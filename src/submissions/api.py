@@ -10,7 +10,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -36,7 +36,6 @@ from submissions.models import (
     BrokenJSON,
     ExternalGraderDetail,
     Score,
-    ScoreAnnotation,
     ScoreSummary,
     Status,
     StudentItem,
@@ -47,6 +46,7 @@ from submissions.models import (
     score_set,
 )
 from submissions.serializers import (
+    ScoreAnnotationSerializer,
     ScoreSerializer,
     StudentItemSerializer,
     SubmissionSerializer,
@@ -76,6 +76,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger("submissions.api")
+
+# What makes a student item one and the same.
+UNIQUE = ("student_id", "course_id", "item_id")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -240,6 +243,8 @@ def get_all_submissions(
     course_id: str, item_id: str, item_type: str, read_replica: bool = True
 ) -> Iterator[dict[str, Any]]:
     """The newest attempt of each learner at an item, with ``student_id``; a generator in constant memory."""
+    if not _findable(course_id, item_id, item_type):
+        return
     rows = _replica(Submission.objects.select_related("student_item", "team_submission"), read_replica)
     rows = rows.filter(
         student_item__course_id=course_id, student_item__item_id=item_id, student_item__item_type=item_type
@@ -254,6 +259,8 @@ def get_all_submissions(
 @_database_errors_named
 def get_score(student_item: Mapping[str, Any]) -> dict[str, Any] | None:
     """The latest score of a learner for an item; None where there is none, or it was reset."""
+    if not _findable(*student_item.values()):
+        return None
     summary = (
         ScoreSummary.objects.filter(**{f"student_item__{name}": value for name, value in student_item.items()})
         .select_related("latest__submission")
@@ -267,6 +274,8 @@ def get_score(student_item: Mapping[str, Any]) -> dict[str, Any] | None:
 @_database_errors_named
 def get_scores(course_id: str, student_id: str) -> dict[str, dict[str, Any]]:
     """The latest scores of a learner in a course, by item id; hidden ones left out."""
+    if not _findable(course_id, student_id):
+        return {}
     summaries = ScoreSummary.objects.filter(
         student_item__course_id=course_id, student_item__student_id=student_id
     ).select_related("latest__submission", "student_item")
@@ -300,7 +309,8 @@ def set_score(
 ) -> None:
     """Set a score from outside the queue; it becomes the latest of its learner and item. Sends `score_set`.
 
-    Raises SubmissionNotFoundError, SubmissionInternalError (also for points that are not numbers).
+    Raises SubmissionNotFoundError, SubmissionInternalError (also for points that are not numbers),
+    SubmissionRequestError (an annotation that cannot be kept).
     """
     submission = _submission(submission_uuid)
     item = submission.student_item
@@ -314,7 +324,8 @@ def set_score(
     )
     if not score.is_valid():
         raise SubmissionInternalError(score.errors)
-    row = in_transaction(_save_score)(score, annotation_creator, annotation_type, annotation_reason)
+    annotation = _annotation(annotation_creator, annotation_type, annotation_reason)
+    row = in_transaction(_save_score)(score, annotation)
     score_set.send(
         sender=None,
         points_possible=points_possible,
@@ -326,10 +337,22 @@ def set_score(
     )
 
 
-def _save_score(score: ScoreSerializer, creator: str | None, kind: str | None, reason: str | None) -> Score:
+def _annotation(creator: str | None, kind: str | None, reason: str | None) -> ScoreAnnotationSerializer | None:
+    """What a creator says about a score; nobody says nothing. Raises SubmissionRequestError."""
+    if creator is None:
+        return None
+    annotation = ScoreAnnotationSerializer(
+        data={"creator": creator, "annotation_type": kind or "", "reason": reason or ""}
+    )
+    if not annotation.is_valid():
+        raise SubmissionRequestError(field_errors=annotation.errors)
+    return annotation
+
+
+def _save_score(score: ScoreSerializer, annotation: ScoreAnnotationSerializer | None) -> Score:
     row: Score = score.save()
-    if creator is not None:
-        ScoreAnnotation.objects.create(score=row, creator=creator, annotation_type=kind or "", reason=reason or "")
+    if annotation is not None:
+        annotation.save(score=row)
     logger.info("Score of (%s/%s) set for submission %s", row.points_earned, row.points_possible, row.submission_uuid)
     return row
 
@@ -342,6 +365,8 @@ def reset_score(
 
     Sends `score_reset` unless told not to. Raises SubmissionInternalError.
     """
+    if not _findable(student_id, course_id, item_id):
+        return
     item = StudentItem.objects.filter(student_id=student_id, course_id=course_id, item_id=item_id).first()
     if item is None:
         return
@@ -363,9 +388,9 @@ def _reset(item: StudentItem, clear_state: bool) -> Score:
         uuids = list(attempts.values_list("uuid", flat=True))
         _retire_jobs(item)
         attempts.update(status=DELETED)
-        transaction.on_commit(
-            lambda: cache.delete_many([Submission.get_cache_key(uuid) for uuid in uuids]), robust=True
-        )
+        # At once for the caller's own eyes; and again, because others may have read and cached the old rows meanwhile.
+        _forget(uuids)
+        transaction.on_commit(partial(_forget, uuids), robust=True)
     logger.info("Score reset for student item %s", item.pk)
     return score
 
@@ -409,17 +434,32 @@ def _mount_path() -> str:
 
 def _student_item(fields: Mapping[str, Any]) -> StudentItem:
     """The item with these fields, made where there is none. Raises SubmissionRequestError."""
-    unique = {name: fields.get(name) for name in ("student_id", "course_id", "item_id")}
+    if not isinstance(fields, Mapping):
+        raise SubmissionRequestError(msg=f"A student item must be a mapping, not {type(fields).__name__}.")
+    unique = {name: fields.get(name) for name in UNIQUE}
     if all(isinstance(value, str) and value and storable(value) for value in unique.values()):
         known = StudentItem.objects.filter(**unique).first()
         if known is not None:
-            return known
+            return _of_kind(known, fields.get("item_type", known.item_type))
     serializer = StudentItemSerializer(data=dict(fields))
     if not serializer.is_valid():
         raise SubmissionRequestError(field_errors=serializer.errors)
     valid = dict(serializer.validated_data)
     kind = valid.pop("item_type")
-    return StudentItem.objects.get_or_create(**valid, defaults={"item_type": kind})[0]
+    return _of_kind(StudentItem.objects.get_or_create(**valid, defaults={"item_type": kind})[0], kind)
+
+
+def _of_kind(item: StudentItem, kind: Any) -> StudentItem:
+    if item.item_type != (kind.strip() if isinstance(kind, str) else kind):
+        raise SubmissionRequestError(
+            field_errors={"item_type": [f"The item is known as {item.item_type!r}, not as {kind!r:.60}."]}
+        )
+    return item
+
+
+def _findable(*texts: Any) -> bool:
+    """Whether a row can hold these: what no database can store, some refuse even to look for."""
+    return all(storable(text) for text in texts if isinstance(text, str))
 
 
 def _submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
@@ -435,8 +475,8 @@ def _submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
 def _uuid(text: str | UUID) -> UUID:
     try:
         return text if isinstance(text, UUID) else UUID(text)
-    except ValueError:
-        raise SubmissionNotFoundError(f"No submission matching uuid {text}") from None
+    except (ValueError, TypeError, AttributeError):
+        raise SubmissionNotFoundError(f"No submission matching uuid {text!r:.60}") from None
 
 
 def _written_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission | None:
@@ -461,6 +501,13 @@ def _cached(key: str) -> Any:
     except Exception:  # a cache that is down or dislikes the key must not stop a reader
         logger.exception("The cache could not be read")
         return None
+
+
+def _forget(uuids: list[UUID]) -> None:
+    try:
+        cache.delete_many([Submission.get_cache_key(uuid) for uuid in uuids])
+    except Exception:
+        logger.exception("The cache could not be cleared")
 
 
 def _cache(key: str, value: Any) -> None:

@@ -6,7 +6,6 @@ who brings our signature. Nothing here asks who somebody is: a grader's download
 
 from __future__ import annotations
 
-import io
 import time
 import weakref
 from collections.abc import Mapping
@@ -33,6 +32,10 @@ def store(job: ExternalGraderDetail, files: Mapping[str, Any]) -> None:
     Raises InvalidFileTypeError, FileProcessingError, SubmissionRequestError; what was stored until then is removed with
     the transaction.
     """
+    if not isinstance(files, Mapping):
+        raise SubmissionRequestError(
+            field_errors={"files": [f"Files must be a mapping of names to contents, not {type(files).__name__}."]}
+        )
     for name, content in files.items():
         _check_name(name)
         row = SubmissionFile(external_grader=job, original_filename=name)
@@ -58,11 +61,22 @@ def as_file(content: Any) -> File[Any]:
         return inner
     if not hasattr(inner, "read"):
         raise InvalidFileTypeError(f"A file must be bytes, text or readable, not {type(content).__name__}.")
+    return ContentFile(_all_of(inner))
+
+
+def _all_of(readable: Any) -> bytes:
+    """From its beginning, as Django's own files are read, wherever a look into it has left off."""
     try:
-        data = inner.read()
-    except (OSError, UnicodeError) as error:
+        if hasattr(readable, "seekable") and readable.seekable():
+            readable.seek(0)
+        data = readable.read()
+    except (OSError, ValueError) as error:  # ValueError: closed, or not in the encoding that it was opened with
         raise FileProcessingError(f"A file could not be read: {error}") from error
-    return File(io.BytesIO(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data))
+    if isinstance(data, str):
+        return data.encode("utf-8", "surrogatepass")
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InvalidFileTypeError(f"A file must give bytes or text, not {type(data).__name__}.")
+    return bytes(data)
 
 
 def _check_name(name: object) -> None:

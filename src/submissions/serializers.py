@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
@@ -33,7 +33,7 @@ class VerbatimField(serializers.CharField):
         if isinstance(data, str):
             return data
         try:
-            return json.dumps(data)
+            return json.dumps(data, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise serializers.ValidationError("Must be text or JSON.") from error
 
@@ -143,6 +143,9 @@ class ScoreAnnotationSerializer(serializers.ModelSerializer[ScoreAnnotation]):
     class Meta:
         model = ScoreAnnotation
         fields = ("creator", "reason", "annotation_type")
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            name: {"allow_blank": True, "trim_whitespace": False} for name in ("creator", "reason", "annotation_type")
+        }
 
 
 class PointsSerializerField(serializers.FloatField):
@@ -154,7 +157,10 @@ class PointsSerializerField(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
-        points = super().to_internal_value(data)
+        try:
+            points = super().to_internal_value(data)
+        except OverflowError:
+            points = math.inf
         if not math.isfinite(points):
             self.fail("invalid")
         return whole(points) or 0

@@ -17,9 +17,10 @@ import pytest
 from django.core.cache import cache
 from django.db import connections, transaction
 from django.db.utils import load_backend
-from pytest_django.plugin import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker
 
 from gradequeue import env
+from submissions import registry
 from tests import databases
 from tests.compat import environment, tables
 from tests.server import Server
@@ -129,6 +130,7 @@ def pointed_at(django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPat
         other = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
         connections["default"] = other
         cache.clear()
+        registry.forget()
         try:
             with django_db_blocker.unblock():
                 yield
