@@ -1,0 +1,16 @@
+"""Nothing lost, nothing double, while everything is killed: a short run; ``make nemesis`` is the long one."""
+
+from tests.nemesis.run import Options, run
+
+
+def test_nothing_is_lost_and_nothing_is_double_while_everything_fails(kind: str) -> None:
+    outcome = run(Options(kind, seconds=10, jobs=160, graders=4, seed=3))
+    print(outcome.ledger.text())
+    assert outcome.ledger.disagreements == []
+    lines = dict(outcome.ledger.lines)
+    assert lines["graded"] == lines["enqueued"] >= 80
+    assert lines["  redelivered"] > 0
+    assert outcome.ledger.faults["kill a web worker"] > 0
+    assert outcome.ledger.faults["kill a grader"] > 0
+    assert outcome.ledger.faults["drop an answer"] > 0
+    assert not outcome.mortal or outcome.ledger.faults["kill the database"] > 0

@@ -1,0 +1,122 @@
+"""The platform's side: submissions that go in while everything falls, two attempts of one learner at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from tests.server import GRADEQUEUE
+
+RATIO, POINTS = "nemesis-ratio", "nemesis-points"
+TOGETHER = 40  # submissions per command
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One submission that was sent in. Its answer, unique in the run, tells it from all others."""
+
+    answer: str
+    queue: str
+    student: str
+    item: str
+    possible: int
+    files: int
+    submission_id: int | None = None
+    """What `enqueue` answered; None where its answer was lost: it may exist, whole, or not exist."""
+
+    def line(self) -> str:
+        fields: dict[str, Any] = {
+            "queue_name": self.queue,
+            "course_id": "nemesis",
+            "item_id": self.item,
+            "student_id": self.student,
+            "answer": self.answer,
+            "points_possible": self.possible,
+            "files": {f"file {number}.py": f"print({self.answer!r})" for number in range(self.files)},
+        }
+        return json.dumps(fields)
+
+
+class Platform:
+    """Enqueues `jobs` submissions by command, spread over `seconds`."""
+
+    def __init__(self, environment: dict[str, str], seed: int, jobs: int, seconds: float) -> None:
+        self.environment = environment
+        self.draw = Random(f"{seed}/platform")
+        self.jobs, self.seconds = jobs, seconds
+        self.wanted: list[Wanted] = []
+        self.errors: list[str] = []
+        """What `enqueue` refused, in words; nothing here is ever refused rightly."""
+        self.running: list[subprocess.Popen[str]] = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def finish(self) -> None:
+        """Returns when all that is under way has ended; begins nothing new."""
+        self.stopping.set()
+        self.thread.join(180)
+
+    def kill(self, share: float) -> bool:
+        """SIGKILL one `enqueue` that is at work; False where none is."""
+        running = [process for process in self.running if process.poll() is None]
+        if running:
+            running[int(share * len(running))].kill()
+        return bool(running)
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(wanted.submission_id is not None for wanted in self.wanted)
+
+    def _run(self) -> None:
+        began, pair = time.monotonic(), 0
+        while not self.stopping.is_set() and self.acknowledged < self.jobs:
+            self._enqueue_two(pair)
+            pair += 1
+            # A third at once, the rest spread over the time that is left.
+            due = self.seconds * (self.acknowledged / self.jobs * 1.5 - 0.5)
+            self.stopping.wait(max(due - (time.monotonic() - began), 0))
+
+    def _enqueue_two(self, pair: int) -> None:
+        """Two commands at the same time; some of what they bring is of the same learner at the same item."""
+        commands = [self._batch(pair, side) for side in "ab"]
+        threads = [threading.Thread(target=self._enqueue, args=(batch,)) for batch in commands]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _batch(self, pair: int, side: str) -> list[Wanted]:
+        batch = []
+        for number in range(TOGETHER):
+            shared = number % 3 == 0
+            student = f"student {pair}-{number}" + ("" if shared else side)
+            queue = self.draw.choice((RATIO, POINTS))
+            possible, files = self.draw.choice((1, 4, 10)), int(self.draw.random() < 0.1)
+            batch.append(Wanted(f"{pair}-{number}{side}", queue, student, "item", possible, files))
+        return batch
+
+    def _enqueue(self, batch: list[Wanted]) -> None:
+        process = subprocess.Popen(
+            [GRADEQUEUE, "enqueue"],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.running.append(process)
+        said, _ = process.communicate("\n".join(wanted.line() for wanted in batch))
+        self.running.remove(process)
+        answers = [json.loads(line) for line in said.splitlines(keepends=True) if line.endswith("\n")]
+        for wanted, answer in zip(batch, [*answers, *[{}] * (len(batch) - len(answers))], strict=True):
+            self.wanted.append(replace(wanted, submission_id=answer.get("submission_id")))
+            if "error" in answer:
+                self.errors.append(answer["error"])

@@ -1,0 +1,238 @@
+"""Hold the tables against what the graders and the platform saw. Knows the promises, and no code of the service.
+
+Each rule yields what breaks it. `lost`: a submission, or a result that was acknowledged, is gone. `double`: something
+that happens once happened twice. `wrong`: everything else that must not be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from tests.nemesis.incoming import RATIO, Wanted
+from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent
+from tests.nemesis.tables import Score, Tables
+
+# What the service may say to a sending of each kind, other than that it is in trouble (5xx) or wants a login (302).
+# A stale key is refused before anything else is looked at.
+STALE, OTHER, OK = (409, "Incorrect key"), (409, "Submission was already graded"), (200, "")
+ALLOWED = {
+    "right": [OK, STALE, OTHER],
+    "another": [OK, STALE, OTHER],
+    "garbage": [(400, ""), STALE, OTHER],
+    "unusable": [(400, ""), STALE, OTHER],
+    "wrong key": [STALE],
+    "wrong id": [(404, "Submission does not exist")],
+    "no header": [(400, "Incorrect reply format")],
+}
+GRACE = 4.0  # after an outage; requests that met it may still be on their way (seconds)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    sort: str
+    """`lost`, `double` or `wrong`."""
+    sentence: str
+
+
+@dataclass
+class Evidence:
+    wanted: list[Wanted]
+    entries: list[Entry]
+    tables: Tables
+    lease: float
+    outages: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.delivered = [entry for entry in self.entries if isinstance(entry, Delivered)]
+        self.sent = [entry for entry in self.entries if isinstance(entry, Sent)]
+        self.answers = {entry.number: entry for entry in self.entries if isinstance(entry, Answered)}
+        self.noticed = [entry for entry in self.entries if isinstance(entry, Noticed)]
+        self.jobs = {job.submission_id: job for job in self.tables.jobs}
+        self.scores: dict[int, list[Score]] = defaultdict(list)
+        for score in self.tables.scores:
+            self.scores[score.submission_id].append(score)
+
+    def accepted(self) -> list[Sent]:
+        """The results of which a grader was told that they are stored, again and again included."""
+        return [sent for sent in self.sent if _is_accepted(self.answers.get(sent.number))]
+
+
+def disagreements(evidence: Evidence) -> list[Disagreement]:
+    rules = (
+        _enqueued,
+        _whole,
+        _finished,
+        _acknowledged,
+        _stored,
+        _keys,
+        _held_by_two,
+        _summaries,
+        _answers,
+        _troubles,
+    )
+    return [found for rule in rules for found in rule(evidence)]
+
+
+def _is_accepted(answer: Answered | None) -> bool:
+    return answer is not None and answer.status == 200 and answer.return_code == 0
+
+
+def _enqueued(evidence: Evidence) -> Iterator[Disagreement]:
+    """Each acknowledged submission is there under its id; nothing is there that nobody sent, or twice."""
+    found = {submission.id: submission for submission in evidence.tables.submissions}
+    for wanted in evidence.wanted:
+        if wanted.submission_id is not None:
+            there = found.get(wanted.submission_id)
+            if there is None:
+                yield Disagreement("lost", f"submission {wanted.submission_id} was acknowledged and is not there")
+            elif (there.answer, there.student, there.item) != (wanted.answer, wanted.student, wanted.item):
+                yield Disagreement("wrong", f"submission {there.id} is not what was sent: {there}")
+    sent = {wanted.answer for wanted in evidence.wanted}
+    for answer, times in Counter(submission.answer for submission in found.values()).items():
+        if answer not in sent:
+            yield Disagreement("wrong", f"nobody sent the submission {answer!r}")
+        if times > 1:
+            yield Disagreement("double", f"the submission {answer!r} is there {times} times")
+
+
+def _whole(evidence: Evidence) -> Iterator[Disagreement]:
+    """Each submission has one job with all of its files, also where the answer to `enqueue` was lost."""
+    sent = {wanted.answer: wanted for wanted in evidence.wanted}
+    times = Counter(job.submission_id for job in evidence.tables.jobs)
+    for submission in evidence.tables.submissions:
+        if times[submission.id] != 1:
+            sort = "double" if times[submission.id] else "lost"
+            yield Disagreement(sort, f"submission {submission.id} has {times[submission.id]} jobs")
+            continue
+        job, wanted = evidence.jobs[submission.id], sent.get(submission.answer)
+        if wanted and (job.queue, job.possible, job.files) != (wanted.queue, wanted.possible, wanted.files):
+            yield Disagreement("wrong", f"the job of submission {submission.id} is not what was sent: {job}")
+
+
+def _finished(evidence: Evidence) -> Iterator[Disagreement]:
+    """After all is graded each job is retired with exactly one score."""
+    for job in evidence.tables.jobs:
+        if job.status != "retired":
+            yield Disagreement("lost", f"submission {job.submission_id} is still {job.status}")
+        elif job.offered:
+            yield Disagreement("double", f"submission {job.submission_id} is retired and would be offered again")
+        count = len(evidence.scores[job.submission_id])
+        if count > 1:
+            yield Disagreement("double", f"submission {job.submission_id} has {count} scores")
+        elif count == 0 and job.status == "retired":
+            yield Disagreement("lost", f"submission {job.submission_id} is retired without a score")
+
+
+def _acknowledged(evidence: Evidence) -> Iterator[Disagreement]:
+    """What a grader was told is stored is the reply that stands there, and no other was ever acknowledged."""
+    replies: dict[int, set[str]] = defaultdict(set)
+    for sent in evidence.accepted():
+        job = evidence.jobs.get(sent.submission_id)
+        if job is None or job.reply != sent.reply:
+            there = job.reply if job else None
+            yield Disagreement("lost", f"{sent.number} was acknowledged: {sent.reply!r}, but stored is {there!r}")
+        replies[sent.submission_id].add(sent.reply)
+    for submission_id, different in replies.items():
+        if len(different) > 1:
+            yield Disagreement("double", f"submission {submission_id}: {len(different)} results were acknowledged")
+
+
+def _stored(evidence: Evidence) -> Iterator[Disagreement]:
+    """What is stored as a result was sent as one, for this job, with the key that still stands there."""
+    sendings = {(sent.submission_id, sent.reply): sent for sent in evidence.sent if sent.score is not None}
+    for job in evidence.tables.jobs:
+        if job.status != "retired":
+            continue
+        sent = sendings.get((job.submission_id, job.reply or ""))
+        if sent is None or sent.score is None or sent.key != job.key:
+            yield Disagreement("wrong", f"no grader sent what submission {job.submission_id} has: {job.reply!r}")
+            continue
+        worth = sent.score * job.possible if job.queue == RATIO else sent.score
+        for score in evidence.scores[job.submission_id]:
+            if abs(score.earned - worth) > 1e-9 or score.possible != job.possible:
+                told = f"{score.earned} of {score.possible}"
+                yield Disagreement("wrong", f"submission {job.submission_id}: {told}, not {worth} of {job.possible}")
+
+
+def _keys(evidence: Evidence) -> Iterator[Disagreement]:
+    """Each claim has a key of its own, and each key that a grader has seen is of a claim that was committed."""
+    for key, times in Counter(delivery.key for delivery in evidence.delivered).items():
+        if times > 1:
+            yield Disagreement("double", f"the key {key[:6]}... was handed out {times} times")
+    answers = {submission.id: submission.answer for submission in evidence.tables.submissions}
+    for submission_id, times in Counter(delivery.submission_id for delivery in evidence.delivered).items():
+        job = evidence.jobs.get(submission_id)
+        if job is None or times > job.pulls:
+            pulls = job.pulls if job else 0
+            yield Disagreement(
+                "wrong", f"submission {submission_id} was delivered {times} times, claimed {pulls} times"
+            )
+    for delivery in evidence.delivered:
+        job = evidence.jobs.get(delivery.submission_id)
+        if job and (answers.get(job.submission_id), job.queue, job.files) != (
+            delivery.answer,
+            delivery.queue,
+            delivery.files,
+        ):
+            yield Disagreement("wrong", f"submission {job.submission_id} reached a grader as {delivery}")
+
+
+def _held_by_two(evidence: Evidence) -> Iterator[Disagreement]:
+    """Nobody is given a job while another one's lease runs, unless that one has failed at it."""
+    failed = {sent.key for sent in evidence.sent if sent.kind in ("garbage", "unusable")}
+    by_job: dict[int, list[Delivered]] = defaultdict(list)
+    for delivery in evidence.delivered:
+        by_job[delivery.submission_id].append(delivery)
+    for submission_id, deliveries in by_job.items():
+        for one, other in combinations(deliveries, 2):
+            # A claim is made between the poll and its answer: whichever came second came a lease after the first.
+            apart = other.at >= one.asked + evidence.lease or one.at >= other.asked + evidence.lease
+            if not apart and not {one.key, other.key} & failed:
+                yield Disagreement("double", f"submission {submission_id} was held by two: {one}, {other}")
+
+
+def _summaries(evidence: Evidence) -> Iterator[Disagreement]:
+    """Of several attempts, the newest one's score is the latest and the best one's the highest."""
+    summaries = {summary.student_item: summary for summary in evidence.tables.summaries}
+    by_item: dict[int, list[tuple[tuple[int, int], Score]]] = defaultdict(list)
+    for submission in evidence.tables.submissions:
+        for score in evidence.scores[submission.id]:
+            by_item[submission.student_item].append(((submission.attempt, submission.id), score))
+    for item, scores in by_item.items():
+        summary = summaries.get(item)
+        newest = max(scores, key=lambda found: found[0])[1]
+        best = max(score.earned / score.possible for _, score in scores)
+        highest = [score for _, score in scores if summary and score.id == summary.highest]
+        if summary is None or summary.latest != newest.id:
+            yield Disagreement("wrong", f"student item {item}: the latest score is not the newest attempt's {newest}")
+        elif not highest or highest[0].earned / highest[0].possible < best:
+            yield Disagreement("wrong", f"student item {item}: the highest score is {highest}, not {best:g}")
+
+
+def _answers(evidence: Evidence) -> Iterator[Disagreement]:
+    """What is wrong was refused, with its reason, and what is right was never refused for a wrong one."""
+    for sent in evidence.sent:
+        answer = evidence.answers.get(sent.number)
+        if answer is None or answer.status >= 500 or answer.status == 302:
+            continue
+        if not any(answer.status == status and answer.content.startswith(text) for status, text in ALLOWED[sent.kind]):
+            yield Disagreement("wrong", f"{sent.number} ({sent.kind}) was answered {answer.status} {answer.content!r}")
+
+
+def _troubles(evidence: Evidence) -> Iterator[Disagreement]:
+    """The service fails only while its database is away."""
+    failed = [(noticed.at, noticed.what, noticed.status) for noticed in evidence.noticed]
+    failed += [(answer.at, f"result {answer.number}", answer.status) for answer in evidence.answers.values()]
+    for at, what, status in failed:
+        away = any(start <= at <= end + GRACE for start, end in evidence.outages)
+        if status is not None and status >= 500 and not away:
+            yield Disagreement("wrong", f"{what}: answered {status} while the database was there")
+
+
+def reason(answer: Answered) -> str:
+    """A refusal without what differs from one to the next."""
+    words = answer.content.split(", not ")[0]
+    return f"{answer.status} {words}"

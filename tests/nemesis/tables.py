@@ -1,0 +1,91 @@
+"""The tables as they stand, read with SQL of our own and none of the service's code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.nemesis.stores import Store
+
+
+@dataclass(frozen=True)
+class Submission:
+    id: int
+    student_item: int
+    attempt: int
+    answer: str
+    student: str
+    item: str
+
+
+@dataclass(frozen=True)
+class Job:
+    submission_id: int
+    queue: str
+    status: str
+    key: str | None
+    reply: str | None
+    pulls: int
+    possible: float
+    offered: bool
+    """Whether it has a time from which on it is offered to graders."""
+    files: int
+
+
+@dataclass(frozen=True)
+class Score:
+    id: int
+    submission_id: int
+    student_item: int
+    earned: float
+    possible: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    student_item: int
+    latest: int
+    highest: int
+
+
+@dataclass(frozen=True)
+class Tables:
+    submissions: list[Submission] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
+
+
+def read(store: Store) -> Tables:
+    """All of it; nobody may be writing."""
+    submissions = store.rows(
+        "SELECT s.id, s.student_item_id, s.attempt_number, s.raw_answer, i.student_id, i.item_id"
+        " FROM submissions_submission s JOIN submissions_studentitem i ON i.id = s.student_item_id"
+    )
+    jobs = store.rows(
+        "SELECT j.submission_id, j.queue_name, j.status, j.pullkey, j.grader_reply, j.num_pulls, j.points_possible,"
+        " j.available_at IS NOT NULL,"
+        " (SELECT COUNT(*) FROM submissions_submissionfile f WHERE f.external_grader_id = j.id)"
+        " FROM submissions_externalgraderdetail j"
+    )
+    scores = store.rows(
+        "SELECT id, submission_id, student_item_id, points_earned, points_possible FROM submissions_score"
+    )
+    summaries = store.rows("SELECT student_item_id, latest_id, highest_id FROM submissions_scoresummary")
+    return Tables(
+        [Submission(*row[:3], json.loads(row[3]), *row[4:]) for row in submissions],
+        [_job(*row) for row in jobs],
+        [Score(*row[:3], float(row[3]), float(row[4])) for row in scores],
+        [Summary(*row) for row in summaries],
+    )
+
+
+def _job(*row: Any) -> Job:
+    submission_id, queue, status, key, reply, pulls, possible, offered, files = row
+    return Job(submission_id, queue, status, key, reply, pulls, float(possible), bool(offered), files)
+
+
+def states(store: Store) -> dict[str, int]:
+    found = store.rows("SELECT status, COUNT(*) FROM submissions_externalgraderdetail GROUP BY status")
+    return {str(status): int(count) for status, count in found}

@@ -1,0 +1,160 @@
+"""The recount, on evidence made up by hand: clean evidence passes, and each kind of damage is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.nemesis.incoming import POINTS, RATIO, Wanted
+from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent
+from tests.nemesis.plan import plan
+from tests.nemesis.recount import Evidence, disagreements
+from tests.nemesis.tables import Job, Score, Submission, Summary, Tables
+
+pytestmark = pytest.mark.once
+
+OLDER = Wanted("a", RATIO, "learner", "item", 10, 1, submission_id=1)
+NEWER = Wanted("b", POINTS, "learner", "item", 4, 0, submission_id=2)
+ENTRIES: list[Entry] = [
+    Delivered("0.0", 100.0, 100.1, RATIO, 1, "key-1", "a", 1),
+    Delivered("1.0", 102.2, 102.3, RATIO, 1, "key-2", "a", 1),
+    Delivered("1.0", 103.0, 103.1, POINTS, 2, "key-3", "b", 0),
+    Sent("0.0/1", 102.5, "right", 1, "key-1", '{"score": 1}', 1),
+    Answered("0.0/1", 102.6, 409, 1, "Incorrect key for submission"),
+    Sent("1.0/1", 102.7, "right", 1, "key-2", '{"score": 0.7}', 0.7),
+    Answered("1.0/1", 102.8, 200, 0, ""),
+    Sent("1.0/2", 103.2, "garbage", 2, "key-3", "no JSON", None),
+    Answered("1.0/2", 103.3, 400, 1, "Incorrect reply format"),
+    Sent("1.0/3", 103.4, "right", 2, "key-3", '{"score": 0.25}', 0.25),
+]
+TABLES = Tables(
+    [Submission(1, 5, 1, "a", "learner", "item"), Submission(2, 5, 2, "b", "learner", "item")],
+    [
+        Job(1, RATIO, "retired", "key-2", '{"score": 0.7}', 2, 10.0, False, 1),
+        Job(2, POINTS, "retired", "key-3", '{"score": 0.25}', 1, 4.0, False, 0),
+    ],
+    [Score(7, 1, 5, 7.0, 10.0), Score(6, 2, 5, 0.25, 4.0)],
+    [Summary(5, latest=6, highest=7)],
+)
+
+
+def found(
+    *, entries: list[Entry] = ENTRIES, wanted: list[Wanted] | None = None, **tables: list[object]
+) -> list[tuple[str, str]]:
+    sent = [OLDER, NEWER] if wanted is None else wanted
+    evidence = Evidence(sent, entries, replace(TABLES, **tables), lease=2.0)  # type: ignore[arg-type]
+    return [(one.sort, one.sentence) for one in disagreements(evidence)]
+
+
+def test_clean_evidence_passes() -> None:
+    assert found() == []
+
+
+def test_a_submission_whose_answer_was_lost_may_exist_or_not() -> None:
+    doubtful = replace(NEWER, submission_id=None)
+    assert found(wanted=[OLDER, doubtful, replace(doubtful, answer="c")]) == []
+
+
+DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] = {
+    "a submission is gone": (
+        lambda: found(wanted=[OLDER, NEWER, replace(NEWER, answer="c", submission_id=3)]),
+        ("lost", "submission 3 was acknowledged and is not there"),
+    ),
+    "a submission came twice": (
+        lambda: found(submissions=[*TABLES.submissions, replace(TABLES.submissions[0], id=3)]),
+        ("double", "the submission 'a' is there 2 times"),
+    ),
+    "a submission has no job": (
+        lambda: found(jobs=[TABLES.jobs[0]]),
+        ("lost", "submission 2 has 0 jobs"),
+    ),
+    "a file is missing": (
+        lambda: found(jobs=[replace(TABLES.jobs[0], files=0), TABLES.jobs[1]]),
+        ("wrong", "the job of submission 1 is not what was sent"),
+    ),
+    "a job is not finished": (
+        lambda: found(jobs=[TABLES.jobs[0], replace(TABLES.jobs[1], status="pulled", offered=True)]),
+        ("lost", "submission 2 is still pulled"),
+    ),
+    "a score is gone": (
+        lambda: found(scores=[TABLES.scores[1]], summaries=[Summary(5, 6, 6)]),
+        ("lost", "submission 1 is retired without a score"),
+    ),
+    "a score came twice": (
+        lambda: found(scores=[*TABLES.scores, replace(TABLES.scores[0], id=8)]),
+        ("double", "submission 1 has 2 scores"),
+    ),
+    "an acknowledged result was replaced": (
+        lambda: found(jobs=[replace(TABLES.jobs[0], reply='{"score": 1}', key="key-1"), TABLES.jobs[1]]),
+        ("lost", "1.0/1 was acknowledged: '{\"score\": 0.7}', but stored is '{\"score\": 1}'"),
+    ),
+    "two results were acknowledged": (
+        lambda: found(entries=[*ENTRIES[:4], Answered("0.0/1", 102.6, 200, 0, ""), *ENTRIES[5:]]),
+        ("double", "submission 1: 2 results were acknowledged"),
+    ),
+    "nobody sent what is stored": (
+        lambda: found(entries=ENTRIES[:-1]),
+        ("wrong", "no grader sent what submission 2 has"),
+    ),
+    "the points are wrong": (
+        lambda: found(scores=[replace(TABLES.scores[0], earned=0.7), TABLES.scores[1]]),
+        ("wrong", "submission 1: 0.7 of 10.0, not 7.0 of 10.0"),
+    ),
+    "a key was handed out twice": (
+        lambda: found(entries=[*ENTRIES, replace(ENTRIES[2], asked=110.0, at=110.1)]),  # type: ignore[type-var]
+        ("double", "the key key-3... was handed out 2 times"),
+    ),
+    "a claim was not committed": (
+        lambda: found(jobs=[replace(TABLES.jobs[0], pulls=1), TABLES.jobs[1]]),
+        ("wrong", "submission 1 was delivered 2 times, claimed 1 times"),
+    ),
+    "two held one job": (
+        lambda: found(entries=[ENTRIES[0], replace(ENTRIES[1], asked=100.4, at=100.5), *ENTRIES[2:]]),  # type: ignore[type-var]
+        ("double", "submission 1 was held by two"),
+    ),
+    "an older attempt is the latest": (
+        lambda: found(summaries=[Summary(5, latest=7, highest=7)]),
+        ("wrong", "student item 5: the latest score is not the newest attempt's"),
+    ),
+    "the best score is not the highest": (
+        lambda: found(summaries=[Summary(5, latest=6, highest=6)]),
+        ("wrong", "student item 5: the highest score is"),
+    ),
+    "a wrong key was good enough": (
+        lambda: found(
+            entries=[*ENTRIES, Sent("9", 104.0, "wrong key", 1, "k", "{}", None), Answered("9", 104.1, 200, 0, "")]
+        ),
+        ("wrong", "9 (wrong key) was answered 200 ''"),
+    ),
+    "the service failed with its database up": (
+        lambda: found(entries=[*ENTRIES, Noticed(104.0, "poll refused", 500)]),
+        ("wrong", "poll refused: answered 500 while the database was there"),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_found(damage: str) -> None:
+    look, (sort, words) = DAMAGE[damage]
+    assert [sentence for kind, sentence in look() if kind == sort and sentence.startswith(words)]
+
+
+def test_failures_while_the_database_is_away_are_no_damage() -> None:
+    failed: list[Entry] = [*ENTRIES, Noticed(104.0, "poll refused", 500)]
+    evidence = Evidence([OLDER, NEWER], failed, TABLES, lease=2.0, outages=[(101.0, 103.0)])
+    assert disagreements(evidence) == []
+
+
+def test_the_same_seed_plans_the_same_faults() -> None:
+    assert plan(7, 60, database=True) == plan(7, 60, database=True)
+    assert plan(7, 60, database=True) != plan(8, 60, database=True)
+
+
+def test_a_database_that_is_not_ours_is_left_alone() -> None:
+    assert not [fault for fault in plan(7, 600, database=False) if "database" in fault.what]
+
+
+def test_a_long_run_has_every_kind_of_fault() -> None:
+    assert len({fault.what for fault in plan(7, 120, database=True)}) == 9
