@@ -19,6 +19,7 @@ from django.db.utils import DatabaseError
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
+from granian.server.common import AbstractServer
 
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
 LOGGING: dict[str, Any] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
@@ -53,7 +54,7 @@ class Command(BaseCommand):
         server.serve(target_loader=_application)
 
 
-def _server(address: str, options: dict[str, Any]) -> Server:
+def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
     return Server(
         "gradequeue.wsgi:application",
         address=address,
