@@ -1,0 +1,136 @@
+"""The console blocks of a page, run as its reader would run them: in an empty folder, against a real server.
+
+In a block, `$ ` begins a command and what follows is what it prints; `...` stands for any lines. Text that differs from
+run to run (ids, times, keys) is compared by its form. What the reader leaves running in another terminal runs on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from tests.server import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+# These stay in their terminal until they are stopped.
+STAY = re.compile(r"gradequeue serve\b|python3 examples/grader\.py\b")
+# Where the pages say that the server is.
+HOME = "127.0.0.1:8000"
+# What a reader has not set; the suite has.
+SETTINGS = ("GRADEQUEUE_", "DATABASE_URL", "CACHE_URL", "DJANGO_SETTINGS_MODULE")
+END = "-- the command is over --"
+# For what a grader beside us needs before the page can show it (seconds).
+PATIENCE = 60
+
+# In this order: a later one must not see what an earlier one left.
+FORMS = {
+    "<uuid>": r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+    "<time>": r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\+00:00)?",
+    "<moment>": r"\b2\d{13}\b",
+    "<expires>": r"(?<=expires=)\d+",
+    "<secret>": r"(?<![\w-])(?:[\w-]{43}|[\w-]{32})(?![\w-])",
+    "<process>": r"(?<=<time> )\d+(?= )",
+    "<seconds>": r"\b\d+\.\d{1,3}\b(?= +(?:-|<time>) )",
+    " ": r" +",
+}
+
+
+@dataclass
+class Step:
+    """A command, and what the page shows of what it prints."""
+
+    command: str
+    shown: list[str] = field(default_factory=list)
+
+
+def steps(page: Path) -> Iterator[Step]:
+    """Every command in the page's console blocks."""
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        for command, _, printed in (one.partition("\n") for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):
+            yield Step(command, printed.splitlines())
+
+
+def fits(shown: list[str], printed: list[str]) -> bool:
+    """Whether `printed` reads as the page shows it."""
+    parts = [r"[^\0]*" if line == "..." else re.escape(_formed(line)) for line in shown]
+    return re.fullmatch("\n".join(parts), "\n".join(map(_formed, printed))) is not None
+
+
+def _formed(line: str) -> str:
+    for form, pattern in FORMS.items():
+        line = re.sub(pattern, form, line)
+    return line.rstrip()
+
+
+class Reader:
+    """A shell in an empty folder, with what it left running. Only the port of the server is another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[int] = []
+        self.address = f"127.0.0.1:{free_port()}"
+        # The pages are read in a clone; of the clone, they need the examples only.
+        (folder / "examples").symlink_to(ROOT / "examples")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment["GRADEQUEUE_BASE_URL"] = f"http://{self.address}"
+        pipe = subprocess.PIPE
+        self.shell = subprocess.Popen(
+            ["bash"], cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True
+        )
+
+    def follow(self, step: Step) -> list[str]:
+        """The lines that are printed where the page shows `step.shown`."""
+        stays = STAY.search(step.command) is not None
+        printed = self._start(step.command) if stays else self._type(step.command)
+        until = time.monotonic() + PATIENCE
+        while not fits(step.shown, printed) and time.monotonic() < until:
+            if not stays and not step.command.startswith("gradequeue show"):
+                break  # a second try of another command would be another thing than the first
+            time.sleep(0.3)
+            printed = self._log(len(self.running) - 1) if stays else self._type(step.command)
+        return printed
+
+    def _type(self, command: str) -> list[str]:
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(f"{command.replace(HOME, self.address)}\necho; echo '{END}'\n")
+        self.shell.stdin.flush()
+        lines = [line.rstrip("\n") for line in iter(self.shell.stdout.readline, f"{END}\n")]
+        # Our echo ends a last line that had no end, else it is an empty line of its own.
+        return [line.replace(self.address, HOME) for line in (lines if lines[-1] else lines[:-1])]
+
+    def _start(self, command: str) -> list[str]:
+        number = len(self.running)
+        serves = "gradequeue serve" in command
+        port = f" --port {self.address.rpartition(':')[2]}" if serves else ""
+        (pid,) = self._type(f"{command}{port} > log{number} 2>&1 & echo $!")
+        self.running.append(int(pid))
+        if serves:
+            self._await_server()
+        return self._log(number)
+
+    def _log(self, number: int) -> list[str]:
+        return (self.folder / f"log{number}").read_text().replace(self.address, HOME).splitlines()
+
+    def _await_server(self) -> None:
+        for _ in range(PATIENCE * 10):
+            try:
+                requests.get(f"http://{self.address}/xqueue/status/", timeout=1)
+                return
+            except requests.RequestException:
+                time.sleep(0.1)
+
+    def close(self) -> None:
+        for pid in reversed(self.running):
+            os.kill(pid, signal.SIGTERM)
+        self.shell.communicate("wait\n", timeout=40)
