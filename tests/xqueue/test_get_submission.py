@@ -330,14 +330,3 @@ def test_a_name_that_cannot_be_printed_is_the_name_of_no_queue(grader: Client, n
     submission_id = enqueue("q")
     assert ask(grader, name) == (200, {"return_code": 1, "content": f"Queue '{name}' not found"})
     assert job(submission_id).status == "pending"
-
-
-@pytest.mark.parametrize(
-    "charset", ["zlib", "hex", "rot13", "utf-16", "unicode_escape", "idna", "undefined", "no-such"]
-)
-def test_an_odd_charset_breaks_nothing(grader: Client, charset: str) -> None:
-    enqueue("q")
-    response = grader.generic("GET", PATH + "?queue_name=\\ud800", content_type=f"text/plain; charset={charset}")
-    status, body = said(response)
-    assert (status, body["return_code"]) in ((200, 1), (400, 1))
-    assert pull(grader).body["student_response"] == "print(1)"

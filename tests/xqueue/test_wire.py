@@ -102,26 +102,6 @@ def test_what_no_database_can_keep_becomes_an_escape(text: str, kept: str) -> No
     assert wire.storable(text) == kept
 
 
-@pytest.mark.parametrize(
-    ("name", "is_one"),
-    [
-        ("utf-8", True),
-        ("latin-1", True),
-        ("utf-16", True),
-        ("idna", True),
-        ("undefined", True),
-        ("zlib", False),
-        ("hex", False),
-        ("rot13", False),
-        ("no-such", False),
-        ("a\0b", False),
-        ("", False),
-    ],
-)
-def test_codecs_of_bytes_are_no_encodings_of_text(name: str, is_one: bool) -> None:
-    assert wire.is_text_encoding(name) is is_one
-
-
 def test_a_submission_is_json_in_json_in_json() -> None:
     content = wire.submission(
         submission_id=72,

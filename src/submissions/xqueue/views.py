@@ -74,8 +74,6 @@ class XQueueViewSet(viewsets.ViewSet):
         return super().dispatch(request)
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
-        if request.encoding and not wire.is_text_encoding(request.encoding):
-            request.encoding = "utf-8"
         sessions.forget_unusable(request)
         return super().initialize_request(request, *args, **kwargs)
 

@@ -97,17 +97,6 @@ def _id(value: object) -> int:
     return value if 0 < value <= LARGEST_ID else 0
 
 
-def is_text_encoding(name: str) -> bool:
-    """Whether bytes can become text by it: `zlib` and `hex` are codecs, too, and a Content-Type may name them."""
-    try:
-        b"a".decode(name)
-    except UnicodeError:
-        return True
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
 def storable(text: str) -> str:
     """`text` with NUL and lone surrogates as JSON escapes: within JSON that is the same text."""
     return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()

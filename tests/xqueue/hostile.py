@@ -1,0 +1,228 @@
+"""Requests as nobody in his right mind sends them, for Hypothesis."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote_from_bytes
+from wsgiref.util import setup_testing_defaults
+
+from django.core.signals import request_started
+from django.db import close_old_connections
+from hypothesis import strategies as st
+
+from gradequeue.wsgi import application
+
+DEEP = 100_000
+TEXTS = [
+    "",
+    " ",
+    "\0",
+    "nul \0 within",
+    "\ud800",
+    "\udfff\ud800",
+    "\U0001f600",
+    "\u202e\u200b",
+    "'; DROP TABLE submissions_submission; --",
+    "' OR 1=1 --",
+    "%s %d {} {0.__class__} ${x}",
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "../../etc/passwd",
+    "\r\nSet-Cookie: a=b",
+    "x" * 5000,
+    "9" * 5000,
+    "null",
+    "NaN",
+    "{",
+    "[]",
+    "[" * DEEP,
+    '{"a":' * DEEP,
+    '"' * 1000,
+    "\\" * 999,
+]
+JUNK = [b"", b"\xff\xfe", b"\xed\xa0\x80", b"\0", b"{", b"[1,", b'{"a":' * DEEP, b"\x80" * 1000, b"=&&=;%", b"%zz%"]
+SIGNS = st.characters(exclude_categories=())
+# What a server lets through in a header: bytes as Latin-1, no control signs.
+HEADER_SIGNS = st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f")
+
+texts = st.one_of(st.sampled_from(TEXTS), st.text(SIGNS, max_size=20))
+header_texts = st.text(HEADER_SIGNS, max_size=30)
+numbers = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([0, 1, -1, 2**31, 2**63, 2**64, 10**400, -(10**400), 1e308, 5e-324, -0.0, 0.5]),
+)
+values: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, texts),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+methods = st.sampled_from(
+    ["GET", "POST", "POST", "GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "FOO", "get"]
+)
+content_types = st.one_of(
+    st.sampled_from(
+        [
+            "application/x-www-form-urlencoded",
+            "application/json",
+            "multipart/form-data; boundary=b",
+            "multipart/form-data",
+            "multipart/form-data; boundary=" + "b" * 500,
+            "multipart/mixed; boundary=b",
+            "text/plain",
+            "application/xml",
+            "",
+            "/",
+            ";;=",
+            "a/b; charset*=zzz''x",
+            "a/b; charset*=utf-8''%00",
+            *(
+                f"application/json; charset={name}"
+                for name in ("utf-16", "utf-7", "zlib", "idna", "undefined", "\xff", '"')
+            ),
+            *(
+                f"application/x-www-form-urlencoded; charset={name}"
+                for name in ("unicode_escape", "hex", "utf-32", "x")
+            ),
+        ]
+    ),
+    header_texts,
+)
+odd_headers: st.SearchStrategy[dict[str, str]] = st.dictionaries(
+    st.sampled_from(
+        [
+            "HTTP_ACCEPT",
+            "HTTP_AUTHORIZATION",
+            "HTTP_REFERER",
+            "HTTP_ORIGIN",
+            "HTTP_SEC_FETCH_SITE",
+            "HTTP_RANGE",
+            "HTTP_X_FORWARDED_PROTO",
+            "HTTP_X_FORWARDED_HOST",
+            "HTTP_X_HTTP_METHOD_OVERRIDE",
+            "HTTP_X_CSRFTOKEN",
+            "HTTP_CONTENT_ENCODING",
+            "HTTP_TRANSFER_ENCODING",
+            "HTTP_IF_NONE_MATCH",
+            "HTTP_IF_MODIFIED_SINCE",
+        ]
+    ),
+    st.one_of(header_texts, st.sampled_from(["Basic", "Bearer x", "cross-site", "https", "bytes=0-", "gzip", "*"])),
+    max_size=3,
+)
+cookies = st.one_of(
+    st.just(""),
+    header_texts,
+    st.sampled_from(['sessionid="abcdefgh\\000"', "sessionid=" + "x" * 4000, "csrftoken=\xff; a", "=;=;", "sessionid"]),
+)
+hosts = st.one_of(
+    *[st.just("testserver")] * 5, header_texts, st.sampled_from(["", "a:b:c", "[::1", "localhost:0", "x" * 300])
+)
+lengths = st.sampled_from([None] * 8 + ["", "0", "5", "-5", "abc", "9" * 30])
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; `length` is what it says of its body's, where that is not the truth."""
+
+    method: str
+    query: str
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookie: str = ""
+    length: str | None = None
+
+
+def form(fields: list[tuple[str, str]]) -> bytes:
+    return b"&".join(_quoted(name) + b"=" + _quoted(value) for name, value in fields)
+
+
+def _quoted(text: str) -> bytes:
+    return quote_from_bytes(text.encode("utf-8", "surrogatepass")).encode()
+
+
+def multipart(fields: list[tuple[str, str]]) -> bytes:
+    part = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    encoded = [tuple(text.encode("utf-8", "surrogatepass") for text in pair) for pair in fields]
+    return b"".join(part % pair for pair in encoded) + b"--b--\r\n"
+
+
+def as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@st.composite
+def requests(draw: st.DrawFn, method: str, fields: Mapping[str, st.SearchStrategy[Any]]) -> Request:
+    """A request whose `fields` stand where they belong, more often than not."""
+    pairs = [(name, draw(value)) for name, value in fields.items() if draw(st.integers(0, 9))]
+    if pairs and not draw(st.integers(0, 5)):
+        pairs += [(draw(st.sampled_from(pairs))[0], draw(values))]
+    as_texts = [(name, as_text(value)) for name, value in pairs]
+    content_type, body = draw(
+        st.sampled_from(
+            [
+                ("application/x-www-form-urlencoded", form(as_texts)),
+                ("multipart/form-data; boundary=b", multipart(as_texts)),
+                ("application/json", json.dumps(dict(pairs)).encode()),
+                ("application/json", json.dumps(draw(values)).encode()),
+                (draw(content_types), draw(st.sampled_from([form(as_texts), *JUNK]))),
+            ]
+        )
+    )
+    return Request(
+        method=draw(st.one_of(*[st.just(method)] * 4, methods)),
+        query=form([*as_texts[:3], ("block", "true")] if draw(st.integers(0, 3)) else []).decode(),
+        content_type=content_type,
+        body=body,
+        headers={"HTTP_HOST": draw(hosts), **draw(st.one_of(st.just({}), st.just({}), odd_headers))},
+        cookie=draw(cookies),
+        length=draw(lengths),
+    )
+
+
+def send(session: str, endpoint: str, request: Request) -> tuple[int, dict[str, Any]]:
+    """Status and envelope of a grader with this session cookie; fails for everything that is no answer of ours.
+
+    Through the same door as a server: Django's test client would fail at some of these by itself.
+    """
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": f"/xqueue/{endpoint}/",
+        "QUERY_STRING": request.query,
+        "CONTENT_TYPE": request.content_type,
+        "CONTENT_LENGTH": str(len(request.body)) if request.length is None else request.length,
+        "HTTP_COOKIE": f"sessionid={session}; {request.cookie}",
+        "wsgi.input": io.BytesIO(request.body),
+        **request.headers,
+    }
+    setup_testing_defaults(environ)
+    status: list[str] = []
+    headers: dict[str, str] = {}
+
+    def start_response(line: str, pairs: list[tuple[str, str]]) -> None:
+        status.append(line)
+        headers.update(pairs)
+
+    # As Django's test client does: the connection is in the test's transaction and must not be closed.
+    request_started.disconnect(close_old_connections)
+    try:
+        content = b"".join(application(environ, start_response))
+    finally:
+        request_started.connect(close_old_connections)
+    return _answered(content, status[0], headers)
+
+
+def _answered(content: bytes, status: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    assert headers["Content-Type"] == "application/json", (status, content)
+    body = json.loads(content)
+    assert list(body) == ["return_code", "content"], body
+    assert body["return_code"] in (0, 1)
+    assert "Traceback" not in content.decode()
+    code = int(status.partition(" ")[0])
+    assert code < 500, body
+    return code, body
