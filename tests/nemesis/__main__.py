@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.databases import KINDS
@@ -35,6 +36,9 @@ def _one(kind: str, given: argparse.Namespace) -> int:
     print(f"\n{kind} {outcome.version}\n\n{outcome.ledger.text()}\n", flush=True)
     for disagreement in outcome.ledger.disagreements:
         print(f"{disagreement.sort}: {disagreement.sentence}", file=sys.stderr)
+    if outcome.ledger.disagreements:
+        counted = Counter((noticed.what, noticed.status) for noticed in outcome.evidence.noticed)
+        print(f"\nThe graders noticed: {dict(counted)}\n\n{outcome.logs}", file=sys.stderr)
     if given.report:
         words = sys.argv[1:]
         command = f"python -m tests.nemesis {shlex.join(words)}".strip()

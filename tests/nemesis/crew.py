@@ -13,7 +13,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 class Crew:
-    """One grader per account's name and password in `accounts`. Each process has a name (`2.5`: the sixth process of grader 2) and a journal of its own."""
+    """One grader per account's name and password in `accounts`.
+
+    Each process has a name (`2.5`: the sixth process of grader 2) and a journal of its own.
+    """
 
     def __init__(
         self, accounts: list[tuple[str, str]], *, ports: list[int], journals: Path, seed: int, lease: float
@@ -42,8 +45,8 @@ class Crew:
             process.wait(60)
         self.processes = [None] * len(self.processes)
 
-    def kill(self, share: float, pause: float) -> None:
-        """SIGKILL, and another one under the same account after `pause` seconds."""
+    def kill(self, share: float, pause: float) -> bool:
+        """Always True: SIGKILL, and another one under the same account after `pause` seconds."""
         number = int(share * len(self.processes))
         process = self.processes[number]
         assert process is not None
@@ -51,15 +54,17 @@ class Crew:
         process.wait(10)
         time.sleep(pause)
         self._start(number)
+        return True
 
-    def freeze(self, share: float, pause: float) -> None:
-        """Stop it for `pause` seconds, in the middle of whatever it does."""
+    def freeze(self, share: float, pause: float) -> bool:
+        """Always True: stop it for `pause` seconds, in the middle of whatever it does."""
         process = self.processes[int(share * len(self.processes))]
         assert process is not None
         process.send_signal(signal.SIGSTOP)
         thaw = threading.Timer(pause, process.send_signal, [signal.SIGCONT])
         thaw.start()
         thaw.join()
+        return True
 
     def note_surprises(self) -> None:
         for number, process in enumerate(self.processes):

@@ -122,7 +122,7 @@ class Grader:
         if way == "much later":
             self.pocket.append(job)
         first = way.removesuffix(" first").removesuffix(" only")
-        wrong: dict[str, Callable[[Job], None]] = {
+        wrong: dict[str, Callable[[Job], bool]] = {
             "garbage": lambda job: self._send(job, "garbage", reply=self.draw.choice(GARBAGE)),
             "unusable score": lambda job: self._send(job, "unusable", reply=_reply(self.draw.choice(UNUSABLE), "")),
             "wrong key": lambda job: self._send(job, "wrong key", header=_header(job.submission_id, "k" * 43)),

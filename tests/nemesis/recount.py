@@ -6,6 +6,7 @@ that happens once happened twice. `wrong`: everything else that must not be.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -235,4 +236,4 @@ def _troubles(evidence: Evidence) -> Iterator[Disagreement]:
 def reason(answer: Answered) -> str:
     """A refusal without what differs from one to the next."""
     words = answer.content.split(", not ")[0]
-    return f"{answer.status} {words}"
+    return f"{answer.status} {re.sub(r'[0-9]+$', 'the maximum', words)}"

@@ -46,6 +46,8 @@ class Outcome:
     """Whether the database was among those that were hit."""
     ledger: Ledger
     evidence: Evidence
+    logs: str
+    """The last lines of the service and of the graders."""
 
 
 def run(options: Options) -> Outcome:
@@ -80,7 +82,9 @@ def _run(options: Options, folder: Path, store: Store, server: Server) -> Outcom
     found += [Disagreement("wrong", surprise) for surprise in [*crew.surprises, *_refused(platform)]]
     found += _audit(server, store)
     ledger = drawn_up(evidence, found, nemesis.done + proxy.faults, put_back)
-    return Outcome(options, store.version(), store.mortal, ledger, evidence)
+    return Outcome(
+        options, store.version(), store.mortal, ledger, evidence, _last_lines(server.log, folder / "graders.log")
+    )
 
 
 def _crew(options: Options, server: Server, proxy: Proxy, folder: Path) -> Crew:
@@ -129,6 +133,10 @@ def _audit(server: Server, store: Store) -> list[Disagreement]:
     if not done or done[-1].get("states") != tables.states(store):
         found.append(Disagreement("wrong", f"audit counts {done[-1:]}, the tables hold {tables.states(store)}"))
     return found
+
+
+def _last_lines(*logs: Path) -> str:
+    return "\n".join(log.read_text(errors="replace")[-4000:] for log in logs if log.exists())
 
 
 def _refused(platform: Platform) -> list[str]:

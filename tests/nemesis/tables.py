@@ -74,9 +74,15 @@ def read(store: Store) -> Tables:
     )
     summaries = store.rows("SELECT student_item_id, latest_id, highest_id FROM submissions_scoresummary")
     return Tables(
-        [Submission(*row[:3], json.loads(row[3]), *row[4:]) for row in submissions],
+        [
+            Submission(id_, item_id, attempt, json.loads(answer), student, item)
+            for id_, item_id, attempt, answer, student, item in submissions
+        ],
         [_job(*row) for row in jobs],
-        [Score(*row[:3], float(row[3]), float(row[4])) for row in scores],
+        [
+            Score(id_, submission_id, item_id, float(earned), float(possible))
+            for id_, submission_id, item_id, earned, possible in scores
+        ],
         [Summary(*row) for row in summaries],
     )
 

@@ -17,10 +17,13 @@ pytestmark = pytest.mark.once
 
 OLDER = Wanted("a", RATIO, "learner", "item", 10, 1, submission_id=1)
 NEWER = Wanted("b", POINTS, "learner", "item", 4, 0, submission_id=2)
+FIRST = Delivered("0.0", 100.0, 100.1, RATIO, 1, "key-1", "a", 1)
+SECOND = Delivered("1.0", 102.2, 102.3, RATIO, 1, "key-2", "a", 1)
+THIRD = Delivered("1.0", 103.0, 103.1, POINTS, 2, "key-3", "b", 0)
 ENTRIES: list[Entry] = [
-    Delivered("0.0", 100.0, 100.1, RATIO, 1, "key-1", "a", 1),
-    Delivered("1.0", 102.2, 102.3, RATIO, 1, "key-2", "a", 1),
-    Delivered("1.0", 103.0, 103.1, POINTS, 2, "key-3", "b", 0),
+    FIRST,
+    SECOND,
+    THIRD,
     Sent("0.0/1", 102.5, "right", 1, "key-1", '{"score": 1}', 1),
     Answered("0.0/1", 102.6, 409, 1, "Incorrect key for submission"),
     Sent("1.0/1", 102.7, "right", 1, "key-2", '{"score": 0.7}', 0.7),
@@ -103,7 +106,7 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
         ("wrong", "submission 1: 0.7 of 10.0, not 7.0 of 10.0"),
     ),
     "a key was handed out twice": (
-        lambda: found(entries=[*ENTRIES, replace(ENTRIES[2], asked=110.0, at=110.1)]),  # type: ignore[type-var]
+        lambda: found(entries=[*ENTRIES, replace(THIRD, asked=110.0, at=110.1)]),
         ("double", "the key key-3... was handed out 2 times"),
     ),
     "a claim was not committed": (
@@ -111,7 +114,7 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
         ("wrong", "submission 1 was delivered 2 times, claimed 1 times"),
     ),
     "two held one job": (
-        lambda: found(entries=[ENTRIES[0], replace(ENTRIES[1], asked=100.4, at=100.5), *ENTRIES[2:]]),  # type: ignore[type-var]
+        lambda: found(entries=[FIRST, replace(SECOND, asked=100.4, at=100.5), *ENTRIES[2:]]),
         ("double", "submission 1 was held by two"),
     ),
     "an older attempt is the latest": (
