@@ -128,7 +128,7 @@ def create_external_grader_detail(
         queue_key=queue_key,
         grader_file_name=grader_file_name,
         points_possible=points_possible,
-        files=files,
+        files=stored_files.prepared(files),
         grader_payload=grader_payload,
         student_info=student_info,
     )

@@ -23,7 +23,7 @@ UNKNOWN = "deadbeef-1234-5678-9100-1234deadbeef"
 @pytest.mark.parametrize("kind", [str, UUID])
 def test_a_score_is_set_and_found(kind: Any) -> None:
     uuid = submit()
-    assert api.set_score(kind(uuid), 11, 12) is None  # type: ignore[func-returns-value]
+    assert api.set_score(kind(uuid), 11, 12) is None
     row = Score.objects.get()
     submission = Submission.objects.get()
     expected = {
@@ -70,7 +70,21 @@ def test_fractions_are_kept_and_whole_numbers_come_out_as_int(
     assert [type(one) for one in (row.points_earned, row.points_possible)] == [type(one) for one in expected]
 
 
-BAD_POINTS = [-1, -0.5, None, "", "many", True, float("nan"), float("inf"), -float("inf"), [1], {}, 10**400, "nan"]
+BAD_POINTS: list[Any] = [
+    -1,
+    -0.5,
+    None,
+    "",
+    "many",
+    True,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    [1],
+    {},
+    10**400,
+    "nan",
+]
 
 
 @pytest.mark.parametrize("bad", BAD_POINTS, ids=lambda bad: repr(bad)[:20])
