@@ -176,7 +176,9 @@ def storage(folder: Path) -> dict[str, Any]:
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured("GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket.")
     _require("boto3", "GRADEQUEUE_STORAGE_URL", "s3")
-    options = {"bucket_name": parts.hostname, "location": parts.path.strip("/"), **_s3_options(parts.query)}
+    options: dict[str, str | bool] = {"bucket_name": parts.hostname, "location": unquote(parts.path).strip("/")}
+    # Each S3 takes version 4, and some take no other.
+    options |= {"signature_version": "s3v4"} | _s3_options(parts.query)
     if parts.username:
         options["access_key"], options["secret_key"] = unquote(parts.username), unquote(parts.password or "")
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

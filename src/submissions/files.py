@@ -6,6 +6,7 @@ who brings our signature. Nothing here asks who somebody is: a grader's download
 
 from __future__ import annotations
 
+import inspect
 import time
 import weakref
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from submissions.errors import FileProcessingError, InvalidFileTypeError, Submis
 from submissions.models import ExternalGraderDetail, SubmissionFile
 from submissions.serializers import storable
 
+# No S3 takes a signature for longer (seconds).
+LONGEST = 7 * 24 * 3600
+
 
 def store(job: ExternalGraderDetail, files: Mapping[str, Any]) -> None:
     """Keep `files` (learner's name to content) with `job`, inside the caller's transaction.
@@ -32,20 +36,31 @@ def store(job: ExternalGraderDetail, files: Mapping[str, Any]) -> None:
     Raises InvalidFileTypeError, FileProcessingError, SubmissionRequestError; what was stored until then is removed with
     the transaction.
     """
-    if not isinstance(files, Mapping):
-        raise SubmissionRequestError(
-            field_errors={"files": [f"Files must be a mapping of names to contents, not {type(files).__name__}."]}
-        )
-    for name, content in files.items():
-        _check_name(name)
+    for name, content in prepared(files).items():
         row = SubmissionFile(external_grader=job, original_filename=name)
-        opened = as_file(content)
         try:
-            row.file.save(name, opened, save=False)
+            # Wrapped: the type that an uploader claims must not reach a storage that would serve the file so.
+            row.file.save(name, File(content), save=False)
         except Exception as error:  # each storage has exceptions of its own
+            half_written = row.file.field.generate_filename(row, name)
+            _remove_orphan(row.file.storage, half_written, _values(row))
             raise FileProcessingError(f"The file {name!r} could not be stored: {error}") from error
         _remove_unless_committed(row)
         row.save(force_insert=True)
+
+
+def prepared(files: Mapping[str, Any] | None) -> dict[str, File[Any]]:
+    """`files` as Django files that can be read more than once: a transaction may have to be tried again.
+
+    Raises as `store` does, but stores nothing.
+    """
+    if not isinstance(files or {}, Mapping):
+        raise SubmissionRequestError(
+            field_errors={"files": [f"Files must be a mapping of names to contents, not {type(files).__name__}."]}
+        )
+    for name in files or {}:
+        _check_name(name)
+    return {name: as_file(content) for name, content in (files or {}).items()}
 
 
 def as_file(content: Any) -> File[Any]:
@@ -139,14 +154,25 @@ def address(row: SubmissionFile, mount: str, lease: int) -> str:
 
     `mount`: the absolute address under which `submissions.urls` is mounted, with its slash.
     """
-    storage = row.file.storage
-    if not isinstance(storage, FileSystemStorage | InMemoryStorage):
-        own = storage.url(str(row.file.name))
-        if own.startswith(("https://", "http://")):
-            return str(own)
-    expires = int(time.time()) + lease + int(conf.FILE_URL_SECONDS)
+    seconds = lease + int(conf.FILE_URL_SECONDS)
+    own = _address_of_storage(row.file.storage, str(row.file.name), seconds)
+    if own:
+        return own
+    expires = int(time.time()) + seconds
     query = urlencode({"expires": expires, "signature": signature(row.pk, expires)})
     return f"{mount}files/{row.pk}/{quote(_last_part(row.original_filename), safe='')}?{query}"
+
+
+def _address_of_storage(storage: Any, name: str, seconds: int) -> str | None:
+    """The address that a storage signs itself, good for `seconds` where it lets us say so; None where it has none."""
+    if isinstance(storage, FileSystemStorage | InMemoryStorage):
+        return None
+    says_when = "expire" in inspect.signature(storage.url).parameters
+    try:
+        found = str(storage.url(name, expire=min(seconds, LONGEST)) if says_when else storage.url(name))
+    except NotImplementedError:
+        return None
+    return found if found.startswith(("https://", "http://")) else None
 
 
 def signature(file_id: int, expires: int) -> str:
@@ -168,5 +194,5 @@ def download_name(row: SubmissionFile) -> str:
 
 def _last_part(name: str) -> str:
     """Never a path: neither the address nor what a browser saves may walk up a tree."""
-    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2].strip()
     return last if last.strip(".") else "file"

@@ -24,7 +24,7 @@ def download(request: HttpRequest, file_id: int, name: str = "") -> HttpResponse
         if row is None:
             raise FileNotFoundError
         content = row.file.storage.open(str(row.file.name), "rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return _refused(404, "The file is gone")
     # Never by the learner's idea of its type: HTML must not run where an operator is logged in.
     response = FileResponse(
