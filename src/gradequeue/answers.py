@@ -26,4 +26,4 @@ def not_found(request: HttpRequest, exception: Any = None, *_: Any) -> HttpRespo
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500, "Internal error; nothing was changed")
+    return _answer(request, 500, "Internal error; please try again")

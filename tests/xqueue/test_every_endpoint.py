@@ -179,7 +179,7 @@ def test_a_fault_of_ours_is_told_in_the_envelope_and_claims_nothing(grader: Clie
     submission_id = enqueue("q")
     settings.SUBMISSIONS_LEASE_SECONDS = "a fault that the start-up checks would have found"
     response = grader.get("/xqueue/get_submission/", {"queue_name": "q"})
-    assert said(response) == (500, {"return_code": 1, "content": "Internal error; nothing was changed"})
+    assert said(response) == (500, {"return_code": 1, "content": "Internal error; please try again"})
     assert (job(submission_id).status, job(submission_id).num_pulls) == ("pending", 0)
     del settings.SUBMISSIONS_LEASE_SECONDS
     assert said(grader.get("/xqueue/get_submission/", {"queue_name": "q"}))[1]["return_code"] == 0
@@ -189,7 +189,7 @@ ANSWERS = [
     (answers.bad_request, [ValueError("secret")], 400, "Bad request"),
     (answers.forbidden, [PermissionDenied("secret")], 403, "Forbidden"),
     (answers.not_found, [KeyError("secret")], 404, "There is nothing at this address"),
-    (answers.server_error, [], 500, "Internal error; nothing was changed"),
+    (answers.server_error, [], 500, "Internal error; please try again"),
 ]
 
 

@@ -134,7 +134,7 @@ class XQueueViewSet(viewsets.ViewSet):
             return _refused(200, f"Queue '{queue_name}' not found")
         if not jobs:
             return _refused(200, f"Queue '{queue_name}' is empty")
-        return _ok(_written(jobs[0], _mount(request)))
+        return _ok(_handed_out(jobs[0], _mount(request)))
 
     @action(detail=False, methods=["post"], url_name="put_result")
     def put_result(self, request: Request) -> Response:
@@ -172,7 +172,7 @@ class XQueueViewSet(viewsets.ViewSet):
         if isinstance(exc, exceptions.APIException):
             return _refused(exc.status_code, str(exc.detail))
         logger.exception("%s failed", self.request.path, exc_info=exc)
-        return _refused(500, "Internal error; nothing was changed")
+        return _refused(500, "Internal error; please try again")
 
     def _wrong_method(self) -> Response:
         return _refused(405, f"'{self.action_name}' must use HTTP {' or '.join(self.allowed_methods)}")
@@ -190,6 +190,15 @@ def endpoint(method_map: dict[str, str]) -> Callable[..., HttpResponseBase]:
     name = next(iter(method_map.values()))
     settings = getattr(XQueueViewSet, name).kwargs
     return cast(Callable[..., HttpResponseBase], XQueueViewSet.as_view(method_map, **settings))
+
+
+def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
+    """The job as a grader reads it. What cannot be written must not be offered for ever while others wait behind it."""
+    try:
+        return _written(job, mount)
+    except Exception as error:  # a storage that cannot say where a file is, say
+        queue.fail(job.submission_id, str(job.pullkey), reason=f"The job could not be handed out: {error}")
+        raise
 
 
 def _written(job: ExternalGraderDetail, mount: str) -> str:
