@@ -6,10 +6,10 @@ from tests.nemesis.run import Options, run
 def test_nothing_is_lost_and_nothing_is_double_while_everything_fails(kind: str) -> None:
     outcome = run(Options(kind, seconds=10, jobs=160, graders=4, seed=3))
     print(outcome.ledger.text())
-    assert outcome.ledger.disagreements == []
+    assert outcome.ledger.disagreements == [], outcome.logs
     lines = dict(outcome.ledger.lines)
-    assert lines["graded"] == lines["enqueued"] >= 80
-    assert lines["  redelivered"] > 0
+    assert lines["graded"] == lines["enqueued"] >= 40
+    assert lines["claims"] > lines["graded"]
     assert outcome.ledger.faults["kill a web worker"] > 0
     assert outcome.ledger.faults["kill a grader"] > 0
     assert outcome.ledger.faults["drop an answer"] > 0

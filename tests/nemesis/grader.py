@@ -93,12 +93,12 @@ class Grader:
             answer = self.wire.poll(queue)
             if answer.status == 302:
                 self._notice("sent to login", None)
-                answer = self.wire.login()
+                answer = self._login()
         except AnswerLost:
             self._notice("poll without an answer", None)
             return None
         if answer.status != 200:
-            self._notice("poll refused", answer.status)
+            self._notice("poll", answer.status)
             self.stopped.wait(IDLE)
         if answer.return_code != 0 or not answer.content.startswith("{"):
             return None
@@ -167,15 +167,14 @@ class Grader:
         except AnswerLost:
             return False
         self.journal.write(Answered(number, time.time(), answer.status, answer.return_code, answer.content))
-        if answer.status == 302:
-            self._login()
+        # The next poll logs in, where that is what the server wants.
         return answer.status < 500 and answer.status != 302
 
-    def _login(self) -> Answer | None:
-        try:
-            return self.wire.login()
-        except AnswerLost:
-            return None
+    def _login(self) -> Answer:
+        """Raises AnswerLost."""
+        answer = self.wire.login()
+        self._notice("login", answer.status)
+        return answer
 
     def _notice(self, what: str, status: int | None) -> None:
         self.journal.write(Noticed(time.time(), what, status))

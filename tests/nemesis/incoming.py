@@ -59,8 +59,11 @@ class Platform:
     def start(self) -> None:
         self.thread.start()
 
-    def finish(self) -> None:
-        """Returns when all that is under way has ended; begins nothing new."""
+    def finish(self, patience: float = 0) -> None:
+        """Returns when all is in, or after `patience` seconds when what is under way has ended."""
+        if self.thread.ident is None:
+            return
+        self.thread.join(patience)
         self.stopping.set()
         self.thread.join(180)
 

@@ -46,6 +46,8 @@ def _deliveries(evidence: Evidence) -> Iterator[tuple[str, int]]:
     yield "  delivered", first
     yield "  redelivered", len(evidence.delivered) - first
     yield "  answer lost", claims - len(evidence.delivered)
+    polls = [noticed for noticed in evidence.noticed if noticed.what == "poll" and (noticed.status or 0) >= 500]
+    yield "polls answered 5xx (database away)", len(polls)
 
 
 def _results(evidence: Evidence) -> Iterator[tuple[str, int]]:

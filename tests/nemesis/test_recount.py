@@ -131,9 +131,13 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
         ),
         ("wrong", "9 (wrong key) was answered 200 ''"),
     ),
+    "a login was refused": (
+        lambda: found(entries=[*ENTRIES, Noticed(104.0, "login", 401)]),
+        ("wrong", "login: answered 401"),
+    ),
     "the service failed with its database up": (
-        lambda: found(entries=[*ENTRIES, Noticed(104.0, "poll refused", 500)]),
-        ("wrong", "poll refused: answered 500 while the database was there"),
+        lambda: found(entries=[*ENTRIES, Noticed(104.0, "poll", 500)]),
+        ("wrong", "poll: answered 500 while the database was there"),
     ),
 }
 
@@ -145,7 +149,7 @@ def test_damage_is_found(damage: str) -> None:
 
 
 def test_failures_while_the_database_is_away_are_no_damage() -> None:
-    failed: list[Entry] = [*ENTRIES, Noticed(104.0, "poll refused", 500)]
+    failed: list[Entry] = [*ENTRIES, Noticed(104.0, "poll", 500)]
     evidence = Evidence([OLDER, NEWER], failed, TABLES, lease=2.0, outages=[(101.0, 103.0)])
     assert disagreements(evidence) == []
 

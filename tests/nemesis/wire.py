@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 TIMEOUT = 2.0
-# A login computes a slow hash on the server.
-LOGIN_TIMEOUT = 8.0
+# A login computes a slow hash on the server. Who gives up early and asks again makes it compute two of them.
+LOGIN_TIMEOUT = 60.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
