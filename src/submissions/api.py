@@ -258,11 +258,18 @@ def get_all_submissions(
 
 @_database_errors_named
 def get_score(student_item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The latest score of a learner for an item; None where there is none, or it was reset."""
-    if not _findable(*student_item.values()):
+    """The latest score of a learner for an item; None where there is none, or it was reset.
+
+    Raises SubmissionRequestError where the item is not named completely: it could be anybody's.
+    """
+    missing = [name for name in UNIQUE if name not in student_item]
+    if missing:
+        raise SubmissionRequestError(field_errors={name: ["This field is required."] for name in missing})
+    wanted = {name: student_item[name] for name in (*UNIQUE, "item_type") if name in student_item}
+    if not _findable(*wanted.values()):
         return None
     summary = (
-        ScoreSummary.objects.filter(**{f"student_item__{name}": value for name, value in student_item.items()})
+        ScoreSummary.objects.filter(**{f"student_item__{name}": value for name, value in wanted.items()})
         .select_related("latest__submission")
         .first()
     )

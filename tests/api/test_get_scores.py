@@ -44,6 +44,23 @@ def test_whom_nobody_scored_has_no_score(fields: dict[str, Any]) -> None:
     assert api.get_score(fields) is None
 
 
+@pytest.mark.parametrize("field", ["student_id", "course_id", "item_id"])
+def test_whose_score_is_wanted_must_be_said(field: str) -> None:
+    api.set_score(submit(), 1, 2)
+    fields = item()
+    del fields[field]
+    with pytest.raises(api.SubmissionRequestError) as refusal:
+        api.get_score(fields)
+    assert list(refusal.value.field_errors) == [field]
+
+
+def test_the_items_type_need_not_be_said() -> None:
+    api.set_score(submit(), 1, 2)
+    fields = item(anything="else")
+    del fields["item_type"]
+    assert points(api.get_score(fields)) == (1, 2)
+
+
 def test_a_hidden_score_is_none() -> None:
     uuid = submit()
     api.set_score(uuid, 0, 0)
