@@ -24,7 +24,7 @@ from tests import databases
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 QUICK = Options(
-    rounds=2, seconds=2, cycles=150, waiting=20_000, finished=20_000, claims=1_000, requests=2_000, warm_up=0.5
+    rounds=2, seconds=2, cycles=150, waiting=20_000, finished=20_000, claims=1_000, requests=2_000, warm_up=5
 )
 QUICK_SCENARIOS = ["shallow", "idle", "statements"]
 
@@ -90,7 +90,7 @@ def _arguments() -> argparse.ArgumentParser:
         ("finished", int, "finished jobs of a deep queue"),
         ("claims", int, "claims in a row before the table counts as worn"),
         ("requests", int, "requests before the memory is looked at"),
-        ("warm-up", float, "turn that does not count, at the beginning (seconds)"),
+        ("warm-up", float, "at most, the turn at the beginning that does not count (seconds)"),
     ):
         usual = getattr(Options(), name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=kind, help=f"{what} (default: {usual:,}; --quick has its own)")

@@ -6,6 +6,8 @@
     {"do": "expect", "waiting": int}               a freshly filled queue with so many jobs
     {"do": "cycle", "seconds": float, "cycles": int}
     {"do": "poll", "seconds": float}               of a queue that is empty
+    {"do": "take", "seconds": float, "cycles": int}     claims alone, whose results are kept back ...
+    {"do": "give", "seconds": float, "cycles": int}     ... and results alone
 
 Plain sockets, a selector and the least of HTTP/1.1: the client must not be the bottleneck. It tells its own CPU time.
 """
@@ -28,7 +30,9 @@ LONGEST_WAIT = 120
 """After so long without any answer the server counts as dead (seconds)."""
 
 REPLY = json.dumps({"correct": True, "score": 0.7, "msg": "<p>7 of 10 tests passed</p>"})
-HEADERS = "User-Agent: python-requests/2.32\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n"
+HEADERS = (
+    "User-Agent: python-requests/2.32\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n"
+)
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 COOKIE = re.compile(rb"\r\nset-cookie: *([^=;\r]+)=([^;\r]*)", re.IGNORECASE)
@@ -167,6 +171,8 @@ class Load:
         self.graders: list[Grader] = []
         self.delivered: set[int] = set()
         self.waiting = 0
+        self.kept: list[str] = []
+        """Headers of jobs whose results are kept back."""
         self.fetching = 0
         """How many get_submission are under way."""
 
@@ -179,24 +185,34 @@ class Load:
 
     def expect(self, waiting: int) -> dict[str, Any]:
         self.delivered.clear()
+        self.kept.clear()
         self.waiting = waiting
         return {}
 
     def poll(self, seconds: float) -> dict[str, Any]:
-        return self._measured(seconds, sys.maxsize, grade=False)
+        return self._measured("poll", seconds, sys.maxsize)
 
     def cycle(self, seconds: float, cycles: int) -> dict[str, Any]:
-        return self._measured(seconds, cycles, grade=True)
+        return self._measured("cycle", seconds, cycles)
 
-    def _measured(self, seconds: float, cycles: int, *, grade: bool) -> dict[str, Any]:
-        self.tally, self.grade = Tally(), grade
+    def take(self, seconds: float, cycles: int) -> dict[str, Any]:
+        return self._measured("take", seconds, cycles)
+
+    def give(self, seconds: float, cycles: int) -> dict[str, Any]:
+        return self._measured("give", seconds, cycles)
+
+    def _measured(self, what: str, seconds: float, cycles: int) -> dict[str, Any]:
+        self.tally, self.what = Tally(), what
         self.until, self.left = time.monotonic() + seconds, cycles
         for grader in self.graders:
             grader.connection.close()  # idle since the round before; the server may have hung up
         wall, cpu = time.perf_counter(), time.process_time()
         self._loop()
-        tally = vars(self.tally) | {"elapsed": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        return tally | {"polls": len(self.tally.calls["get_submission"])}
+        tally: dict[str, Any] = vars(self.tally) | {
+            "elapsed": time.perf_counter() - wall,
+            "cpu": time.process_time() - cpu,
+        }
+        return tally | {"polls": sum(map(len, self.tally.calls.values()))}
 
     def _loop(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -222,12 +238,17 @@ class Load:
         return grader.connection.socket
 
     def _fetch(self, grader: Grader) -> bool:
-        """The next get_submission, unless the run is over."""
+        """The next call of a cycle's beginning, unless the run is over."""
         if self.left <= 0 or time.monotonic() >= self.until:
             return False
+        if self.what == "give" and not self.kept:
+            return False
         self.left -= 1
-        self.fetching += 1
-        grader.get_submission()
+        if self.what == "give":
+            grader.put_result(self.kept.pop(0))
+        else:
+            self.fetching += 1
+            grader.get_submission()
         return True
 
     def _hear(self, grader: Grader) -> bool:
@@ -247,10 +268,13 @@ class Load:
 
     def _after_get(self, grader: Grader, answer: Answer, took: int) -> bool:
         code, content = answer.envelope()
-        if answer.status == 200 and code == 0 and self.grade:
+        if answer.status == 200 and code == 0 and self.what != "poll":
             self.tally.calls["get_submission"].append(took)
             header = json.loads(content)["xqueue_header"]
             self._deliver(json.loads(header)["submission_id"])
+            if self.what == "take":
+                self.kept.append(header)
+                return self._fetch(grader)
             grader.put_result(header)
             return True
         if answer.status == 200 and code == 1 and content == f"Queue '{grader.queue}' is empty":
@@ -259,7 +283,7 @@ class Load:
         return self._fetch(grader)
 
     def _after_empty(self, grader: Grader, took: int) -> bool:
-        if not self.grade:
+        if self.what == "poll":
             self.tally.calls["get_submission"].append(took)
             return self._fetch(grader)
         # What others are just being given cannot be given here; what is left then, could.

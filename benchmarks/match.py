@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
@@ -16,6 +17,8 @@ from benchmarks.sides import PASSWORD, Instance, Side
 from tests import databases
 
 ENDLESS = sys.maxsize
+WARM = 500
+"""Cycles after which a server is warm."""
 
 
 @dataclass
@@ -94,10 +97,9 @@ class Contestant:
         self.side, self.kind, self.server = side, kind, server
         self.graders = [f"grader-{number}" for number in range(1, graders + 1)]
         self.outcome = Outcome(title or side.title)
-        self.name = f"gqbench_{id(self):x}"[:30]
-        folder = environment.ROOT  # of a file's name alone; the instance has a folder of its own
-        self.instance = Instance(side, kind, "")
-        self.instance.url = self.url = databases.create(kind, server, self.name, self.instance.folder or folder)
+        self.name = f"gqbench_{uuid.uuid4().hex[:12]}"
+        self.instance = Instance(side, kind)
+        self.instance.url = self.url = databases.create(kind, server, self.name, self.instance.folder)
         self.load: Load | None = None
         self.waiting = 0
 
@@ -135,10 +137,16 @@ class Contestant:
     def poll(self, seconds: float) -> Round:
         return self._turn("poll", seconds=seconds)
 
+    def take(self, seconds: float, calls: int) -> Round:
+        return self._turn("take", seconds=seconds, cycles=calls)
+
+    def give(self, seconds: float, calls: int) -> Round:
+        return self._turn("give", seconds=seconds, cycles=calls)
+
     def warm_up(self, do: str, seconds: float) -> None:
-        """A turn that does not count, for caches, connections and imports."""
+        """A turn that does not count, for imports, caches and the connection of each of the server's threads."""
         kept, self.outcome = self.outcome, Outcome("warm-up")
-        self.cycle(seconds, 100) if do == "cycle" else self.poll(seconds)
+        self.cycle(seconds, WARM) if do == "cycle" else self.poll(seconds)
         self.outcome = kept
 
     def close(self) -> None:

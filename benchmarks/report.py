@@ -14,7 +14,10 @@ from statistics import quantiles
 import psutil
 
 from benchmarks.match import Outcome
+from benchmarks.profiling import Profile
 
+FUNCTIONS = 40
+"""How many lines a profile has."""
 FAULTS = ("duplicates", "false empties", "errors", "not stored")
 CALLS = ("get_submission", "put_result")
 
@@ -62,13 +65,16 @@ def _ratios(outcomes: list[Outcome], what: str) -> str:
 
 
 def _errors(outcomes: list[Outcome]) -> str:
-    found = [f"* {one.title}, {count:,} times: `{what}`" for one in outcomes for what, count in one.errors.most_common(4)]
+    found = [
+        f"* {one.title}, {count:,} times: `{what}`" for one in outcomes for what, count in one.errors.most_common(4)
+    ]
     return "\n".join(["Errors:", "", *found]) if found else ""
 
 
 def _client(outcomes: list[Outcome]) -> str:
     share = max(one.client_share for one in outcomes)
-    return f"The client used at most {share:.0%} of one processor; medians of {len(outcomes[0].rounds)} alternating rounds."
+    rounds = len(outcomes[0].rounds)
+    return f"Medians of {rounds} alternating rounds. The client used at most {share:.0%} of one processor."
 
 
 def memory(requests: int, before: list[float], after: list[float]) -> Section:
@@ -90,6 +96,22 @@ def statements(counts: dict[str, dict[str, list[str]]]) -> Section:
     listed = [f"{call}:\n\n```sql\n" + "\n".join(map(_shortened, ours[1][call])) + "\n```" for call in calls]
     details = f"<details><summary>The statements of {ours[0]}</summary>\n\n" + "\n\n".join(listed) + "\n\n</details>"
     return Section("Statements per call", f"{_table(['', *calls], rows)}\n\n{details}")
+
+
+def profile(found: dict[str, Profile]) -> Section:
+    layers = sorted({layer for one in found.values() for layer in one.layers}, key=lambda layer: _weight(found, layer))
+    head = ["CPU time of the web workers per call", *found]
+    rows = [["together (ms)", *(f"{one.milliseconds:.2f}" for one in found.values())]]
+    rows += [[layer, *(f"{one.layers[layer]:.0%}" for one in found.values())] for layer in layers]
+    parts = [_table(head, rows)]
+    for call, one in found.items():
+        lines = [[f"`{name}`", f"{share:.1%}"] for name, share in one.functions.most_common(FUNCTIONS)]
+        parts.append(f"{call}: functions with all that they call\n\n{_table(['function', 'share'], lines)}")
+    return Section("Where the time goes", "\n\n".join(parts))
+
+
+def _weight(found: dict[str, Profile], layer: str) -> float:
+    return -sum(one.layers[layer] for one in found.values())
 
 
 def _shortened(statement: str) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks import measure, report, seed
+from benchmarks import measure, profiling, report, seed
 from benchmarks.client import Grader
 from benchmarks.databases import Database
-from benchmarks.match import ENDLESS, Contestant, Outcome
+from benchmarks.match import ENDLESS, WARM, Contestant, Outcome
 from benchmarks.roundtrips import Counter
 from benchmarks.sides import PASSWORD, SIDES, Side
 
@@ -32,7 +32,7 @@ class Options:
     finished: int = 1_000_000
     claims: int = 200_000
     requests: int = 100_000
-    warm_up: float = 3.0
+    warm_up: float = 10.0
 
 
 class Lab:
@@ -72,7 +72,7 @@ def shallow(lab: Lab) -> report.Section:
     options = lab.options
     with lab.contestants(lab.sides) as contestants:
         for one in contestants:
-            one.fill(min(100, options.cycles))
+            one.fill(WARM)
             one.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(one, options) for one in contestants])
         outcomes = [one.outcome for one in contestants]
@@ -89,7 +89,7 @@ def deep(lab: Lab) -> report.Section:
         for one in large:
             _timed(f"filling {one.outcome.title}", lambda one=one: one.fill(options.waiting, options.finished))
             one.warm_up("cycle", options.warm_up)
-        small.fill(min(100, options.cycles))
+        small.fill(WARM)
         small.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(small, options), *(_grade(one, options) for one in large)])
         outcomes = [one.outcome for one in large] + [small.outcome]
@@ -100,7 +100,10 @@ def worn(lab: Lab) -> report.Section:
     """Ours after very many claims in a row on one table, whose index is full of entries that point nowhere."""
     options = lab.options
     ours = SIDES["ours"]
-    titles = {0: f"{ours.title}; {options.cycles:,} waiting, fresh", 1: f"{ours.title}; after {options.claims:,} claims"}
+    titles = {
+        0: f"{ours.title}; {options.cycles:,} waiting, fresh",
+        1: f"{ours.title}; after {options.claims:,} claims",
+    }
     with lab.contestants([ours, ours], titles) as (fresh, old):
         # What is claimed while it is measured comes on top.
         old.fill(options.claims + options.rounds * int(options.seconds * 5_000))
@@ -109,7 +112,7 @@ def worn(lab: Lab) -> report.Section:
             old.database.run(f"ALTER TABLE {seed.JOBS} SET (autovacuum_enabled = false)")
         old.cycle(3_600, options.claims)
         old.outcome = Outcome(old.outcome.title)
-        fresh.fill(min(100, options.cycles))
+        fresh.fill(WARM)
         fresh.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(fresh, options), _grade(old, options)])
         outcomes = [old.outcome, fresh.outcome]
@@ -140,6 +143,23 @@ def memory(lab: Lab) -> report.Section:
         after = measure.resident_megabytes(one.pid)
         requests = sum(len(times) for times in one.outcome.calls.values())
     return report.memory(requests, before, after)
+
+
+def profile(lab: Lab) -> report.Section:
+    """Where the time of a web worker of ours goes, call by call."""
+    options = lab.options
+    with lab.contestants([SIDES["ours"]]) as (one,):
+        one.fill(WARM)
+        one.warm_up("cycle", options.warm_up)
+        one.fill(200_000)
+        seconds = options.seconds
+        found = {
+            "get_submission": profiling.during(one, lambda: one.take(seconds, ENDLESS)),
+            "put_result": profiling.during(one, lambda: one.give(seconds, ENDLESS)),
+        }
+        one.fill(0)
+        found["get_submission, empty queue"] = profiling.during(one, lambda: one.poll(seconds))
+    return report.profile(found)
 
 
 def statements(lab: Lab) -> report.Section:
@@ -181,9 +201,7 @@ def _few_calls(one: Contestant, counter: Counter) -> dict[str, list[str]]:
     return found
 
 
-def _call(
-    grader: Grader, counter: Counter, found: dict[str, list[str]], name: str, send: Callable[[], None]
-) -> str:
+def _call(grader: Grader, counter: Counter, found: dict[str, list[str]], name: str, send: Callable[[], None]) -> str:
     """One call; its statements go into `found`. The header of what came, if something came."""
     counter.taken()
     send()
@@ -222,4 +240,5 @@ SCENARIOS: dict[str, Callable[[Lab], report.Section]] = {
     "idle": idle,
     "statements": statements,
     "memory": memory,
+    "profile": profile,
 }

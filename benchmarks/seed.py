@@ -41,7 +41,12 @@ class Made:
         return f"{self.after} + i"
 
 
-UUID = {"postgresql": "gen_random_uuid()", "mariadb": "MD5(UUID())", "sqlite": "lower(hex(randomblob(16)))"}
+UUID = {
+    "postgresql": "gen_random_uuid()",
+    # Random as Django's are, which MariaDB's own are not; it takes them only with their version and variant.
+    "mariadb": "INSERT(INSERT(MD5(UUID()), 13, 1, '4'), 17, 1, '8')",
+    "sqlite": "lower(hex(randomblob(16)))",
+}
 
 AGO: dict[str, str] = {
     "postgresql": "(now() - ({}) * interval '1 second')",

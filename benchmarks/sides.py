@@ -1,4 +1,4 @@
-"""Who is measured: our service, and edx-submissions on two servers. Each is started, asked and ended as an operator would."""
+"""Who is measured: our service, and edx-submissions on two servers, each started and ended as an operator would."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SIDES = {
 class Instance:
     """One side at work on one database, in a folder of its own."""
 
-    def __init__(self, side: Side, kind: str, url: str) -> None:
+    def __init__(self, side: Side, kind: str, url: str = "") -> None:
         self.side, self.kind, self.url = side, kind, url
         self.folder = Path(tempfile.mkdtemp(prefix="gradequeue-bench-"))
         self.log = self.folder / "server.log"
@@ -64,7 +64,7 @@ class Instance:
         """Tables, the queue, and the graders' accounts."""
         if self.kind == "mariadb" and not self.side.ours:
             # This migration fails on an empty MariaDB: it changes columns that two of its tables never had.
-            self._manage("migrate", "--verbosity", "0", "submissions", "0005_CreateTeamModel")
+            self._manage("migrate", "--verbosity", "0", "submissions", "0001_squashed_0005_CreateTeamModel")
             self._manage("migrate", "--verbosity", "0", "--fake", "submissions", "0006_mariadb_uuid_conversion")
         self._manage("migrate", "--verbosity", "0")
         code = ACCOUNTS.format(names=graders, password=PASSWORD)
@@ -118,7 +118,14 @@ class Instance:
             return [str(self.bin / "gunicorn"), *bind, "benchmarks.peer.wsgi"]
         # As `gradequeue serve` sets it up.
         options = ["--interface", "wsgi", "--workers", str(workers), "--blocking-threads", "32", "--no-ws"]
-        return [str(self.bin / "granian"), *options, *address, "--log-level", "error", "benchmarks.peer.wsgi:application"]
+        return [
+            str(self.bin / "granian"),
+            *options,
+            *address,
+            "--log-level",
+            "error",
+            "benchmarks.peer.wsgi:application",
+        ]
 
     def _manage(self, *words: str) -> None:
         command = [str(self.bin / "gradequeue")] if self.side.ours else [str(self.bin / "python"), "-m", "django"]
