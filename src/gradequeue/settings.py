@@ -1,5 +1,6 @@
 """Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
 
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from gradequeue import env
@@ -68,6 +69,7 @@ STATIC_URL = "/static/"
 # Straight from the installed packages: nothing has to be collected first.
 WHITENOISE_USE_FINDERS = True
 
+PASSWORD_HASHERS = ["gradequeue.hashers.PasswordHasher", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
+from pytest_django import Settings
 
+from gradequeue.settings import PASSWORD_HASHERS as SERVICE_HASHERS
 from tests.xqueue.talk import PASSWORD, Http, log_in, make_grader, said
 
 LOGIN = "/xqueue/login/"
@@ -214,3 +218,28 @@ def test_the_session_ends_when_the_account_is_disabled(account: User, grader: Cl
     account.save()
     assert not is_logged_in(grader)
     assert said(grader.post(LOGIN, RIGHT)) == REFUSED
+
+
+def create_grader(*words: str) -> str:
+    """The password of an account made by the command line."""
+    printed = io.StringIO()
+    call_command("grader", "create", "made", "--json", *words, stdout=printed, stderr=io.StringIO())
+    return str(json.loads(printed.getvalue())["password"])
+
+
+def test_a_password_that_we_drew_costs_a_login_little_and_is_not_hashed_anew(db: None, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = SERVICE_HASHERS
+    password = create_grader()
+    kept = User.objects.get(username="made").password
+    assert kept.startswith("pbkdf2_sha256$1000$")
+    first, second = log_in("made", password), log_in("made", password)
+    assert User.objects.get(username="made").password == kept
+    assert is_logged_in(first)
+    assert is_logged_in(second)
+
+
+def test_a_password_that_somebody_chose_keeps_all_its_rounds(db: None, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = SERVICE_HASHERS
+    assert create_grader("--password", PASSWORD) == PASSWORD
+    assert User.objects.get(username="made").password.startswith("pbkdf2_sha256$1000000$")
+    assert is_logged_in(log_in("made"))
