@@ -42,13 +42,28 @@ class Nemesis:
         acts = self._acts()
         try:
             for fault in self.plan:
-                time.sleep(max(began + fault.at - time.monotonic(), 0))
+                self._watch_until(began + fault.at)
                 if time.monotonic() - began > self.seconds:
                     break
                 self.done[fault.what] += acts[fault.what](fault)
-            time.sleep(max(began + self.seconds - time.monotonic(), 0))
+            self._watch_until(began + self.seconds)
         except BaseException as failure:
             self.failures.append(failure)
+
+    def _watch_until(self, moment: float) -> None:
+        """As a process manager does: a service that ends by itself is started again, and that is counted.
+
+        It does so when one of its workers dies twice within seconds: its web server takes that for a crash loop.
+        """
+        assert self.server.process is not None
+        while True:
+            if self.server.process.poll() is not None:
+                self.done["(the service gave up by itself)"] += 1
+                self.server.start()
+            left = moment - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.2))
 
     def _acts(self) -> dict[str, Callable[[Fault], bool]]:
         """Each returns whether there was a victim, and when everything that it hit runs again."""

@@ -18,7 +18,8 @@ from tests.nemesis.nemesis import Nemesis
 from tests.nemesis.plan import plan
 from tests.nemesis.proxy import Proxy
 from tests.nemesis.recount import Disagreement, Evidence
-from tests.nemesis.stores import Store, opened
+from tests.nemesis.servers import opened
+from tests.nemesis.stores import Store
 from tests.server import Server
 
 QUEUES = [RATIO, POINTS]
