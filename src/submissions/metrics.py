@@ -33,12 +33,26 @@ class QueueNumbers:
 
 def queues() -> Iterator[QueueNumbers]:
     """Every queue's numbers, by name."""
-    for queue in GraderQueue.objects.annotate(now=DatabaseNow()).iterator():
+    known = {queue.name: queue for queue in GraderQueue.objects.annotate(now=DatabaseNow())}
+    # A queue without a row has the default settings: edx-submissions, still running beside us, sets none up.
+    others = {queue.name: queue for queue in _queues_of_jobs() if queue.name not in known}
+    for _, queue in sorted({**known, **others}.items()):
         yield numbers_of(queue)
 
 
+def _queues_of_jobs() -> Iterator[Any]:
+    """One seek in the index per queue, however many jobs it holds."""
+    names = ExternalGraderDetail.objects.order_by("queue_name").values_list("queue_name", DatabaseNow())
+    found = names.first()
+    while found is not None:
+        queue: Any = GraderQueue(name=found[0])
+        queue.now = found[1]
+        yield queue
+        found = names.filter(queue_name__gt=found[0]).first()
+
+
 def numbers_of(queue: Any) -> QueueNumbers:
-    """`queue` is a row annotated with the database's time as ``now``."""
+    """`queue` is a row, or a new one, with the database's time as ``now``."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=queue.name)
     # One count per state: each is a range of the index (queue_name, status, ...); retired rows are never touched.
     count = {
@@ -61,12 +75,14 @@ def numbers_of(queue: Any) -> QueueNumbers:
 
 
 def _warnings(queue: Any, count: dict[Status, int]) -> Iterator[str]:
-    waiting = count[Status.PENDING] + count[Status.RETRY]
+    lapsed = ExternalGraderDetail.objects.claimable(queue.name).filter(status=Status.PULLED).count()
+    waiting = count[Status.PENDING] + count[Status.RETRY] + lapsed
+    wait = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
     if queue.paused and waiting:
-        yield f"{waiting} jobs wait, and the queue is paused"
+        yield f"{wait}, and the queue is paused"
     elif waiting and queue.last_polled_at is None:
-        yield f"{waiting} jobs wait, and no grader has ever polled"
+        yield f"{wait}, and no grader has ever polled"
     elif waiting and (silent := (queue.now - queue.last_polled_at).total_seconds()) > conf.SILENCE_SECONDS:
-        yield f"{waiting} jobs wait, and no grader has polled for {silent:.0f} seconds"
-    if count[Status.FAILED]:
-        yield f"{count[Status.FAILED]} jobs failed and wait for an operator"
+        yield f"{wait}, and no grader has polled for {silent:.0f} seconds"
+    if failed := count[Status.FAILED]:
+        yield f"{'1 job' if failed == 1 else f'{failed} jobs'} failed, for an operator to look at"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
 from rich.console import Console
 from rich.table import Table
+
+from submissions.models import ExternalGraderDetail
 
 
 class DataCommand(BaseCommand):
@@ -21,13 +25,17 @@ class DataCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object per line")
 
     def run_from_argv(self, argv: list[str]) -> None:
-        # Whoever reads us may stop reading (`| head`); that is no error of ours.
+        # Whoever reads us may stop reading (`| head`); that is no error of ours, nor when the interpreter ends.
         try:
             super().run_from_argv(argv)
             sys.stdout.flush()
         except BrokenPipeError:
-            sys.stderr.close()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        _require_tables()
+        return super().execute(*args, **options)
 
     def say(self, row: Mapping[str, Any]) -> None:
         """One JSON object, at once: a reader in a pipe may be waiting for it."""
@@ -44,6 +52,17 @@ class DataCommand(BaseCommand):
             table.add_row(*(_shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
         Console(file=cast(IO[str], self.stdout._out), width=width, markup=False, highlight=False).print(table)
+
+
+def _require_tables() -> None:
+    """A sentence now, instead of an error for each row later."""
+    try:
+        tables = connection.introspection.table_names()
+    except DatabaseError as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CommandError(f"The database cannot be used: {reason}") from error
+    if ExternalGraderDetail._meta.db_table not in tables:
+        raise CommandError("The database has no tables yet; run 'migrate' first.")
 
 
 def _plain(value: object) -> object:
@@ -83,7 +102,7 @@ class UsageError(CommandError):
 
 
 def positive(text: str) -> int:
-    """An argparse type: a whole number of 1 or more."""
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of 1 or more is needed, not {text!r}")
+    """An argparse type: a whole number of 1 or more, and none that no date can hold as seconds."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:11]) < 10**10):
+        raise argparse.ArgumentTypeError(f"a whole number of 1 or more is needed, not {text[:60]!r}")
     return int(text)

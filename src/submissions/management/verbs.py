@@ -78,20 +78,25 @@ class VerbCommand(DataCommand):
     def _touch(self, ids: Iterator[str], as_json: bool) -> None:
         done = refused = 0
         for text in ids:
-            try:
-                job = self.verb(parsed_id(text))
-                row: dict[str, Any] = {"submission_id": job.submission_id, "status": str(job.status)}
-                done += 1
-            except (QueueError, ValueError) as refusal:
-                row = {"submission_id": int(text) if text.isdecimal() else text, "error": str(refusal)}
-                refused += 1
-                if not as_json:
-                    self.tell(f"{text}: {refusal}")
+            row = self._row(text)
+            done += "error" not in row
+            refused += "error" in row
+            if "error" in row and not as_json:
+                self.tell(f"{text}: {row['error']}")
             if as_json:
                 self.say(row)
         self.tell(f"{done} {self.done}, {refused} refused.")
         if refused:
             raise SystemExit(1)
+
+    def _row(self, text: str) -> dict[str, Any]:
+        submission_id: int | str = text
+        try:
+            submission_id = parsed_id(text)
+            job = self.verb(submission_id)
+        except (QueueError, ValueError) as refusal:
+            return {"submission_id": submission_id, "error": str(refusal)}
+        return {"submission_id": submission_id, "status": str(job.status)}
 
 
 def _walk(jobs: QuerySet[ExternalGraderDetail]) -> Iterator[int]:

@@ -81,7 +81,7 @@ def _create(found: Any) -> Any:
         raise ValueError(f"Missing: {', '.join(missing)}.")
     if unknown := sorted(set(found) - {*REQUIRED, *ITEM, *OPTIONAL}):
         raise ValueError(f"Not known: {', '.join(unknown)}.")
-    files = found.get("files") or {}
+    files = {} if found.get("files") is None else found["files"]
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
         raise ValueError("files must be an object of names and texts.")
     item = {"item_type": "problem", **{name: found[name] for name in ITEM if name in found}}
