@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import override_settings
 
 from submissions import doctor
+from submissions.models import get_storage
 from tests.server import Server
 
 
@@ -49,7 +50,7 @@ def test_a_storage_that_cannot_be_written_is_found(tmp_path: Path) -> None:
     blocked.write_text("in the way")
     media = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(blocked)}}
     with override_settings(EDX_SUBMISSIONS={"MEDIA": media}):
-        assert isinstance(doctor.get_storage(), FileSystemStorage)
+        assert isinstance(get_storage(), FileSystemStorage)
         found = of("storage")
     assert not found.fine
     assert found.sentence.startswith("Files cannot be stored and read back: ")

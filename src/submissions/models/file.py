@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from submissions.models.external_grader import ExternalGraderDetail
 
 
-class ConfiguredStorage(LazyObject):
+class ConfiguredStorage(LazyObject):  # type: ignore[type-arg]
     """The storage that the settings name, made on first use: the table's column holds on to this object for good."""
 
     def _setup(self) -> None:
