@@ -146,9 +146,11 @@ def end_session(server: Server, http: requests.Session) -> None:
     assert response.json() == {"return_code": 0, "content": "Goodbye"}
 
 
-@pytest.mark.parametrize(("kind", "queue"), [(OldWatcher, "old lost"), (NewWatcher, "new lost")])
-def test_a_watcher_logs_in_again_when_its_session_is_lost(course: Course, kind: type[OldWatcher], queue: str) -> None:
-    class Unlucky(kind):  # type: ignore[misc, valid-type]
+@pytest.mark.parametrize(("generation", "queue"), [(OldWatcher, "old lost"), (NewWatcher, "new lost")])
+def test_a_watcher_logs_in_again_when_its_session_is_lost(
+    course: Course, generation: type[OldWatcher], queue: str
+) -> None:
+    class Unlucky(generation):  # type: ignore[misc, valid-type]
         """Loses its session before each request of grading."""
 
         def request(self, method: str, endpoint: str, **fields: Any) -> tuple[bool, Any]:
@@ -269,11 +271,11 @@ def short_leases(fresh_database: str, tmp_path: Path) -> Iterator[Server]:
 
 
 class Asker:
-    """A grader's account of its own, one request at a time."""
+    """One machine of a grader's account."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Server, name: str, password: str) -> None:
         self.server, self.http = server, requests.Session()
-        fields = {"username": name, "password": server.grader(name)}
+        fields = {"username": name, "password": password}
         assert self.http.post(f"{server.url}/xqueue/login/", data=fields, timeout=30).ok
 
     def pull(self) -> tuple[int, str] | None:
@@ -308,7 +310,9 @@ def first_to_pull(graders: list[Asker]) -> list[tuple[Asker, int, str]]:
 
 
 def test_a_late_result_is_refused_changes_nothing_and_holds_up_nobody(short_leases: Server) -> None:
-    slow, *others = (Asker(short_leases, name) for name in ("slow", "second", "third"))
+    slow = Asker(short_leases, "slow", short_leases.grader("slow"))
+    password = short_leases.grader("quick")
+    others = [Asker(short_leases, "quick", password) for _ in range(2)]
     ids = short_leases.enqueue(*[{"queue_name": "q", "student_id": f"s{n}", "points_possible": 10} for n in range(3)])
     held = slow.pull()
     assert held is not None

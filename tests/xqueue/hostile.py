@@ -117,6 +117,7 @@ odd_headers: st.SearchStrategy[dict[str, str]] = st.dictionaries(
 cookies = st.one_of(
     st.just(""),
     header_texts,
+    st.sampled_from(["sessionid=1.abc", "sessionid=9999999999.abcdefgh"]),
     st.sampled_from(['sessionid="abcdefgh\\000"', "sessionid=" + "x" * 4000, "csrftoken=\xff; a", "=;=;", "sessionid"]),
 )
 hosts = st.one_of(
