@@ -13,6 +13,7 @@ import shlex
 import sys
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from benchmarks import report
 from benchmarks.databases import Database
@@ -68,9 +69,10 @@ def _described(kind: str, server: str) -> str:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    base = QUICK if given.quick else Options()
-    chosen = {one.name: getattr(given, one.name) for one in fields(Options) if getattr(given, one.name) is not None}
-    return replace(base, **{name: tuple(value) if name == "sides" else value for name, value in chosen.items()})
+    chosen: dict[str, Any] = {
+        one.name: getattr(given, one.name) for one in fields(Options) if getattr(given, one.name) is not None
+    }
+    return replace(QUICK if given.quick else Options(), **chosen)
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@
     {"do": "expect", "waiting": int}               a freshly filled queue with so many jobs
     {"do": "cycle", "seconds": float, "cycles": int}
     {"do": "poll", "seconds": float}               of a queue that is empty
+    {"do": "close"}                                 all connections; what follows makes new ones
     {"do": "take", "seconds": float, "cycles": int}     claims alone, whose results are kept back ...
     {"do": "give", "seconds": float, "cycles": int}     ... and results alone
 
@@ -201,11 +202,15 @@ class Load:
     def give(self, seconds: float, cycles: int) -> dict[str, Any]:
         return self._measured("give", seconds, cycles)
 
+    def close(self) -> dict[str, Any]:
+        for grader in self.graders:
+            grader.connection.close()
+        return {}
+
     def _measured(self, what: str, seconds: float, cycles: int) -> dict[str, Any]:
         self.tally, self.what = Tally(), what
         self.until, self.left = time.monotonic() + seconds, cycles
-        for grader in self.graders:
-            grader.connection.close()  # idle since the round before; the server may have hung up
+        self.close()  # idle since the round before; the server may have hung up
         wall, cpu = time.perf_counter(), time.process_time()
         self._loop()
         tally: dict[str, Any] = vars(self.tally) | {

@@ -42,12 +42,12 @@ FRAMES_OF_ALL = 0.985
 
 @dataclass(frozen=True)
 class Profile:
-    """Shares of the samples of one kind of call."""
+    """Shares of the samples of one kind of call, largest first."""
 
     milliseconds: float
     """CPU time of the web processes per call."""
-    layers: Counter[str]
-    functions: Counter[str]
+    layers: dict[str, float]
+    functions: dict[str, float]
     """With everything that they call."""
 
 
@@ -91,8 +91,8 @@ def _summed(stacks: list[str], milliseconds: float) -> Profile:
     return Profile(milliseconds, _shares(layers, total), _shares(Counter(telling), total))
 
 
-def _shares(counts: Counter[str], total: int) -> Counter[str]:
-    return Counter({name: count / total for name, count in counts.items()})  # type: ignore[misc]
+def _shares(counts: Counter[str], total: int) -> dict[str, float]:
+    return {name: count / total for name, count in counts.most_common()}
 
 
 def _layer(frames: list[str]) -> str:

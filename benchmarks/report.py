@@ -102,16 +102,16 @@ def profile(found: dict[str, Profile]) -> Section:
     layers = sorted({layer for one in found.values() for layer in one.layers}, key=lambda layer: _weight(found, layer))
     head = ["CPU time of the web workers per call", *found]
     rows = [["together (ms)", *(f"{one.milliseconds:.2f}" for one in found.values())]]
-    rows += [[layer, *(f"{one.layers[layer]:.0%}" for one in found.values())] for layer in layers]
+    rows += [[layer, *(f"{one.layers.get(layer, 0):.0%}" for one in found.values())] for layer in layers]
     parts = [_table(head, rows)]
     for call, one in found.items():
-        lines = [[f"`{name}`", f"{share:.1%}"] for name, share in one.functions.most_common(FUNCTIONS)]
+        lines = [[f"`{name}`", f"{share:.1%}"] for name, share in list(one.functions.items())[:FUNCTIONS]]
         parts.append(f"{call}: functions with all that they call\n\n{_table(['function', 'share'], lines)}")
     return Section("Where the time goes", "\n\n".join(parts))
 
 
 def _weight(found: dict[str, Profile], layer: str) -> float:
-    return -sum(one.layers[layer] for one in found.values())
+    return -sum(one.layers.get(layer, 0) for one in found.values())
 
 
 def _shortened(statement: str) -> str:

@@ -47,7 +47,7 @@ class Counter:
                 client.sendall(part)
 
     def _asks(self, client: socket.socket, server: socket.socket) -> None:
-        read = {"postgresql": _Postgresql, "mariadb": _MariaDB}[self.kind]()
+        read = _Postgresql() if self.kind == "postgresql" else _MariaDB()
         with contextlib.suppress(OSError):
             while part := client.recv(65536):
                 if part == _SSL_REQUEST:

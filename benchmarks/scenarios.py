@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks import measure, profiling, report, seed
 from benchmarks.client import Grader
@@ -87,7 +88,7 @@ def deep(lab: Lab) -> report.Section:
     with lab.contestants(sides, titles) as contestants:
         small, *large = contestants
         for one in large:
-            _timed(f"filling {one.outcome.title}", lambda one=one: one.fill(options.waiting, options.finished))
+            _fill(one, options)
             one.warm_up("cycle", options.warm_up)
         small.fill(WARM)
         small.warm_up("cycle", options.warm_up)
@@ -125,7 +126,7 @@ def idle(lab: Lab) -> report.Section:
     with lab.contestants(lab.sides) as contestants:
         for one in contestants:
             one.warm_up("poll", options.warm_up)
-        lab.take_turns([lambda one=one: one.poll(options.seconds) for one in contestants])
+        lab.take_turns([partial(one.poll, options.seconds) for one in contestants])
         outcomes = [one.outcome for one in contestants]
     return report.match("Polls of an empty queue", outcomes, "poll")
 
@@ -195,7 +196,7 @@ def _few_calls(one: Contestant, counter: Counter) -> dict[str, list[str]]:
     grader.login(one.graders[0], PASSWORD, csrf=not one.side.ours)
     for _ in range(5):
         header = _call(grader, counter, found, "get_submission", grader.get_submission)
-        _call(grader, counter, found, "put_result", lambda header=header: grader.put_result(header))
+        _call(grader, counter, found, "put_result", partial(grader.put_result, header))
     for _ in range(3):
         _call(grader, counter, found, "get_submission, empty queue", grader.get_submission)
     return found
@@ -227,10 +228,10 @@ def _grade(one: Contestant, options: Options) -> Callable[[], object]:
     return lambda: one.cycle(options.seconds)
 
 
-def _timed(what: str, work: Callable[[], object]) -> None:
+def _fill(one: Contestant, options: Options) -> None:
     began = time.monotonic()
-    work()
-    report.tell(f"{what}: {time.monotonic() - began:.0f} s")
+    one.fill(options.waiting, options.finished)
+    report.tell(f"{one.outcome.title}: filled in {time.monotonic() - began:.0f} s")
 
 
 SCENARIOS: dict[str, Callable[[Lab], report.Section]] = {
