@@ -186,6 +186,7 @@ def work(queue: Queue, stop: threading.Event) -> None:
             idle += 1
         else:
             idle = 0
+            log.info("submission %s: taken", job.submission_id)
             deliver(queue, job, result_of(job), stop)
 
 
@@ -380,7 +381,7 @@ class Process:
         python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", INSIDE]
         with theirs:
             self.process = subprocess.Popen(
-                [*python, str(theirs.fileno()), str(user), json.dumps(LIMITS)],
+                [*python, str(theirs.fileno()), str(user), str(os.getpid()), json.dumps(LIMITS)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -473,7 +474,7 @@ class Process:
 # Inside that process: a fresh interpreter runs the source of the next functions (INSIDE). They stand on their own. ---
 
 
-def confine(user: int, limits: dict[str, int]) -> None:
+def confine(user: int, grader: int, limits: dict[str, int]) -> None:
     """Give up rights for good, before a line of the program is run."""
     import ctypes
     import os
@@ -493,6 +494,8 @@ def confine(user: int, limits: dict[str, int]) -> None:
         libc = ctypes.CDLL(None)
         libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
         libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: SIGKILL when the grader is gone
+        if os.getppid() != grader:  # it went before that
+            os._exit(1)
     # SIGXCPU at the soft limit tells this end from others; who ignores it meets the hard one.
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
     # Of all processes of the user, who has one already: no fork, no thread.
@@ -533,12 +536,12 @@ def plain(value: Any) -> Any:
     """A Counter is equal to a dict and a named tuple to a tuple, so they are shown as such, whatever their repr."""
     if isinstance(value, dict):
         return {plain(key): plain(one) for key, one in dict.items(value)}
-    for kind, as_kind in ((list, list), (tuple, tuple), (set, set), (frozenset, set)):
-        if isinstance(value, kind):
-            return as_kind([plain(one) for one in value])
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
+    for many in (list, tuple, set):
+        if isinstance(value, (many, frozenset) if many is set else many):
+            return many([plain(one) for one in value])
+    for single in (bool, int, float, str):
+        if isinstance(value, single):
+            return single(value)
     return value
 
 
@@ -555,7 +558,7 @@ def answered(request: dict[str, str], names: dict[str, object], limits: dict[str
     return {"value": value} if len(value) <= limits["value"] else {"error": "the value is too large to compare"}
 
 
-def inside(line: int, user: int, limits: dict[str, int]) -> None:
+def inside(line: int, user: int, grader: int, limits: dict[str, int]) -> None:
     """Answer the requests that come in at the socket `line`, until it is closed."""
     import json
     import sys
@@ -566,7 +569,7 @@ def inside(line: int, user: int, limits: dict[str, int]) -> None:
     out, clock, loads, dumps = sys.stdout, time.process_time, json.loads, json.dumps
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     with open(line, "rb", closefd=False) as requests, open(line, "wb", closefd=False) as answers:
-        confine(user, limits)
+        confine(user, grader, limits)
         for request in requests:
             answer = answered(loads(request), module.__dict__, limits)
             for stream in (out, sys.stdout):
@@ -582,7 +585,7 @@ INSIDE = "\n".join(
     (
         "from __future__ import annotations\nimport json, sys",
         *(inspect.getsource(function) for function in (confine, described, plain, answered, inside)),
-        "inside(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))",
+        "inside(*map(int, sys.argv[1:4]), json.loads(sys.argv[4]))",
     )
 )
 

@@ -58,10 +58,10 @@ class Command(DataCommand):
         started = time.monotonic()
         url, graders = address(options["host"], options["port"]), options["graders"]
         self.tell(f"{len(attempts)} programs, {graders} graders, and a server at {url}")
-        with progress("Submitting", len(attempts), self.tell) as done:
-            submitted = run.submit(attempts, account.queue, done)
         for number in range(1, graders + 1):
             processes.grade(url, account, number)
+        with progress("Submitting", len(attempts), self.tell) as done:
+            submitted = run.submit(attempts, account.queue, done)
         with progress("Grading", len(attempts), self.tell) as done:
             run.wait(account.queue, len(submitted), processes, done)
         found = report.results(account.queue, submitted)
