@@ -48,7 +48,7 @@ class VerbCommand(DataCommand):
         many = options["queue"] is not None or options["all_matching"]
         if many and options["ids"]:
             raise UsageError("Give ids, or --queue or --all-matching, not both.")
-        filters = [name for name in ("course", "item", "student", "older_than") if options[name]]
+        filters = [name for name in ("course", "item", "student", "older_than") if options[name] is not None]
         if filters and not many:
             raise UsageError(f"--{filters[0].replace('_', '-')} goes with --queue or --all-matching.")
         if many:

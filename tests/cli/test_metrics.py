@@ -1,0 +1,82 @@
+"""The numbers behind `queues`, where a real service would take too long to get there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from submissions import api, metrics, queue
+from submissions.models import ExternalGraderDetail, GraderQueue
+
+pytestmark = pytest.mark.django_db
+
+
+def enqueue(queue_name: str, student: str = "s") -> ExternalGraderDetail:
+    item = {"student_id": student, "course_id": "c", "item_id": "i", "item_type": "problem"}
+    return api.create_external_grader_detail(item, "answer", queue_name, "key")
+
+
+def warnings() -> dict[str, list[str]]:
+    return {numbers.queue_name: numbers.warnings for numbers in metrics.queues()}
+
+
+def test_there_is_nothing_to_warn_of_where_nothing_waits() -> None:
+    GraderQueue.objects.create(name="idle")
+    assert warnings() == {"idle": []}
+
+
+def test_a_grader_that_has_fallen_silent_is_told() -> None:
+    enqueue("a")
+    polled = {"last_polled_by": "ada", "last_polled_at": now() - timedelta(seconds=90)}
+    GraderQueue.objects.filter(name="a").update(**polled)
+    assert warnings() == {"a": []}
+    GraderQueue.objects.filter(name="a").update(last_polled_at=now() - timedelta(seconds=600))
+    (told,) = warnings()["a"]
+    assert told.startswith("1 job waits, and no grader has polled for 60")
+
+
+def test_a_paused_queue_with_jobs_is_told() -> None:
+    enqueue("a", "s1")
+    enqueue("a", "s2")
+    GraderQueue.objects.update(paused=True)
+    assert warnings() == {"a": ["2 jobs wait, and the queue is paused"]}
+
+
+def test_failed_jobs_are_told() -> None:
+    enqueue("a", "s1")
+    enqueue("b", "s2")
+    enqueue("b", "s3")
+    ExternalGraderDetail.objects.update(status="failed", available_at=None)
+    assert warnings() == {
+        "a": ["1 job failed, for an operator to look at"],
+        "b": ["2 jobs failed, for an operator to look at"],
+    }
+
+
+def test_a_job_that_its_grader_lost_waits_too() -> None:
+    enqueue("a")
+    queue.claim("a", grader="ada")
+    GraderQueue.objects.update(last_polled_at=now() - timedelta(seconds=600))
+    assert warnings() == {"a": []}
+    ExternalGraderDetail.objects.update(available_at=now() - timedelta(seconds=1))
+    (told,) = warnings()["a"]
+    assert told.startswith("1 job waits, and no grader has polled for")
+
+
+def test_a_queue_that_was_never_set_up_is_counted_by_its_jobs() -> None:
+    for name in ("b", "a", "c"):
+        enqueue(name, name)
+    GraderQueue.objects.exclude(name="b").delete()
+    assert [(one.queue_name, one.waiting) for one in metrics.queues()] == [("a", 1), ("b", 1), ("c", 1)]
+
+
+def test_the_oldest_that_waits_is_the_oldest_that_can_be_taken_some_day() -> None:
+    jobs = [enqueue("a", f"s{number}") for number in range(3)]
+    for job, (age, status) in zip(jobs, ((500, "failed"), (300, "retry"), (100, "pending")), strict=True):
+        moment = now() - timedelta(seconds=age)
+        ExternalGraderDetail.objects.filter(pk=job.pk).update(created_at=moment, status=status)
+    (numbers,) = metrics.queues()
+    assert numbers.oldest_waiting_seconds is not None
+    assert 300 <= numbers.oldest_waiting_seconds < 400
