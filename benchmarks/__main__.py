@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ QUICK_SCENARIOS = ["shallow", "idle", "statements"]
 
 def main(words: list[str] | None = None) -> int:
     given = _arguments().parse_args(words)
+    # As Ctrl-C does: servers are stopped and databases dropped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options(given)
     command = "python -m benchmarks " + shlex.join(sys.argv[1:] if words is None else words)
     scenarios = given.scenarios or (QUICK_SCENARIOS if given.quick else list(SCENARIOS))
