@@ -102,12 +102,12 @@ def _crew(options: Options, server: Server, proxy: Proxy, folder: Path) -> Crew:
 
 
 def _set_up_queues(store: Store) -> None:
-    """As an operator would: one queue of ratios, one of points, with short pauses after failures."""
-    for name, meaning in ((RATIO, "ratio"), (POINTS, "points")):
+    """As an operator would: a queue of ratios, and one of points that gives up soon; short pauses after failures."""
+    for name, meaning, limit in ((RATIO, "ratio", 5), (POINTS, "points", 2)):
         store.change(
-            "INSERT INTO submissions_graderqueue (name, backoff_seconds, score_meaning, supersede, paused,"
-            f" initial_delay_seconds, push_url, last_polled_by) VALUES ('{name}', 1, '{meaning}', false, false,"
-            " 0, '', '')"
+            "INSERT INTO submissions_graderqueue (name, score_meaning, max_failures, backoff_seconds,"
+            " supersede, paused, initial_delay_seconds, push_url, last_polled_by)"
+            f" VALUES ('{name}', '{meaning}', {limit}, 1, false, false, 0, '', '')"
         )
 
 
