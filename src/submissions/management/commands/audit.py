@@ -31,6 +31,11 @@ class Command(DataCommand):
             self.say({"jobs": sum(counts.values()), "states": counts, "problems": found})
         else:
             listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            self.stdout.write(f"{sum(counts.values())} jobs: {listed or 'none'}. {found} problems.")
+            jobs = sum(counts.values())
+            self.stdout.write(f"{_many(jobs, 'job')}: {listed or 'none'}. {_many(found, 'problem')}.")
         if found:
             raise SystemExit(1)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,243 @@
+"""`gradequeue audit`: silent where all adds up, and each thing that does not is found."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.utils.timezone import now
+
+from submissions import api, queue
+from submissions.models import (
+    Delivery,
+    ExternalGraderDetail,
+    GraderQueue,
+    Score,
+    ScoreSummary,
+    Submission,
+    SubmissionFile,
+)
+from tests.server import Server
+
+_numbers = itertools.count(1)
+
+
+def new_item() -> dict[str, str]:
+    return {"student_id": f"s{next(_numbers)}", "course_id": "c", "item_id": "i", "item_type": "problem"}
+
+
+def enqueue(**fields: Any) -> int:
+    """The submission's id of a waiting job."""
+    return int(api.create_external_grader_detail(new_item(), "answer", "q", "key", **fields).submission_id)
+
+
+def pulled() -> int:
+    submission_id = enqueue()
+    assert [job.submission_id for job in queue.claim("q", grader="ada")] == [submission_id]
+    return submission_id
+
+
+def scored(**fields: Any) -> int:
+    submission_id = enqueue(**fields)
+    (job,) = queue.claim("q", grader="ada")
+    queue.complete(submission_id, str(job.pullkey), score=1, reply='{"score": 1}')
+    return submission_id
+
+
+def retired() -> int:
+    submission_id = enqueue()
+    queue.retire(submission_id)
+    return submission_id
+
+
+def given_up() -> int:
+    submission_id = pulled()
+    GraderQueue.objects.update(max_failures=1)
+    queue.fail(submission_id, str(job_of(submission_id).pullkey), reason="broken")
+    GraderQueue.objects.update(max_failures=None)
+    return submission_id
+
+
+def job_of(submission_id: int) -> ExternalGraderDetail:
+    return ExternalGraderDetail.objects.get(submission_id=submission_id)
+
+
+def spoil(submission_id: int, **columns: Any) -> int:
+    """What no verb would write."""
+    assert ExternalGraderDetail.objects.filter(submission_id=submission_id).update(**columns) == 1
+    return submission_id
+
+
+def audit(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
+    """The exit code, the problems, and the last line's counts."""
+    code = 0
+    try:
+        call_command("audit", "--json", *words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    *problems, counts = map(json.loads, capsys.readouterr().out.splitlines())
+    return code, problems, counts
+
+
+# All adds up. -------------------------------------------------------------------------------------------------------
+
+in_process = pytest.mark.django_db
+
+
+@in_process
+def test_an_empty_database_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(capsys) == (0, [], {"jobs": 0, "states": {}, "problems": 0})
+
+
+@in_process
+def test_every_state_that_a_verb_leaves_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    scored(files={"a.py": b"1"})
+    given_up()
+    retired()
+    failing = pulled()
+    queue.fail(failing, str(job_of(failing).pullkey), reason="once")
+    queue.retry(given_up())
+    deleted = enqueue()
+    Submission.objects.filter(pk=deleted).update(status="D")
+    spoil(failing, available_at=now() + timedelta(hours=1))
+    queue.claim("q", grader="ada", limit=9)
+    enqueue()
+    code, problems, counts = audit(capsys, "--files")
+    assert (code, problems) == (0, [])
+    assert counts == {
+        "jobs": 7,
+        "states": {"failed": 1, "pending": 1, "pulled": 1, "retired": 3, "retry": 1},
+        "problems": 0,
+    }
+
+
+@in_process
+def test_what_people_do_to_scores_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    overridden, reset = scored(), scored()
+    api.set_score(
+        str(job_of(overridden).submission.uuid),
+        0,
+        1,
+        annotation_creator="teacher",
+        annotation_type="staff override",
+        annotation_reason="copied",
+    )
+    learner = job_of(reset).submission.student_item
+    api.reset_score(learner.student_id, "c", "i")
+    assert audit(capsys)[:2] == (0, [])
+
+
+@in_process
+def test_deliveries_in_their_time_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    done, failed, waiting = job_of(scored()), job_of(given_up()), job_of(enqueue())
+    for state in ("due", "delivered", "given_up"):
+        Delivery.objects.create(job=done, transport="event", state=state)
+    for job in (failed, waiting):
+        Delivery.objects.create(job=job, transport="event", state="waiting")
+    assert audit(capsys)[:2] == (0, [])
+
+
+# Something does not. ------------------------------------------------------------------------------------------------
+
+
+def second_score(submission_id: int) -> int:
+    submission = job_of(submission_id).submission
+    Score.objects.create(
+        student_item=submission.student_item, submission=submission, points_earned=0, points_possible=1
+    )
+    return submission_id
+
+
+def with_delivery(submission_id: int, state: str) -> int:
+    Delivery.objects.create(job=job_of(submission_id), transport="event", state=state)
+    return submission_id
+
+
+def without_summary(submission_id: int) -> int:
+    ScoreSummary.objects.filter(student_item=job_of(submission_id).submission.student_item).delete()
+    return submission_id
+
+
+NEVER = "is not finished, but will never be offered to a grader"
+OFFERED = "is finished, but would be offered to a grader"
+UNEXPLAINED = "is retired without a score and without a reason"
+
+
+@in_process
+@pytest.mark.parametrize(
+    ("spoilt", "sentence"),
+    [
+        (lambda: spoil(enqueue(), status="lost"), "is in no known state"),
+        (lambda: spoil(enqueue(), available_at=None), NEVER),
+        (lambda: spoil(enqueue(), status="retry", available_at=None), NEVER),
+        (lambda: spoil(pulled(), available_at=None), NEVER),
+        (lambda: spoil(scored(), available_at=now()), OFFERED),
+        (lambda: spoil(given_up(), available_at=now()), OFFERED),
+        (lambda: spoil(pulled(), pullkey=None), "is pulled without a key"),
+        (lambda: spoil(pulled(), pullkey=""), "is pulled without a key"),
+        (lambda: spoil(scored(), status="pending", available_at=now()), "has a score, but would be graded again"),
+        (lambda: spoil(scored(), status="pulled", available_at=now()), "has a score, but would be graded again"),
+        (lambda: spoil(retired(), last_error=None), UNEXPLAINED),
+        (lambda: spoil(retired(), last_error=""), UNEXPLAINED),
+        (lambda: second_score(scored()), "has two scores"),
+        (lambda: with_delivery(scored(), "waiting"), "has a score, but a delivery that is not due"),
+        (lambda: with_delivery(enqueue(), "due"), "is not finished, but its result is on its way"),
+        (lambda: with_delivery(pulled(), "delivered"), "is not finished, but its result is on its way"),
+        (lambda: without_summary(scored()), "has scores, but its learner and item have no score summary"),
+    ],
+)
+def test_each_rule_finds_what_breaks_it(
+    capsys: pytest.CaptureFixture[str], spoilt: Callable[[], int], sentence: str
+) -> None:
+    scored()
+    submission_id = spoilt()
+    enqueue()
+    code, problems, counts = audit(capsys)
+    assert (code, counts["jobs"], counts["problems"]) == (1, 3, 1)
+    assert problems == [{"submission_id": submission_id, "problem": sentence}]
+
+
+@in_process
+def test_a_file_that_the_storage_has_lost_is_found_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = enqueue(files={"a.py": b"1", "b.py": b"2"})
+    default_storage.delete(str(SubmissionFile.objects.get(original_filename="b.py").file.name))
+    assert audit(capsys)[:2] == (0, [])
+    assert audit(capsys, "--files")[:2] == (1, [{"submission_id": lost, "problem": "lost its file 'b.py'"}])
+
+
+@in_process
+def test_people_get_a_line_for_each_and_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = spoil(enqueue(), status="lost")
+    enqueue()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("audit")
+    assert capsys.readouterr().out.splitlines() == [
+        f"submission {wrong} is in no known state",
+        "2 jobs: 1 lost, 1 pending. 1 problem.",
+    ]
+
+
+# Through the executable. --------------------------------------------------------------------------------------------
+
+
+def test_the_command_ends_with_1_only_where_something_is_wrong(fresh_database: str, tmp_path: Path) -> None:
+    operator = Server(fresh_database, tmp_path)
+    operator.run("migrate", "-v0")
+    operator.enqueue({"queue_name": "q"}, {"queue_name": "q", "student_id": "t"})
+    assert operator.run("audit").stdout == "2 jobs: 2 pending. 0 problems.\n"
+    spoiling = "from submissions.models import ExternalGraderDetail as job; job.objects.update(available_at=None)"
+    operator.run("shell", "-c", spoiling)
+    done = operator.run("audit", "--json", check=False)
+    assert done.returncode == 1
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"submission_id": 1, "problem": NEVER},
+        {"submission_id": 2, "problem": NEVER},
+        {"jobs": 2, "states": {"pending": 2}, "problems": 2},
+    ]
