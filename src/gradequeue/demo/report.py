@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import json
 import re
@@ -10,6 +9,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gradequeue.demo import reasons
 from gradequeue.demo.course import Attempt
 from submissions.models import ExternalGraderDetail, Score, Status
 
@@ -130,45 +130,22 @@ def _row(name: str, found: list[Result]) -> Row:
 
 
 def differences(found: list[Result]) -> list[Difference]:
+    right = [one.attempt for one in found if one.attempt.right]
     return [
-        Difference(one.attempt.problem.name, one.attempt.student, one.submission_id, one.verdict, why(one))
+        Difference(one.attempt.problem.name, one.attempt.student, one.submission_id, one.verdict, _why(one, right))
         for one in found
         if not one.agrees
     ]
 
 
-def why(result: Result) -> str:
-    """Why this verdict is not the one that was known, as far as it can be told from here."""
+def _why(result: Result, right: list[Attempt]) -> str:
     attempt = result.attempt
     if result.verdict != "full":
         return f"{attempt.known}, but: {result.said}"
-    tests = len(attempt.problem.tests)
-    sentence = f"{attempt.known}, but passes all {tests} tests"
-    if lent := borrowed(attempt):
-        return f"{sentence}: it does not define {', '.join(lent)}, the prelude does"
-    return f"{sentence}: by them it is right, and nothing else says what is wrong with it"
-
-
-def borrowed(attempt: Attempt) -> list[str]:
-    """The names that a program uses and only its problem's prelude defines."""
-    prelude, program = _names(attempt.problem.prelude), _names(attempt.program)
-    return sorted((program["used"] & prelude["bound"]) - program["bound"])
-
-
-def _names(source: str) -> dict[str, set[str]]:
-    names: dict[str, set[str]] = {"used": set(), "bound": set()}
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return names
-    for node in nodes:
-        if isinstance(node, ast.Name):
-            names["used" if isinstance(node.ctx, ast.Load) else "bound"].add(node.id)
-        elif isinstance(node, ast.alias):
-            names["bound"].add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names["bound"].add(node.name)
-    return names
+    others = [one for one in right if one.problem == attempt.problem]
+    return (
+        f"{attempt.known}, but passes all {len(attempt.problem.tests)} tests: {reasons.beyond_tests(attempt, others)}"
+    )
 
 
 def finished(queue: str) -> int:

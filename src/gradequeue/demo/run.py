@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from django.core.management import call_command
+from django.db import DatabaseError
 
 from gradequeue.demo import report
 from gradequeue.demo.course import Attempt
-from gradequeue.demo.processes import Account, Processes
+from gradequeue.demo.processes import Account, DidNotStart, Processes
 from submissions import api
 
 # Points of each problem; the grader gives a share of them.
@@ -23,9 +24,15 @@ LOOK_SECONDS = 0.25
 
 
 def prepare() -> None:
-    """Tables up to date, and the log of the queue limited to what is wrong: the demonstration shows the rest."""
+    """Tables up to date, and the log of the queue limited to what is wrong: the demonstration shows the rest.
+
+    Raises DidNotStart.
+    """
     logging.getLogger("submissions").setLevel(logging.WARNING)
-    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except DatabaseError as error:
+        raise DidNotStart(f"The database cannot be used: {error}") from error
 
 
 @contextmanager

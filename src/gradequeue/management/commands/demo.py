@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gradequeue.demo import course, folder, report, run, screen
 from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, require_free
@@ -28,6 +28,10 @@ class Command(DataCommand):
         parser.add_argument("--port", type=_port, default=8000, help="the port to serve on (default: %(default)s)")
         parser.add_argument("--once", action="store_true", help="end after the table; exit 0 if each has one score")
         parser.epilog = "Ends with Ctrl-C. It writes into the configured database, under names of its own."
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Other commands ask for the tables first; this one makes them.
+        return BaseCommand.execute(self, *args, **options)
 
     def handle(self, **options: Any) -> None:
         if settings.PRODUCTION:
