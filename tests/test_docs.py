@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand
 
 from submissions import queue
 from submissions.conf import MAY_BE_ZERO, Conf
+from submissions.management.base import DataCommand
 from submissions.models import GraderQueue, Status
 from tests.queue import test_states
 from tests.walkthrough import ROOT, Reader, fits, steps
@@ -153,8 +154,8 @@ def test_every_option_of_a_command_is_documented(name: str) -> None:
 
 
 def options(command: BaseCommand) -> Iterator[str]:
-    """The long options and the subcommands, without what every Django command has."""
-    usual = {action.dest for action in BaseCommand().create_parser("gradequeue", "x")._actions}
+    """The long options and the subcommands, without what every command has."""
+    usual = {action.dest for action in DataCommand().create_parser("gradequeue", "x")._actions}
     yield from _of_parser(command.create_parser("gradequeue", "x"), usual)
 
 
@@ -203,7 +204,9 @@ def _reached(path: Path, seen: set[Path]) -> set[Path]:
     return seen
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/graders.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md"]
+)
 def test_the_commands_of_a_page_print_what_it_shows(name: str, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     try:

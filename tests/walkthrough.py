@@ -1,16 +1,20 @@
 """The console blocks of a page, run as its reader would run them: in an empty folder, against a real server.
 
-In a block, `$ ` begins a command and what follows is what it prints; `...` stands for any lines. Text that differs from
-run to run (ids, times, keys) is compared by its form. What the reader leaves running in another terminal runs on.
+In a block, `$ ` begins a command, `> ` goes on with it, and what follows is what it prints; `...` stands for any
+lines. Text that differs from run to run (ids, times, keys) is compared by its form. What the reader leaves running in
+another terminal runs on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,8 +59,9 @@ class Step:
 def steps(page: Path) -> Iterator[Step]:
     """Every command in the page's console blocks."""
     for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        for command, _, printed in (one.partition("\n") for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):
-            yield Step(command, printed.splitlines())
+        for first, *lines in (one.splitlines() for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):
+            more = list(itertools.takewhile(lambda line: line == ">" or line.startswith("> "), lines))
+            yield Step("\n".join([first, *(line[2:] for line in more)]), lines[len(more) :])
 
 
 def fits(shown: list[str], printed: list[str]) -> bool:
@@ -105,7 +110,12 @@ class Reader:
         assert self.shell.stdout is not None
         self.shell.stdin.write(f"{command.replace(HOME, self.address)}\necho; echo '{END}'\n")
         self.shell.stdin.flush()
-        lines = [line.rstrip("\n") for line in iter(self.shell.stdout.readline, f"{END}\n")]
+        # A command that waits for more input, or for ever, ends with the shell that it is in.
+        patience = threading.Timer(PATIENCE * 2, self.shell.kill)
+        patience.start()
+        lines = [line.rstrip("\n") for line in itertools.takewhile(lambda line: line != f"{END}\n", self.shell.stdout)]
+        patience.cancel()
+        assert self.shell.poll() is None, f"$ {command}\nnever ended:\n" + "\n".join(lines)
         # Our echo ends a last line that had no end, else it is an empty line of its own.
         return [line.replace(self.address, HOME) for line in (lines if lines[-1] else lines[:-1])]
 
@@ -133,4 +143,5 @@ class Reader:
     def close(self) -> None:
         for pid in reversed(self.running):
             os.kill(pid, signal.SIGTERM)
-        self.shell.communicate("wait\n", timeout=40)
+        with contextlib.suppress(BrokenPipeError):
+            self.shell.communicate("wait\n", timeout=40)
