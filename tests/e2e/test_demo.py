@@ -189,8 +189,7 @@ def test_a_port_that_is_taken_is_told(demo: Demo) -> None:
     assert (code, rows) == (1, [])
     assert err == (
         f"CommandError: Port {demo.port} of 127.0.0.1 cannot be had: Address already in use. "
-        "Choose another with --port.
-"
+        "Choose another with --port.\n"
     )
 
 
