@@ -39,7 +39,7 @@ class VerbatimField(serializers.CharField):
 
 
 class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
-    """A finite number, 0 or above; a fraction is kept. Out of 0 points, a score is hidden, as in edx-submissions."""
+    """A finite number above 0; a fraction is kept. Out of 0 points there is nothing to score: it would be hidden."""
 
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float):
@@ -48,9 +48,9 @@ class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
             points = float(data)
         except OverflowError:
             points = math.inf
-        if not 0 <= points < math.inf:
-            raise serializers.ValidationError("Must be a finite number of 0 or more.")
-        return whole(points) or 0
+        if not 0 < points < math.inf:
+            raise serializers.ValidationError("Must be a finite number above 0.")
+        return whole(points) or points
 
     def to_representation(self, value: float) -> float:
         return value

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from submissions import api, queue
 from submissions.errors import UnknownQueue
-from submissions.models import ExternalGraderDetail, Score
+from submissions.models import ExternalGraderDetail
 from tests.api.conftest import item, rows
 
 pytestmark = pytest.mark.django_db
@@ -168,15 +168,7 @@ def test_points_possible_are_kept_with_their_fraction(given: float, kept: float)
     assert type(job.points_possible) is (float if kept in (0.5, 1e-9) else int)
 
 
-def test_out_of_0_points_a_job_is_graded_and_its_score_hidden() -> None:
-    create(points_possible=0)
-    (job,) = queue.claim("python", grader="g")
-    queue.complete(job.submission_id, str(job.pullkey), score=1, reply='{"score": 1}')
-    assert api.get_score(item()) is None
-    assert list(Score.objects.values_list("points_earned", "points_possible")) == [(0, 0)]
-
-
-BAD_POINTS: list[Any] = [-1, -0.5, True, False, None, "", "5", "many", [1], {}, float("nan"), float("inf"), 10**400]
+BAD_POINTS: list[Any] = [0, -1, -0.5, True, False, None, "", "5", "many", [1], {}, float("nan"), float("inf"), 10**400]
 
 
 @pytest.mark.parametrize("points", BAD_POINTS, ids=lambda points: repr(points)[:20])
@@ -212,5 +204,5 @@ def test_a_refusal_names_each_field_in_words() -> None:
         create("x" * 129, points_possible=-1)
     assert str(refusal.value) == (
         "queue_name: Ensure this field has no more than 128 characters.; "
-        "points_possible: Must be a finite number of 0 or more."
+        "points_possible: Must be a finite number above 0."
     )
