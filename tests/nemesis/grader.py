@@ -18,7 +18,7 @@ from random import Random
 from threading import Event
 
 from tests.nemesis.journal import Answered, Delivered, Journal, Noticed, Sent
-from tests.nemesis.wire import Answer, AnswerLost, Wire
+from tests.nemesis.wire import AnswerLost, Wire
 
 # What a grader does with a job, and how often.
 WAYS = {
@@ -93,7 +93,8 @@ class Grader:
             answer = self.wire.poll(queue)
             if answer.status == 302:
                 self._notice("sent to login", None)
-                answer = self._login()
+                self._login()
+                return None
         except AnswerLost:
             self._notice("poll without an answer", None)
             return None
@@ -170,11 +171,12 @@ class Grader:
         # The next poll logs in, where that is what the server wants.
         return answer.status < 500 and answer.status != 302
 
-    def _login(self) -> Answer:
+    def _login(self) -> None:
         """Raises AnswerLost."""
         answer = self.wire.login()
         self._notice("login", answer.status)
-        return answer
+        if answer.status != 200:
+            self.stopped.wait(IDLE)
 
     def _notice(self, what: str, status: int | None) -> None:
         self.journal.write(Noticed(time.time(), what, status))

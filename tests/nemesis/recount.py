@@ -226,14 +226,19 @@ def _answers(evidence: Evidence) -> Iterator[Disagreement]:
 def _troubles(evidence: Evidence) -> Iterator[Disagreement]:
     """The service fails only while its database is away, and refuses no grader's login or poll."""
     failed = [(noticed.at, noticed.what, noticed.status) for noticed in evidence.noticed]
-    failed += [(answer.at, f"result {answer.number}", answer.status) for answer in evidence.answers.values()]
+    failed += [(answer.at, f"result {answer.number}", answer.status) for answer in _failures(evidence)]
     for at, what, status in failed:
         away = any(start <= at <= end + GRACE for start, end in evidence.outages)
-        if status is not None and status >= 500 and not away:
-            yield Disagreement("wrong", f"{what}: answered {status} while the database was there")
-    for noticed in evidence.noticed:
-        if noticed.status in (400, 401, 403, 404, 405, 409):
-            yield Disagreement("wrong", f"{noticed.what}: answered {noticed.status}")
+        # A session that cannot be written is a 400 of Django's; 401 would tell a grader that its password is wrong.
+        excused = away and status is not None and (status >= 500 or (what, status) == ("login", 400))
+        if status not in (None, 200, 302) and not excused:
+            yield Disagreement(
+                "wrong", f"{what}: answered {status} while the database was {'away' if away else 'there'}"
+            )
+
+
+def _failures(evidence: Evidence) -> list[Answered]:
+    return [answer for answer in evidence.answers.values() if answer.status >= 500]
 
 
 def reason(answer: Answered) -> str:

@@ -133,7 +133,7 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
     ),
     "a login was refused": (
         lambda: found(entries=[*ENTRIES, Noticed(104.0, "login", 401)]),
-        ("wrong", "login: answered 401"),
+        ("wrong", "login: answered 401 while the database was there"),
     ),
     "the service failed with its database up": (
         lambda: found(entries=[*ENTRIES, Noticed(104.0, "poll", 500)]),
