@@ -17,7 +17,8 @@ import psutil
 import pytest
 import requests
 
-from gradequeue.demo import processes
+from gradequeue.demo import processes, reasons
+from gradequeue.demo.course import Attempt, Problem
 from tests.server import GRADEQUEUE, free_port
 
 
@@ -113,10 +114,10 @@ DIFFERENCES = {
         "in wrong/, but passes all 3 tests: it does not define fsum, what runs before it does"
     ),
     ("question_2", "b", "full"): (
-        "in wrong/, but passes all 1 tests: it uses sorted, as none of the 1 right programs do"
+        "in wrong/, but passes the one test: nothing in its text tells it from the right ones"
     ),
     ("question_2", "c", "full"): (
-        "in wrong/, but passes all 1 tests: nothing in its text tells it from the right ones"
+        "in wrong/, but passes the one test: nothing in its text tells it from the right ones"
     ),
 }
 
@@ -177,6 +178,24 @@ def test_a_file_that_is_no_zip_file_and_one_that_is_not_there_are_refused(demo: 
     assert (code, err.splitlines()[-1].endswith("course.zip cannot be read: File is not a zip file")) == (1, True)
     code, _, err = demo.run("--once", "--data", str(tmp_path / "absent"))
     assert (code, err) == (1, f"CommandError: There is no {tmp_path / 'absent'}.\n")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("def f(many):\n    many.sort()\n    return many", "it uses sort, as only 1 of the 60 right programs do"),
+        ("def f(many): return list(reversed(many))", "it uses reversed, as none of the 60 right programs do"),
+        ("def f(many): return [one for one in many]", "nothing in its text tells it from the right ones"),
+        ("def f(many): return list(deque(many))", "it does not define deque, what runs before it does"),
+        ("def f(many", "nothing in its text tells it from the right ones"),
+    ],
+)
+def test_what_tells_a_wrong_program_from_the_right_ones_is_found_in_its_text(program: str, reason: str) -> None:
+    problem = Problem("p", ({"call": "f([1])", "expect": "[1]"},), prelude="from collections import deque")
+    texts = ["def f(many): return list(many)"] * 59 + ["def f(many):\n    many.sort()\n    return many"]
+    right = [Attempt(problem, str(number), text, "in correct/", right=True) for number, text in enumerate(texts)]
+    assert reasons.beyond_tests(Attempt(problem, "s", program, "in wrong/", right=False), right) == reason
 
 
 # Around it. ---------------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from functools import cache
 
 from gradequeue.demo.course import Attempt
 
-# A name that at most this share of the right programs use tells a program from them.
+# What at most this share of the right programs use tells a program from them, if there are so many.
 RARE = 0.02
+MANY = 20
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Names:
     methods: set[str] = field(default_factory=set)
 
     @property
-    def borrowed_tools(self) -> set[str]:
+    def tools(self) -> set[str]:
         """What it uses of the language: methods, and functions that Python brings along."""
         return self.methods | (self.used - self.bound) & set(dir(builtins))
 
@@ -35,8 +36,8 @@ def beyond_tests(attempt: Attempt, right: list[Attempt]) -> str:
     if lent:
         return f"it does not define {', '.join(lent)}, what runs before it does"
     counts = _tools(tuple(one.program for one in right))
-    rare = sorted((counts[tool], tool) for tool in names.borrowed_tools if counts[tool] <= RARE * len(right))
-    if rare and right:
+    rare = sorted((counts[tool], tool) for tool in names.tools if counts[tool] <= RARE * len(right))
+    if rare and len(right) >= MANY:
         count, tool = rare[0]
         return f"it uses {tool}, as {f'only {count}' if count else 'none'} of the {len(right)} right programs do"
     return "nothing in its text tells it from the right ones"
@@ -44,7 +45,7 @@ def beyond_tests(attempt: Attempt, right: list[Attempt]) -> str:
 
 @cache
 def _tools(programs: tuple[str, ...]) -> Counter[str]:
-    return Counter(tool for program in programs for tool in names_in(program).borrowed_tools)
+    return Counter(tool for program in programs for tool in names_in(program).tools)
 
 
 def names_in(program: str) -> Names:

@@ -142,10 +142,10 @@ def _why(result: Result, right: list[Attempt]) -> str:
     attempt = result.attempt
     if result.verdict != "full":
         return f"{attempt.known}, but: {result.said}"
-    others = [one for one in right if one.problem == attempt.problem]
-    return (
-        f"{attempt.known}, but passes all {len(attempt.problem.tests)} tests: {reasons.beyond_tests(attempt, others)}"
-    )
+    tests = len(attempt.problem.tests)
+    passed = f"all {tests} tests" if tests > 1 else "the one test"
+    reason = reasons.beyond_tests(attempt, [one for one in right if one.problem == attempt.problem])
+    return f"{attempt.known}, but passes {passed}: {reason}"
 
 
 def finished(queue: str) -> int:
