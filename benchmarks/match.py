@@ -87,6 +87,7 @@ class Load:
         return dict(json.loads(line))
 
     def close(self) -> None:
+        self.process.terminate()  # it may be in the middle of a turn that nobody waits for any more
         self.process.communicate()
 
 
