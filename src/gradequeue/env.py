@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 # NAME, or the content of the file that NAME_FILE names. The mapping, not the casts of Env: those take a secret that
 # begins with a dollar sign for the name of another variable.
-_environment = environ.FileAwareEnv().ENVIRON
+_environment = environ.FileAwareMapping(cache=False)
 
 
 def text(name: str, default: str = "") -> str:
@@ -65,7 +65,10 @@ def _is_web_address(given: str) -> bool:
 
 
 def data_folder() -> Path:
-    folder = Path(text("GRADEQUEUE_DATA", "./data")).expanduser().resolve()
+    given = text("GRADEQUEUE_DATA", "./data")
+    if not given:
+        raise ImproperlyConfigured("GRADEQUEUE_DATA must name a folder.")
+    folder = Path(given).expanduser().resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -59,10 +59,13 @@ def _require_tables() -> None:
     try:
         tables = connection.introspection.table_names()
     except DatabaseError as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CommandError(f"The database cannot be used: {reason}") from error
+        raise CommandError(f"The database cannot be used: {first_line(error)}") from error
     if ExternalGraderDetail._meta.db_table not in tables:
         raise CommandError("The database has no tables yet; run 'migrate' first.")
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _plain(value: object) -> object:

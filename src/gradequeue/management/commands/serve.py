@@ -21,6 +21,8 @@ from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
 
+from submissions.management.base import first_line
+
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
 LOGGING: dict[str, Any] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
@@ -97,7 +99,7 @@ def _require_tables() -> None:
         executor = MigrationExecutor(connection)
         behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        raise CommandError(f"The database cannot be used: {error}") from error
+        raise CommandError(f"The database cannot be used: {first_line(error)}") from error
     if behind:
         raise CommandError(
             "The database's tables are not up to date; run 'gradequeue migrate', or serve with --migrate."
