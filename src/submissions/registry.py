@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
 
 from submissions.conf import conf
@@ -29,8 +30,9 @@ def for_grader(queue_name: str, grader: str) -> Any:
     """
     if not queue_name.isprintable():
         raise UnknownQueue  # no job can be in it, and PostgreSQL refuses to compare with NUL
-    rows = _with_grants(grader).filter(name=queue_name)
-    queue = _recall((queue_name, grader), rows, fresh=inside_transaction())
+    queue = _recall(
+        (queue_name, grader), lambda: _with_grants(grader).filter(name=queue_name).first(), fresh=inside_transaction()
+    )
     if queue is None:
         if conf.STRICT_QUEUES:
             raise UnknownQueue
@@ -44,8 +46,8 @@ def for_grader(queue_name: str, grader: str) -> Any:
 
 def settings_of(queue_name: str, *, fresh: bool) -> GraderQueue:
     """The queue's row, or one with the defaults, unsaved. `fresh` asks the database in any case."""
-    rows = GraderQueue.objects.filter(name=queue_name)
-    return _recall((queue_name, None), rows, fresh=fresh) or GraderQueue(name=queue_name)
+    known = _recall((queue_name, None), GraderQueue.objects.filter(name=queue_name).first, fresh=fresh)
+    return known or GraderQueue(name=queue_name)
 
 
 def for_enqueue(queue_name: str) -> Any:
@@ -103,14 +105,14 @@ def inside_transaction() -> bool:
     return connections[router.db_for_read(GraderQueue)].in_atomic_block
 
 
-def _recall(key: tuple[str, str | None], rows: QuerySet[GraderQueue], *, fresh: bool) -> Any:
-    """The first of `rows`, at most QUEUE_CACHE_SECONDS old."""
+def _recall(key: tuple[str, str | None], ask: Callable[[], Any], *, fresh: bool) -> Any:
+    """What `ask` finds, at most QUEUE_CACHE_SECONDS old. Not even its query is built where it is remembered."""
     if fresh or not conf.QUEUE_CACHE_SECONDS:
-        return rows.first()
+        return ask()
     until, found = _remembered.get(key, (0.0, None))
     if time.monotonic() < until:
         return found
-    found = rows.first()
+    found = ask()
     if len(_remembered) >= MOST_REMEMBERED:
         _remembered.clear()
     if found is not None:  # a queue that does not exist yet may be there in a moment
