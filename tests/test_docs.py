@@ -204,6 +204,16 @@ def _reached(path: Path, seen: set[Path]) -> set[Path]:
     return seen
 
 
+@pytest.mark.django_db
+def test_the_python_of_the_readme_makes_a_job() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (code,) = (block for block in blocks if "create_external_grader_detail" in block)
+    exec(compile(code, "README.md", "exec"), {})
+    (job,) = queue.claim("python", grader="ada")
+    assert job.submission.answer == "def double(n): return 2 * n"
+    assert [row.original_filename for row in job.files.all()] == ["notes.txt"]
+
+
 @pytest.mark.parametrize(
     "name", ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md"]
 )

@@ -123,7 +123,8 @@ class Reader:
         number = len(self.running)
         serves = "gradequeue serve" in command
         port = f" --port {self.address.rpartition(':')[2]}" if serves else ""
-        (pid,) = self._type(f"{command}{port} > log{number} 2>&1 & echo $!")
+        # The shell goes on before the one in the background opens its log.
+        (pid,) = self._type(f": > log{number}; {command}{port} >> log{number} 2>&1 & echo $!")
         self.running.append(int(pid))
         if serves:
             self._await_server()
