@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 
@@ -78,6 +78,12 @@ class Processes:
         for name, process in self.running.items():
             if process.poll() is not None:
                 raise Died(f"The {name} ended (exit status {process.returncode}). {self._last_words(name)}")
+
+    def watch(self) -> NoReturn:
+        """Until one of them is over: raises Died."""
+        while True:
+            self.check()
+            time.sleep(1)
 
     def serve(self, host: str, port: int) -> str:
         """Start the server, wait until it answers, return its address. Raises DidNotStart."""

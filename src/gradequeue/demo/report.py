@@ -131,6 +131,7 @@ def _row(name: str, found: list[Result]) -> Row:
 
 def differences(found: list[Result]) -> list[Difference]:
     right = [one.attempt for one in found if one.attempt.right]
+    found = sorted(found, key=lambda one: (one.attempt.problem.name, one.attempt.student))
     return [
         Difference(one.attempt.problem.name, one.attempt.student, one.submission_id, one.verdict, _why(one, right))
         for one in found

@@ -19,6 +19,7 @@ from submissions.management.base import DataCommand, positive
 
 class Command(DataCommand):
     help = __doc__
+    found: list[report.Result] | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -37,24 +38,32 @@ class Command(DataCommand):
         if settings.PRODUCTION:
             raise CommandError("The demonstration is not for production; run it without GRADEQUEUE_ENV=production.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        url = address(options["host"], options["port"])
         try:
             attempts = course.in_turns(folder.read(options["data"]) if options["data"] else course.own())
             require_free(options["host"], options["port"])
-            run.prepare()
-            # The processes end before the account does: their last results are still taken.
-            with run.grader_account(url) as account, Processes(settings.DATA) as processes:
-                processes.serve(options["host"], options["port"])
-                found = self._grade(attempts, account, processes, options)
-                if not options["once"]:
-                    self.tell(screen.where_to_look(url, account, found))
-                    self._stay(processes)
+            self._demonstrate(attempts, options)
         except (folder.NotACourse, DidNotStart, Died) as error:
             raise CommandError(str(error)) from None
-        except KeyboardInterrupt:
-            raise CommandError("Stopped before everything was graded.") from None
-        if any(result.scores != 1 for result in found):
+        except KeyboardInterrupt:  # a second one, or a very early one
+            pass
+        if self.found is None:
+            raise CommandError("Stopped before everything was graded.")
+        if any(result.scores != 1 for result in self.found):
             raise SystemExit(1)
+
+    def _demonstrate(self, attempts: list[course.Attempt], options: dict[str, Any]) -> None:
+        url = address(options["host"], options["port"])
+        run.prepare()
+        # The processes end before the account does: their last results are still taken.
+        with run.grader_account(url) as account, Processes(settings.DATA) as processes:
+            try:
+                processes.serve(options["host"], options["port"])
+                self.found = self._grade(attempts, account, processes, options)
+                if not options["once"]:
+                    self.tell(screen.where_to_look(url, account, self.found))
+                    processes.watch()
+            except KeyboardInterrupt:
+                self.tell("Ending the graders and the server.")
 
     def _grade(
         self, attempts: list[course.Attempt], account: Account, processes: Processes, options: dict[str, Any]
@@ -77,14 +86,6 @@ class Command(DataCommand):
             self.tell("")
             screen.show(found, summary, cast(TextIO, self.stdout._out))
         return found
-
-    def _stay(self, processes: Processes) -> None:
-        try:
-            while True:
-                processes.check()
-                time.sleep(1)
-        except KeyboardInterrupt:
-            self.tell("Ending the graders and the server.")
 
 
 def _port(text: str) -> int:
