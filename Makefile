@@ -1,13 +1,13 @@
 # Two commands: `make run` shows a course being graded, `make test` runs every test. `make check` is what CI runs.
 # Needs Python 3.11 and nothing else; all of it goes into .venv.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
 # mysqlclient is compiled: it is installed only where its headers are.
 MYSQL = $(shell pkg-config --exists mysqlclient 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null && echo --group mysql)
 ARGS ?=
 
-.PHONY: run test check lint types borders migrations bench install clean
+.PHONY: run test check lint types borders migrations bench nemesis install clean
 
 run: .venv/installed
 	$(BIN)/gradequeue demo $(ARGS)
@@ -33,12 +33,15 @@ migrations: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(ARGS)
 
+nemesis: .venv/installed
+	$(BIN)/python -m tests.nemesis $(ARGS)
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml uv.lock Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check "uv>=0.8"
-	$(BIN)/uv sync --quiet --frozen --all-extras --no-extra mysql --group dev $(MYSQL)
+	$(BIN)/uv sync --quiet --frozen --all-extras --no-extra mysql --group dev --group bench $(MYSQL)
 	touch $@
 
 clean:

@@ -104,6 +104,8 @@ LOGGING = {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
         # Refused requests are part of a grader's day; their reasons are told by submissions.*.
         "django.request": {"level": "ERROR"},
+        # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }

@@ -75,7 +75,12 @@ def _plain(value: object) -> object:
 def _shown(cell: object) -> str:
     if cell is None or cell == "":
         return "-"
-    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else str(cell)
+    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else _harmless(str(cell))
+
+
+def _harmless(text: str) -> str:
+    """Texts of learners and graders must not be able to steer the operator's terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 
 def ids_from(given: list[str]) -> Iterator[str]:

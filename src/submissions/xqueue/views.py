@@ -128,13 +128,14 @@ class XQueueViewSet(viewsets.ViewSet):
         queue_name = request.query_params.get("queue_name")
         if not queue_name:
             return _refused(400, "'get_submission' must provide parameter 'queue_name'")
+        mount = _mount(request)  # before the claim: what fails here must not hold a job
         try:
             jobs = queue.claim(queue_name, grader=request.user.get_username())
         except UnknownQueue:
             return _refused(200, f"Queue '{queue_name}' not found")
         if not jobs:
             return _refused(200, f"Queue '{queue_name}' is empty")
-        return _ok(_handed_out(jobs[0], _mount(request)))
+        return _ok(_handed_out(jobs[0], mount))
 
     @action(detail=False, methods=["post"], url_name="put_result")
     def put_result(self, request: Request) -> Response:
