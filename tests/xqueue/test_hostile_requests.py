@@ -47,8 +47,8 @@ def assert_still_gradable(submission_id: int) -> None:
     assert Score.objects.count() == 1
 
 
-names = st.one_of(st.just("grader"), hostile.values)
-passwords = st.one_of(st.just(PASSWORD), hostile.values)
+names = hostile.mostly("grader", hostile.values, 2)
+passwords = hostile.mostly(PASSWORD, hostile.values, 2)
 
 
 @hostile_settings
@@ -90,7 +90,7 @@ def test_status(session: str, waiting: int) -> None:
     assert_still_gradable(waiting)
 
 
-queue_names = st.one_of(st.just("q"), hostile.values)
+queue_names = hostile.mostly("q", hostile.values, 2)
 
 
 @hostile_settings
@@ -130,12 +130,13 @@ def test_get_submission(session: str, waiting: int) -> None:
 
 # In the fields of put_result these stand for the id and the key of a job that the grader holds.
 ID, KEY = 424_242_424, "the key of the job"
-ids = st.one_of(st.just(ID), st.just(str(ID)), st.just(ID), hostile.values)
-keys = st.one_of(st.just(KEY), st.just(KEY), hostile.values)
+ids = st.one_of(st.just(str(ID)), hostile.mostly(ID, hostile.values, 4))
+keys = hostile.mostly(KEY, hostile.values, 6)
 heads = st.fixed_dictionaries({"submission_id": ids, "submission_key": keys}, optional={"x": hostile.values})
-replies = st.fixed_dictionaries({"score": hostile.values}, optional={"msg": hostile.values, "correct": hostile.values})
-headers = st.one_of(heads, heads.map(json.dumps), heads.map(json.dumps), hostile.values)
-bodies = st.one_of(replies, replies.map(json.dumps), replies.map(json.dumps), hostile.values)
+scores = st.one_of(st.sampled_from([0, 1, 0.5, 1.0]), hostile.numbers, hostile.values)
+replies = st.fixed_dictionaries({"score": scores}, optional={"msg": hostile.values, "correct": hostile.values})
+headers = st.one_of(heads.map(json.dumps), heads, heads.map(json.dumps), hostile.values)
+bodies = st.one_of(replies.map(json.dumps), replies, replies.map(json.dumps), hostile.values)
 
 
 def filled(request: Request, work: Work) -> Request:

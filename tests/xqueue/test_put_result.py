@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
-from submissions import queue
+from submissions import queue, signals
 from submissions.models import GraderQueue, Score, Submission
 from tests.xqueue.talk import (
     GOOD,
@@ -480,8 +481,21 @@ def test_at_the_limit_the_job_is_failed_and_its_key_no_longer_good(grader: Clien
 # In a platform that wraps each request in a transaction. ------------------------------------------------------------
 
 
+@pytest.fixture
+def open_transactions() -> Iterator[list[bool]]:
+    """For each refusal that is told: whether a transaction is still open then."""
+    seen: list[bool] = []
+
+    def look(**_: Any) -> None:
+        seen.append(connections["default"].in_atomic_block)
+
+    signals.claim_refused.connect(look)
+    yield seen
+    signals.claim_refused.disconnect(look)
+
+
 def test_the_counted_failure_survives_in_a_host_with_atomic_requests(
-    transactional_db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, open_transactions: list[bool]
 ) -> None:
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     settings.SUBMISSIONS_MAX_FAILURES = 2
@@ -496,3 +510,5 @@ def test_the_counted_failure_survives_in_a_host_with_atomic_requests(
     assert put(grader, work.header) == STALE
     assert put(grader, second.header, "{}") == refused("The reply has no score.")
     assert (job(work.submission_id).status, job(work.submission_id).num_failures) == ("failed", 2)
+    # The verbs bring their own transactions; one around the request would hold their locks until it has ended.
+    assert open_transactions == [False, False]
