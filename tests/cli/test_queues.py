@@ -66,4 +66,4 @@ def test_people_get_a_table(server: Server, name: str) -> None:
     columns = "queue waiting graded now retry failed oldest waiting (s) last polled by warnings"
     assert " ".join(lines[0].split()) == columns
     (row,) = (line for line in lines if line.startswith(name))
-    assert row.endswith("1 job waits, and no grader has ever polled")
+    assert row.rstrip().endswith("1 job waits, and no grader has ever polled")
