@@ -12,12 +12,14 @@ from typing import Any
 from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
+from django.db import DatabaseError, connections, router
 from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
+from submissions import prepared
 from submissions.conf import conf
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -48,19 +50,36 @@ class SessionStore(db.SessionStore):
         owner = _owner_of(self.session_key or "")
         if owner is None:
             return dict(super().load())
-        sessions = self.model.objects.filter(session_key=self.session_key, expire_date__gt=timezone.now())
-        users = auth.get_user_model()._default_manager.filter(pk=owner)
-        in_group = auth.get_user_model().groups.through.objects.filter(
-            user_id=OuterRef("pk"), group__name=conf.GRADER_GROUP
-        )
-        account = users.annotate(
-            kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group)
-        ).first()
+        account = _owner_with_session(self.session_key or "", owner)
         if account is None or account.kept_session is None:
             self._session_key = None
             return {}
         self.account = account
         return dict(self.decode(account.kept_session))
+
+
+def _owner_with_session(session_key: str, owner: int) -> Any:
+    values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
+    user = auth.get_user_model()
+    try:
+        found = prepared.fetch("session", user, _with_session, **values)
+    except DatabaseError:
+        # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew.
+        connection = connections[router.db_for_write(user)]
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        found = prepared.fetch("session", user, _with_session, **values)
+    return found[0] if found else None
+
+
+def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
+    sessions = SessionStore.get_model_class().objects.filter(session_key=key, expire_date__gt=now)
+    user = auth.get_user_model()
+    in_group = user.groups.through.objects.filter(user_id=OuterRef("pk"), group__name=group)
+    return user._default_manager.filter(pk=owner).annotate(
+        kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group)
+    )
 
 
 def _owner_of(session_key: str) -> int | None:

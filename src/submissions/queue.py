@@ -22,13 +22,14 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Exists, OuterRef
+from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import registry, signals
+from submissions import prepared, registry, signals
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed, QueueError, UnknownJob, UnknownQueue
 from submissions.models import (
     DELETED,
@@ -80,7 +81,7 @@ def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
     if queue.paused:
         return []
     # A look before the lock: most polls find nothing, and need no transaction to say so.
-    if not registry.seems_busy(queue_name) and not _claimable(queue, grader).exists():
+    if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
         return []
     taken = _claim(queue, grader, limit)
     registry.note_busy(queue_name, busy=bool(taken))
@@ -91,9 +92,7 @@ def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
 def _claim(queue: Any, grader: str, limit: int) -> list[Job]:
     taken: list[Job] = []
     while len(taken) < limit:
-        locked = _claimable(queue, grader).locked(skip_locked=True)
-        rows = locked.annotate(has_files=_HAS_FILES)
-        due = list(rows[: limit - len(taken)])
+        due = _due(queue, grader, limit=limit - len(taken), lock=True)
         if not due:
             break
         # Each row that is not handed out leaves the index that the claim walks, so this ends.
@@ -102,12 +101,22 @@ def _claim(queue: Any, grader: str, limit: int) -> list[Job]:
     return taken
 
 
-def _claimable(queue: Any, grader: str) -> Any:
+def _due(queue: Any, grader: str, *, limit: int, lock: bool) -> list[Job]:
+    def rows(name: str, grader: str) -> Any:
+        jobs = _claimable(name, grader, others=queue.others)
+        if lock:
+            jobs = jobs.locked(skip_locked=True).annotate(has_files=_HAS_FILES)
+        return jobs[:limit] if lock else jobs.only("pk")[:limit]
+
+    return prepared.fetch(("due", queue.others, limit, lock), Job, rows, name=queue.name, grader=grader)
+
+
+def _claimable(queue_name: str, grader: str, *, others: bool) -> Any:
     """What `grader` may be given now. What it failed at last is kept for others, where there are any: a grader that
     fails at everything must not use up the failures that a job may have. A lost lease is no such failure: many
     machines share one account, and the next one of them may take the job."""
-    jobs = Job.objects.claimable(queue.name)
-    return jobs.exclude(grader=grader, status=Status.RETRY, num_failures__gt=0) if queue.others else jobs
+    jobs = Job.objects.claimable(queue_name)
+    return jobs.exclude(grader=grader, status=Status.RETRY, num_failures__gt=0) if others else jobs
 
 
 def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
@@ -257,10 +266,12 @@ def supersede(newer: Job) -> int:
 
 def depth(queue_name: str, *, grader: str | None = None) -> int:
     """How many jobs a claim would find now. Raises UnknownQueue, also where `grader` may not know of the queue."""
-    queue = registry.settings_of(queue_name, fresh=True) if grader is None else registry.for_grader(queue_name, grader)
+    queue: Any = (
+        registry.settings_of(queue_name, fresh=True) if grader is None else registry.for_grader(queue_name, grader)
+    )
     if not queue.pk:
         raise UnknownQueue
-    jobs = Job.objects.claimable(queue_name) if grader is None else _claimable(queue, grader)
+    jobs = _claimable(queue_name, grader or "", others=grader is not None and queue.others)
     return 0 if queue.paused else int(jobs.count())
 
 
@@ -268,12 +279,16 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
 
 
 def _locked(submission_id: int) -> Job:
-    owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
-    locked = Job.objects.filter(submission_id=submission_id).locked()
-    job = locked.annotate(owes_deliveries=owes).first()  # type: ignore[no-redef]
-    if job is None:
+    found = prepared.fetch("locked", Job, _lockable, submission_id=submission_id)
+    if not found:
         raise UnknownJob
-    return job
+    return cast(Job, found[0])
+
+
+def _lockable(submission_id: Any) -> Any:
+    owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().locked()
+    return locked.annotate(owes_deliveries=owes)
 
 
 def _held(submission_id: int, key: str) -> Job:
@@ -300,7 +315,7 @@ def _move(job: Job, status: str, **changes: Any) -> None:
     job.status = status
     for name, value in changes.items():
         setattr(job, name, value)
-    job.save(update_fields=["status", *changes])
+    prepared.update(job, ("status", *changes))
 
 
 def _let_go(job: Job) -> None:
@@ -340,7 +355,8 @@ def _record_score(job: Job, points: float) -> None:
         student_item=item, submission=job.submission, points_earned=points, points_possible=job.points_possible
     )
     score.keeps_order_of_attempts = True
-    score.save(force_insert=True)
+    prepared.insert(score)
+    post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
         points_possible=job.points_possible,
@@ -362,14 +378,24 @@ def _attach_submissions(jobs: list[Job], *, with_summary: bool = False) -> None:
 
     Fetched after the lock, not joined to it: the lock must be on the job's row alone.
     """
-    rows = Submission._objects.select_related("student_item")
-    if with_summary:
-        summary = "student_item__scoresummary"
-        rows = rows.select_related("student_item", f"{summary}__latest__submission", f"{summary}__highest")
-        rows = rows.defer("answer", f"{summary}__latest__submission__answer")
-    found = rows.in_bulk([job.submission_id for job in jobs])
+    if len(jobs) == 1:
+        build = _graded if with_summary else _handed
+        key = ("submission", with_summary)
+        [jobs[0].submission] = prepared.fetch(key, Submission, build, pk=jobs[0].submission_id)
+        return
+    found = Submission._objects.select_related("student_item").in_bulk([job.submission_id for job in jobs])
     for job in jobs:
         job.submission = found[job.submission_id]
+
+
+def _handed(pk: Any) -> Any:
+    return Submission._objects.filter(pk=pk).order_by().select_related("student_item")
+
+
+def _graded(pk: Any) -> Any:
+    summary = "student_item__scoresummary"
+    rows = _handed(pk).select_related("student_item", f"{summary}__latest__submission", f"{summary}__highest")
+    return rows.defer("answer", f"{summary}__latest__submission__answer")
 
 
 def _same_reply(first: str | None, second: str) -> bool:

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.items import StudentItem
 from submissions.models.submission import Submission
+from submissions.prepared import insert
 
 
 class Score(models.Model):
@@ -101,8 +102,7 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     if seen is None:
         # Two first scores at once meet at the unique index, and the second look finds the winner.
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
-        ScoreSummary.objects.bulk_create([first], ignore_conflicts=True)
-        return summaries.filter(highest=score, latest=score).exists()
+        return insert(first, unless_there=True)
     before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
     seen.take_in(score)
     after = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}

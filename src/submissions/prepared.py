@@ -1,0 +1,144 @@
+"""The few statements that every grader's request needs, composed once per connection.
+
+Composing SQL from a queryset costs Django more than the database needs to run it (ADR 0014). So the SQL is composed
+once, with slots, and only its values change. Not a cache of rows: each call asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, connections, models, router
+from django.db.models.constants import OnConflict
+from django.db.models.query import get_related_populators
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Slot(models.Expression):
+    """The place of a value that is known only when the statement runs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
+
+
+class Prepared:
+    """A queryset's SQL, and how its rows become objects."""
+
+    def __init__(self, queryset: Any, connection: Any) -> None:
+        self.connection = connection
+        self.compiler = queryset.query.get_compiler(connection=connection)
+        self.sql, self.params = self.compiler.as_sql()
+        select, info = self.compiler.select, self.compiler.klass_info
+        self.model = info["model"]
+        self.start, self.end = info["select_fields"][0], info["select_fields"][-1] + 1
+        self.names = [column[0].target.attname for column in select[self.start : self.end]]
+        # The stubs are of a newer Django.
+        self.related = get_related_populators(info, select, connection.alias)  # type: ignore[call-arg]
+        columns = [column[0] for column in select[: self.compiler.col_count]]
+        self.converters = self.compiler.get_converters(columns)
+
+    def rows(self, values: dict[str, Any]) -> list[Any]:
+        params = [_adapted(self.connection, values[p.name]) if isinstance(p, Slot) else p for p in self.params]
+        with self.connection.cursor() as cursor:
+            cursor.execute(self.sql, params)
+            rows = cursor.fetchall()
+        return [self._object(row) for row in self.compiler.apply_converters(rows, self.converters)] if rows else []
+
+    def _object(self, row: Any) -> Any:
+        found = self.model.from_db(self.connection.alias, self.names, row[self.start : self.end])
+        for populator in self.related:
+            populator.populate(row, found)
+        for name, position in self.compiler.annotation_col_map.items():
+            setattr(found, name, row[position])
+        return found
+
+
+def _adapted(connection: Any, value: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+
+def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], **values: Any) -> list[Any]:
+    """The objects of ``build(**values)``, a queryset.
+
+    `key` names the statement: `build` must compose the same SQL whenever it is called under it.
+    """
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor == "sqlite":  # its clock is a value in the statement, see DatabaseNow
+        return list(build(**values).using(connection.alias))
+    kept = _kept(connection)
+    statement = kept.get(key)
+    if statement is None:
+        slots = {name: Slot(name) for name in values}
+        statement = kept[key] = Prepared(build(**slots).using(connection.alias), connection)
+    return statement.rows(values)  # type: ignore[no-any-return]
+
+
+def update(instance: models.Model, names: tuple[str, ...]) -> None:
+    """Write these columns of a row that the caller has locked. Raises DatabaseError where the row is gone."""
+    model = type(instance)
+    connection = connections[router.db_for_write(model)]
+    kept, key = _kept(connection), (model, names)
+    if key not in kept:
+        kept[key] = _update_statement(connection, model, names)
+    sql, fields = kept[key]
+    values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, instance.pk])
+        if cursor.rowcount != 1:
+            raise DatabaseError(f"{model.__name__} {instance.pk} is gone.")
+
+
+def _update_statement(connection: Any, model: type[models.Model], names: tuple[str, ...]) -> tuple[str, list[Any]]:
+    quote, meta = connection.ops.quote_name, model._meta
+    fields = [meta.get_field(name) for name in names]
+    columns = ", ".join(f"{quote(field.column)} = %s" for field in fields)
+    # Names of our own models' columns, and slots: nothing from outside is in the text.
+    return f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s", fields  # noqa: S608
+
+
+def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
+    """Insert the row, and set its id. `unless_there`: False, without an id, where a unique index already has it.
+
+    The caller announces what it must: no signal of Django's is sent.
+    """
+    model = type(instance)
+    connection = connections[router.db_for_write(model)]
+    kept, key = _kept(connection), (model, unless_there)
+    if key not in kept:
+        kept[key] = _insert_statement(connection, model, unless_there)
+    sql, fields, returning = kept[key]
+    values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        if unless_there:
+            return bool(cursor.rowcount == 1)
+        instance.pk = cursor.fetchone()[0] if returning else cursor.lastrowid
+    instance._state.adding, instance._state.db = False, connection.alias
+    return True
+
+
+def _insert_statement(connection: Any, model: type[models.Model], unless_there: bool) -> tuple[str, list[Any], bool]:
+    ops, meta = connection.ops, model._meta
+    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    on_conflict = OnConflict.IGNORE if unless_there else None
+    columns = ", ".join(ops.quote_name(field.column) for field in fields)
+    into = f"{ops.insert_statement(on_conflict=on_conflict)} {ops.quote_name(meta.db_table)} ({columns})"
+    text = f"{into} VALUES ({', '.join(['%s'] * len(fields))})"
+    if unless_there:
+        suffix = ops.on_conflict_suffix_sql(fields, on_conflict, [], [])
+        return f"{text} {suffix}".strip(), fields, False
+    returning = connection.features.can_return_columns_from_insert
+    return f"{text} {ops.return_insert_columns([meta.pk])[0]}" if returning else text, fields, returning
+
+
+def _kept(connection: Any) -> dict[Hashable, Any]:
+    """Per connection object, and so per thread: what is composed depends on the server behind it."""
+    kept: dict[Hashable, Any] = connection.__dict__.setdefault("_submissions_prepared", {})
+    return kept
