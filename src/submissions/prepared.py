@@ -64,7 +64,7 @@ def _adapted(connection: Any, value: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
 
 
-def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], **values: Any) -> list[Any]:
+def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], /, **values: Any) -> list[Any]:
     """The objects of ``build(**values)``, a queryset.
 
     `key` names the statement: `build` must compose the same SQL whenever it is called under it.
@@ -77,7 +77,8 @@ def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], *
     if statement is None:
         slots = {name: Slot(name) for name in values}
         statement = kept[key] = Prepared(build(**slots).using(connection.alias), connection)
-    return statement.rows(values)  # type: ignore[no-any-return]
+    rows: list[Any] = statement.rows(values)
+    return rows
 
 
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
@@ -97,7 +98,7 @@ def update(instance: models.Model, names: tuple[str, ...]) -> None:
 
 def _update_statement(connection: Any, model: type[models.Model], names: tuple[str, ...]) -> tuple[str, list[Any]]:
     quote, meta = connection.ops.quote_name, model._meta
-    fields = [meta.get_field(name) for name in names]
+    fields: list[Any] = [meta.get_field(name) for name in names]
     columns = ", ".join(f"{quote(field.column)} = %s" for field in fields)
     # Names of our own models' columns, and slots: nothing from outside is in the text.
     return f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s", fields  # noqa: S608
