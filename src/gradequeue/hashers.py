@@ -18,6 +18,13 @@ class PasswordHasher(PBKDF2PasswordHasher):
         """What to keep of a password that was drawn at random."""
         return self.encode(password, self.salt(), iterations=ROUNDS_FOR_RANDOM)
 
+    def verify(self, password: str, encoded: str) -> bool:
+        right = super().verify(password, encoded)
+        if not right:
+            # As many rounds as for an account that does not exist: the time must not tell which ones there are.
+            self.harden_runtime(password, encoded)
+        return right
+
     def must_update(self, encoded: str) -> bool:
         # A login must not hash those anew: with the hash, all sessions of the account would end.
         return self.decode(encoded)["iterations"] != ROUNDS_FOR_RANDOM and super().must_update(encoded)

@@ -82,7 +82,16 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+# How many proxies stand in front: what they say of the client is believed (gradequeue.proxies), what others say is not.
+TRUSTED_PROXIES = env.number("GRADEQUEUE_TRUSTED_PROXIES", 0, at_least=0)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+if PRODUCTION:
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    # Pages for people only: graders of all ages take a redirect for a lost session, probes come by plain HTTP.
+    SECURE_SSL_REDIRECT = TRUSTED_PROXIES > 0
+    SECURE_REDIRECT_EXEMPT = [r"^(xqueue|livez|readyz|metrics|autoscaling)(/|$)"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
@@ -90,6 +99,7 @@ TIME_ZONE = "UTC"
 
 SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
+SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024

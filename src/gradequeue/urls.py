@@ -6,6 +6,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from gradequeue import answers
+from gradequeue.logins import LoginForm
+
+admin.site.login_form = LoginForm
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

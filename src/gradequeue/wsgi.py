@@ -7,7 +7,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
-from gradequeue import bodies
+from gradequeue import bodies, proxies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
 django_application = get_wsgi_application()
@@ -18,6 +18,7 @@ READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Django, spared the one header that fails it before it can answer at all: a Content-Type it cannot read."""
+    proxies.apply(environ)
     if environ.get("CONTENT_TYPE", "") not in READABLE:
         try:
             WSGIRequest(dict(environ))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.db import DatabaseError, connections
 from django.db.migrations.recorder import MigrationRecorder
@@ -32,11 +32,31 @@ REPLACED = (
 
 def register() -> None:
     checks.register(settings_are_usable, "submissions")
+    checks.register(queues_are_granted, "submissions", deploy=True)
     checks.register(earlier_upgrade_is_finished, checks.Tags.database)
 
 
 def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
     return [checks.Error(sentence, id="submissions.E001") for sentence in conf.wrong()]
+
+
+def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+    """A warning for queues from which every grader may pull."""
+    model = apps.get_model("submissions", "GraderQueue")
+    try:
+        names = list(model._default_manager.filter(restricted=False).values_list("name", flat=True)[:6])
+    except DatabaseError:  # no tables yet
+        return []
+    if not names:
+        return []
+    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    return [
+        checks.Warning(
+            f"Every grader may pull from these queues: {shown}.",
+            hint="Grant each queue to its graders: gradequeue grader grant NAME --queue QUEUE.",
+            id="submissions.W001",
+        )
+    ]
 
 
 def earlier_upgrade_is_finished(

@@ -39,6 +39,27 @@ class Conf:
     GRADER_GROUP: str = "xqueue"
     """The group whose members may log in as graders."""
 
+    LOGIN_FREE_FAILURES: int = 5
+    """How many failed logins of an account from one network cost no delay."""
+
+    LOGIN_DELAY_CEILING_SECONDS: int = 300
+    """The longest delay after failed logins; 0: logins are not throttled here (seconds)."""
+
+    QUEUE_MAX_WAITING: int = 0
+    """At how many waiting jobs a queue takes no more; 0: no limit."""
+
+    STUDENT_MAX_WAITING: int = 0
+    """At how many waiting jobs of one student a queue takes no more of that student's; 0: no limit."""
+
+    FILES_MAX_COUNT: int = 100
+    """How many files a submission may have."""
+
+    FILE_MAX_BYTES: int = 50 * 1024 * 1024
+    """The largest file that is taken (bytes)."""
+
+    FILES_MAX_BYTES: int = 100 * 1024 * 1024
+    """The most that the files of one submission may have together (bytes)."""
+
     FILE_URL_SECONDS: int = 3600
     """How much longer than the lease the address of a submitted file is good for (seconds)."""
 
@@ -71,7 +92,15 @@ class Conf:
         ]
 
 
-MAY_BE_ZERO = {"BACKOFF_SECONDS", "BACKOFF_CEILING_SECONDS", "QUEUE_CACHE_SECONDS", "POLL_NOTE_SECONDS"}
+MAY_BE_ZERO = {
+    "BACKOFF_SECONDS",
+    "BACKOFF_CEILING_SECONDS",
+    "LOGIN_DELAY_CEILING_SECONDS",
+    "POLL_NOTE_SECONDS",
+    "QUEUE_CACHE_SECONDS",
+    "QUEUE_MAX_WAITING",
+    "STUDENT_MAX_WAITING",
+}
 
 
 def _is(value: object, kind: type, *, at_least: int) -> bool:

@@ -8,7 +8,7 @@
     +- InvalidFileTypeError              a file that cannot be read as one
     +- FileProcessingError               a file that could not be read or stored
     QueueError                           the verbs of queue.py; the docstring is the message
-    +- UnknownJob, LeaseLost, AlreadyGraded, BadReply, NotAllowed, UnknownQueue
+    +- UnknownJob, LeaseLost, AlreadyGraded, BadReply, NotAllowed, UnknownQueue, QueueFull
 
 Each dialect maps QueueError to its own answers in one table.
 """
@@ -97,6 +97,10 @@ class UnknownJob(QueueError):
 
 class UnknownQueue(QueueError):
     """There is no such queue, or this grader may not know of it."""
+
+
+class QueueFull(QueueError):
+    """Too many jobs wait already; try again later."""
 
 
 class LeaseLost(QueueError):

@@ -60,7 +60,19 @@ def prepared(files: Mapping[str, Any] | None) -> dict[str, File[Any]]:
         )
     for name in files or {}:
         _check_name(name)
-    return {name: as_file(content) for name, content in (files or {}).items()}
+    if len(files or {}) > int(conf.FILES_MAX_COUNT):
+        raise _too_much(f"A submission can have {conf.FILES_MAX_COUNT} files, not {len(files or {})}.")
+    read = {name: as_file(content) for name, content in (files or {}).items()}
+    for name, file in read.items():
+        if file.size > int(conf.FILE_MAX_BYTES):
+            raise _too_much(f"The file {name!r:.60} has {file.size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
+    if (total := sum(file.size for file in read.values())) > int(conf.FILES_MAX_BYTES):
+        raise _too_much(f"The files have {total} bytes together, where {conf.FILES_MAX_BYTES} are allowed.")
+    return read
+
+
+def _too_much(sentence: str) -> SubmissionRequestError:
+    return SubmissionRequestError(field_errors={"files": [sentence]})
 
 
 def as_file(content: Any) -> File[Any]:

@@ -25,6 +25,9 @@ def connect() -> None:
         (signals.job_retried, retried),
         (signals.job_retired, retired),
         (signals.claim_refused, refused),
+        (signals.logged_in, logged_in),
+        (signals.login_refused, login_refused),
+        (signals.login_throttled, login_throttled),
         (signals.file_left_behind, file_left_behind),
     ):
         signal.connect(receiver, dispatch_uid=f"submissions.logs.{receiver.__name__}")
@@ -74,6 +77,20 @@ def retired(job: Job, reason: str, **_: Any) -> None:
 
 def refused(submission_id: int, reason: Exception, **_: Any) -> None:
     logger.warning("submission %s: a grader was refused, %s", submission_id, type(reason).__name__)
+
+
+def logged_in(username: str, network: str, first: bool, **_: Any) -> None:
+    # The oldest graders log in with every poll.
+    level = logging.INFO if first else logging.DEBUG
+    logger.log(level, "login of %s from %s", _one_line(username), network)
+
+
+def login_refused(username: str, network: str, **_: Any) -> None:
+    logger.warning("login of %s from %s refused", _one_line(username), network)
+
+
+def login_throttled(username: str, network: str, seconds: int, **_: Any) -> None:
+    logger.warning("login of %s from %s not looked at for %s seconds", _one_line(username), network, seconds)
 
 
 def file_left_behind(name: str, reason: Exception, **_: Any) -> None:

@@ -29,8 +29,18 @@ from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import prepared, registry, signals
-from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed, QueueError, UnknownJob, UnknownQueue
+from submissions import prepared, pulls, registry, signals
+from submissions.conf import conf
+from submissions.errors import (
+    AlreadyGraded,
+    BadReply,
+    LeaseLost,
+    NotAllowed,
+    QueueError,
+    QueueFull,
+    UnknownJob,
+    UnknownQueue,
+)
 from submissions.models import (
     DELETED,
     Delivery,
@@ -56,10 +66,11 @@ def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any]
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
     file names to bytes, text, or anything that can be read.
-    Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError.
+    Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = registry.for_enqueue(values["queue_name"])
+    _require_room(queue, submission)
     due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
     job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
     job.save(force_insert=True)
@@ -127,11 +138,13 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
     if job.submission.status == DELETED:
         _retire(job, "The submission was deleted.")
         return False
+    lost: dict[str, Any] = {}
     if job.status == Status.PULLED:
         job.num_failures += 1
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
+        lost["pulls"] = pulls.noted(job, pulls.LOST)
         if job.num_failures >= queue.failure_limit:
-            _give_up(job, job.last_error)
+            _give_up(job, job.last_error, **lost)
             return False
     _move(
         job,
@@ -143,6 +156,7 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
         num_pulls=job.num_pulls + 1,
         num_failures=job.num_failures,
         last_error=job.last_error,
+        **lost,
     )
     signals.announce(signals.job_claimed, job=job)
     return True
@@ -178,7 +192,8 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
         _count_failure(job, queue, str(bad), reply)
         return bad
     _record_score(job, points)
-    _move(job, Status.RETIRED, grader_reply=reply, returned_at=job.now, available_at=None, last_error=None)
+    ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
+    _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
     _make_deliveries_due(job)
     signals.announce(signals.job_completed, job=job, points_earned=points)
     return job
@@ -224,7 +239,7 @@ def release_lease(submission_id: int) -> Job:
     """Take a job away from the grader that holds it, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "released", Status.PULLED)
-    _let_go(job)
+    _let_go(job, "Taken away by an operator.")
     return job
 
 
@@ -233,7 +248,8 @@ def retry(submission_id: int) -> Job:
     """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "retried", Status.FAILED)
-    _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None)
+    noted = pulls.noted(job, pulls.RETRIED, claim=False)
+    _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None, pulls=noted)
     signals.announce(signals.job_retried, job=job)
     return job
 
@@ -273,6 +289,19 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
         raise UnknownQueue
     jobs = _claimable(queue_name, grader or "", others=grader is not None and queue.others)
     return 0 if queue.paused else int(jobs.count())
+
+
+def _require_room(queue: GraderQueue, submission: Submission) -> None:
+    """Raises QueueFull. Nothing is locked for it: enqueues at the same moment may go over the cap by their number."""
+    waiting = Job.objects.waiting().filter(queue_name=queue.name).order_by()
+    of_student = waiting.filter(submission__student_item__student_id=submission.student_item.student_id)
+    for rows, most, whose in (
+        (waiting, int(conf.QUEUE_MAX_WAITING), ""),
+        (of_student, int(conf.STUDENT_MAX_WAITING), " of this student"),
+    ):
+        # Never more than `most` entries of the index are read, however many wait.
+        if most and len(rows.values_list("pk", flat=True)[:most]) >= most:
+            raise QueueFull(f"Queue {queue.name!r} is full: {most} jobs{whose} wait already. Try again later.")
 
 
 # What the verbs are made of. ----------------------------------------------------------------------------------------
@@ -318,8 +347,8 @@ def _move(job: Job, status: str, **changes: Any) -> None:
     prepared.update(job, ("status", *changes))
 
 
-def _let_go(job: Job) -> None:
-    _move(job, Status.RETRY, available_at=job.now)
+def _let_go(job: Job, reason: str = "") -> None:
+    _move(job, Status.RETRY, available_at=job.now, pulls=pulls.noted(job, pulls.RELEASED, reason))
     signals.announce(signals.job_released, job=job)
 
 
@@ -330,11 +359,12 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
         _move(job, Status.RETRY, **kept)
         return
     job.num_failures += 1
+    ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
     if job.num_failures >= queue.failure_limit:
-        _give_up(job, reason, returned_at=job.now, **kept)
+        _give_up(job, reason, **ended)
         return
     due = job.now + timedelta(seconds=queue.backoff(job.num_failures))
-    _move(job, Status.RETRY, available_at=due, num_failures=job.num_failures, returned_at=job.now, **kept)
+    _move(job, Status.RETRY, available_at=due, num_failures=job.num_failures, **ended)
     signals.announce(signals.job_failed, job=job, reason=reason)
 
 
@@ -345,7 +375,8 @@ def _give_up(job: Job, reason: str, **changes: Any) -> None:
 
 
 def _retire(job: Job, reason: str) -> None:
-    _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason)
+    noted = pulls.noted(job, pulls.RETIRED, reason, claim=job.status == Status.PULLED)
+    _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason, pulls=noted)
     signals.announce(signals.job_retired, job=job, reason=reason)
 
 

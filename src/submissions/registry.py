@@ -83,13 +83,12 @@ def note_poll(queue: Any, grader: str) -> None:
 
 
 def _with_grants(grader: str) -> Any:
-    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
     user = get_user_model()
+    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
     own = grants.filter(**{f"{user._meta.model_name}__{user.USERNAME_FIELD}": grader})
     sightings = GraderSighting.objects.filter(queue=OuterRef("pk"))
     lately = DatabaseNow() - timedelta(seconds=conf.OTHERS_SECONDS)
     return GraderQueue.objects.annotate(
-        restricted=Exists(grants),
         granted=Exists(own),
         seen_at=Subquery(sightings.filter(grader=grader).values("seen_at")[:1]),
         others=Exists(sightings.filter(seen_at__gt=lately).exclude(grader=grader)),
@@ -132,6 +131,15 @@ def note_busy(queue_name: str, *, busy: bool) -> None:
         _busy.discard(queue_name)
 
 
+def restrict(action: str, reverse: bool, instance: Any, pk_set: Any = None, **_: Any) -> None:
+    """The first grant closes the queue to all others, and taking the last one back does not open it again."""
+    if action == "post_add":
+        GraderQueue.objects.filter(pk__in=(pk_set or ()) if reverse else [instance.pk]).update(restricted=True)
+        if not reverse:
+            instance.restricted = True
+        forget()
+
+
 def forget(**_: Any) -> None:
     """What this process changes counts at once; what others change, within QUEUE_CACHE_SECONDS."""
     _remembered.clear()
@@ -141,4 +149,5 @@ def forget(**_: Any) -> None:
 post_save.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.saved")
 post_delete.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.deleted")
 m2m_changed.connect(forget, sender=GraderQueue.graders.through, dispatch_uid="submissions.registry.granted")
+m2m_changed.connect(restrict, sender=GraderQueue.graders.through, dispatch_uid="submissions.registry.restricted")
 post_migrate.connect(forget, dispatch_uid="submissions.registry.migrated")

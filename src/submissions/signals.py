@@ -28,6 +28,9 @@ job_retried = Signal()
 job_retired = Signal()  # reason
 job_given_up = Signal()  # reason
 file_left_behind = Signal()  # name, reason: a stored file that no row names could not be removed
+logged_in = Signal()  # username, network, first: whether from a network that was not known
+login_refused = Signal()  # username, network
+login_throttled = Signal()  # username, network, seconds
 claim_refused = Signal()  # submission_id, reason: a grader's word was not accepted
 
 

@@ -29,7 +29,7 @@ def test_the_fresh_schema_equals_the_migrated_one(fresh: str, migrated_once: Sit
     [
         "DROP INDEX submissions_claim_idx",
         "ALTER TABLE submissions_externalgraderdetail ADD COLUMN one_more integer NULL",
-        "ALTER TABLE submissions_externalgraderdetail RENAME COLUMN num_pulls TO pulls",
+        "ALTER TABLE submissions_externalgraderdetail RENAME COLUMN num_pulls TO times_pulled",
     ],
 )
 def test_the_comparison_sees_what_differs(fresh: str, site: Site, change: str) -> None:

@@ -5,6 +5,7 @@ from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail
 from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole
 from submissions.models.file import SubmissionFile, get_storage, submission_file_path
 from submissions.models.items import StudentItem
+from submissions.models.login import LoginCounter
 from submissions.models.queue import GraderQueue, GraderSighting, ScoreMeaning
 from submissions.models.score import Score, ScoreAnnotation, ScoreSummary
 from submissions.models.submission import ACTIVE, DELETED, STATUS_CHOICES, Submission
@@ -24,6 +25,7 @@ __all__ = [
     "GraderQueue",
     "GraderSighting",
     "JSONTextField",
+    "LoginCounter",
     "PointsField",
     "Score",
     "ScoreAnnotation",

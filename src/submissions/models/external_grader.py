@@ -113,6 +113,8 @@ class ExternalGraderDetail(models.Model):
     # Verbatim from the platform: what edx-submissions reduces to {"grader": ...}.
     grader_payload = models.TextField(null=True, blank=True)
     student_info = models.TextField(null=True, blank=True)
+    # What became of the claims that ended, as JSON; `submissions.pulls` reads and writes it.
+    pulls = models.TextField(null=True, blank=True, editable=False)
 
     objects = models.Manager.from_queryset(ExternalGraderDetailQuerySet)()
 

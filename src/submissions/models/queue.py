@@ -62,7 +62,11 @@ class GraderQueue(models.Model):
         settings.AUTH_USER_MODEL,
         blank=True,
         related_name="granted_queues",
-        help_text="Who may pull; nobody listed: every grader.",
+        help_text="Who may pull, once the queue is restricted or anybody is listed; else every grader.",
+    )
+    # A flag of its own: with the last listed account deleted, the queue must not fall open.
+    restricted = models.BooleanField(
+        default=False, db_default=False, help_text="Only the listed graders may pull; set with the first one listed."
     )
     last_polled_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_polled_by = models.CharField(max_length=150, blank=True, default="", editable=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import auth
+from django.contrib.auth.hashers import identify_hasher
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from submissions.permissions import is_grader
 from submissions.serializers import storable
+from submissions.throttle import Attempt
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096
@@ -38,13 +40,22 @@ def forget_unusable(request: HttpRequest) -> None:
 def begin(request: HttpRequest, username: str, password: str) -> bool:
     """Log a grader in under a session of its own; False for whoever is no grader or has no such password.
 
+    Raises Throttled where too many logins failed.
+
     The session that the request came with, if any, lives on: other connections of the same account may be using it.
     """
     if max(len(username), len(password)) > LONGEST_SECRET or not storable(username) or not storable(password):
         return False
-    user = auth.authenticate(request, username=username, password=password)
+    attempt = Attempt(username, request.META.get("REMOTE_ADDR", ""), password)
+    attempt.admit()
+    user = None if attempt.repeated else auth.authenticate(request, username=username, password=password)
     if user is None or not is_grader(user):
+        if user is not None:
+            # It must take as long as a wrong password does.
+            identify_hasher(user.password).harden_runtime(password, user.password)
+        attempt.failed()
         return False
+    attempt.succeeded()
     request.session = type(request.session)()
     # A store may draw its key by it; to others it means nothing.
     request.session.owner = user.pk  # type: ignore[attr-defined]

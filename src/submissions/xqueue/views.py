@@ -22,6 +22,7 @@ from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob, UnknownQueue
 from submissions.models import ExternalGraderDetail
 from submissions.permissions import IsXQueueUser
+from submissions.throttle import Throttled
 from submissions.xqueue import sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")
@@ -93,9 +94,13 @@ class XQueueViewSet(viewsets.ViewSet):
         username, password = fields.get("username"), fields.get("password")
         if not (isinstance(username, str) and isinstance(password, str) and username and password):
             return _refused(400, "Insufficient login info")
-        if not sessions.begin(request._request, username, password):
-            return _refused(401, "Incorrect login credentials")
-        return _ok("Logged in")
+        try:
+            let_in = sessions.begin(request._request, username, password)
+        except Throttled as throttled:
+            return Response(
+                wire.envelope(1, str(throttled)), status=429, headers={"Retry-After": str(throttled.seconds)}
+            )
+        return _ok("Logged in") if let_in else _refused(401, "Incorrect login credentials")
 
     @action(detail=False, methods=["get", "post"], url_name="logout", permission_classes=[AllowAny])
     def logout(self, request: Request) -> Response:

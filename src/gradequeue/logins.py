@@ -1,0 +1,32 @@
+"""The admin's login, throttled like that of graders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+
+from submissions.throttle import Attempt, Throttled
+
+
+class LoginForm(AdminAuthenticationForm):
+    def clean(self) -> dict[str, Any]:
+        name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if not name or not password:
+            return dict(super().clean())
+        attempt = Attempt(name, self.request.META.get("REMOTE_ADDR", "") if self.request else "", password)
+        try:
+            attempt.admit()
+            return dict(self._checked(attempt))
+        except Throttled as throttled:
+            raise ValidationError(str(throttled), code="throttled") from None
+
+    def _checked(self, attempt: Attempt) -> dict[str, Any]:
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            attempt.failed()
+            raise
+        attempt.succeeded()
+        return cleaned

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("submissions", "0011_grader_sighting"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="externalgraderdetail",
+            name="pulls",
+            field=models.TextField(blank=True, editable=False, null=True),
+        ),
+    ]

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+
+
+class LoginCounter(models.Model):
+    """Failed logins of late, counted by account and network (`submissions.throttle`, ADR 0030)."""
+
+    now: datetime
+    """The database's time, where the query asked for it; no column."""
+
+    # A keyed digest: neither the names that strangers try nor addresses are kept.
+    key = models.CharField(max_length=64, unique=True)
+    failures = models.PositiveIntegerField(default=0)
+    blocked_until = models.DateTimeField(null=True, blank=True)
+    # A digest of the last wrong password: a watcher that repeats an old one is not guessing.
+    last_wrong = models.CharField(max_length=16, default="", blank=True)
+    # Whether this account has logged in from this network: its usual address.
+    known = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures until {self.seen_at}"

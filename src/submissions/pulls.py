@@ -1,0 +1,82 @@
+"""What became of a job's earlier claims: a short list that the job carries with it, for whoever asks why.
+
+The row's own columns tell of the last claim only. Each entry is written by the statement that ends the claim.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+# A job that operators put back again and again must not grow for ever: the newest entries are kept.
+MOST_KEPT = 50
+# The whole reason of the last failure stands in last_error (characters).
+REASON_LENGTH = 200
+
+COMPLETED, FAILED, RELEASED, LOST = "completed", "failed", "released", "lost"
+RETRIED, RETIRED = "retried", "retired"
+"""What an operator, a newer submission or a deletion did; where no claim ended by it, there is no grader."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One claim that ended, or a move that no grader made."""
+
+    outcome: str
+    until: datetime
+    grader: str = ""
+    since: datetime | None = None
+    """When it was claimed; None where nobody had claimed it."""
+    reason: str = ""
+
+
+def noted(job: Any, outcome: str, reason: str = "", *, claim: bool = True) -> str:
+    """The job's list with one more entry, as the column ``pulls`` keeps it. `claim`: whether a claim ended now."""
+    entry: dict[str, str] = {"outcome": outcome, "until": _text(job.now)}
+    if claim:
+        entry["grader"] = job.grader
+        if job.pulled_at is not None:
+            entry["from"] = _text(job.pulled_at)
+    if reason:
+        entry["reason"] = reason[:REASON_LENGTH]
+    # ASCII escapes: they hold what some databases' text cannot.
+    return json.dumps([*_entries(job.pulls), entry][-MOST_KEPT:])
+
+
+def of(job: Any) -> list[Pull]:
+    """The entries of the job, oldest first."""
+    return [pull for entry in _entries(job.pulls) if (pull := _pull(entry)) is not None]
+
+
+def _entries(text: str | None) -> list[Any]:
+    try:
+        kept = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        return []  # a claim must not fail because of what only explains earlier ones
+    return kept if isinstance(kept, list) else []
+
+
+def _pull(entry: Any) -> Pull | None:
+    if not isinstance(entry, dict):
+        return None
+    until = _moment(entry.get("until"))
+    if until is None:
+        return None
+    words = {name: str(entry.get(name) or "") for name in ("outcome", "grader", "reason")}
+    return Pull(until=until, since=_moment(entry.get("from")), **words)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        found = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,172 @@
+"""Guessing passwords takes longer with each failure; nobody is locked out by the guesses of others (ADR 0030).
+
+Failures are counted for the account from this network, for the network, and for the account. Past the free ones, each
+further failure closes that door for twice as long as the one before. An account that has logged in from a network
+before is held to the first count alone: what others guess elsewhere does not stop it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from datetime import datetime, timedelta
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
+
+from submissions import signals
+from submissions.conf import conf
+from submissions.models import DatabaseNow, LoginCounter
+from submissions.transactions import in_transaction
+
+# How many times the free failures of one account from one network: a network may hold many accounts, an account's
+# guesses may come from many networks.
+NETWORK, ACCOUNT = 10, 20
+# After so long without a failure the count begins anew.
+FORGET = timedelta(hours=1)
+# Without a login for so long, a network is no longer an account's usual one.
+USUAL = timedelta(days=90)
+NOTED_AGAIN = timedelta(hours=1)
+
+
+class Throttled(Exception):
+    """Too many failed logins"""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many failed logins; try again in {seconds} seconds")
+        self.seconds = seconds
+
+
+class Attempt:
+    """One login: `admit` before the password is looked at, then `failed` or `succeeded`. Each may raise Throttled."""
+
+    def __init__(self, username: str, address: str, password: str) -> None:
+        self.username, self.password = username, password
+        self.network = network_of(address)
+        name = unicodedata.normalize("NFKC", username).casefold()  # as a database may compare it
+        self.pair, self.limits = _key("pair", name, self.network), {}
+        if conf.LOGIN_DELAY_CEILING_SECONDS:
+            free = int(conf.LOGIN_FREE_FAILURES)
+            self.limits = {
+                self.pair: free,
+                _key("network", self.network): free * NETWORK,
+                _key("account", name): free * ACCOUNT,
+            }
+        self.repeated = False
+
+    def admit(self) -> None:
+        """Sets `repeated` where this is the password that was wrong the last time: it need not be looked at."""
+        rows = self._rows()
+        self._refuse_while_blocked(rows)
+        mine = rows.get(self.pair)
+        self.repeated = bool(mine and mine.last_wrong and mine.last_wrong == self._digest())
+
+    def failed(self) -> None:
+        """Count it. Of many at the same time, those that come after the door was closed were never answered."""
+        blocked = 0
+        if self.limits and not self.repeated:
+            blocked = self._count(self._digest())
+        if blocked:
+            self._throttled(blocked)
+        signals.login_refused.send_robust(sender=None, username=self.username, network=self.network)
+
+    def succeeded(self) -> None:
+        rows = self._rows()
+        self._refuse_while_blocked(rows)
+        mine = rows.get(self.pair)
+        stale = mine is None or not mine.known or mine.failures or mine.seen_at < mine.now - NOTED_AGAIN
+        if self.limits and stale:
+            LoginCounter.objects.update_or_create(
+                key=self.pair,
+                defaults={
+                    "known": True,
+                    "failures": 0,
+                    "blocked_until": None,
+                    "last_wrong": "",
+                    "seen_at": DatabaseNow(),
+                },
+            )
+        signals.logged_in.send_robust(
+            sender=None, username=self.username, network=self.network, first=not (mine and mine.known)
+        )
+
+    def _rows(self) -> dict[str, LoginCounter]:
+        if not self.limits:
+            return {}
+        found = LoginCounter.objects.filter(key__in=list(self.limits)).annotate(now=DatabaseNow())  # type: ignore[no-redef]
+        return {row.key: row for row in found}
+
+    def _refuse_while_blocked(self, rows: dict[str, LoginCounter]) -> None:
+        if seconds := self._blocked_for(rows):
+            self._throttled(seconds)
+
+    def _throttled(self, seconds: int) -> None:
+        signals.login_throttled.send_robust(sender=None, username=self.username, network=self.network, seconds=seconds)
+        raise Throttled(seconds)
+
+    def _blocked_for(self, rows: dict[str, LoginCounter]) -> int:
+        mine = rows.get(self.pair)
+        counted = [mine] if mine and mine.known else rows.values()
+        return max((_seconds_left(row) for row in counted if row), default=0)
+
+    @in_transaction
+    def _count(self, digest: str) -> int:
+        """Count one failure with every counter, under their locks; the seconds to wait where it came too late."""
+        fresh = [LoginCounter(key=key, seen_at=DatabaseNow()) for key in sorted(self.limits)]
+        LoginCounter.objects.bulk_create(fresh, ignore_conflicts=True)
+        locked = LoginCounter.objects.filter(key__in=list(self.limits)).order_by("key").select_for_update()
+        timed = locked.annotate(now=DatabaseNow())  # type: ignore[no-redef]
+        rows = {row.key: row for row in timed}
+        if blocked := self._blocked_for(rows):
+            return blocked
+        for key, row in rows.items():
+            _note_failure(row, self.limits[key], digest if key == self.pair else "")
+        _forget_old(next(iter(rows.values())).now)
+        return 0
+
+    def _digest(self) -> str:
+        """Of the password, with what is kept of the right one: after a change it may be the right one."""
+        user = get_user_model()
+        kept = user._default_manager.filter(**{user.USERNAME_FIELD: self.username}).values_list("password", flat=True)
+        return _key("wrong", self.username, kept.first() or "", self.password)[:16]
+
+
+def _note_failure(row: LoginCounter, free: int, digest: str) -> None:
+    row.failures = 1 if row.seen_at < row.now - FORGET else row.failures + 1
+    row.seen_at, row.last_wrong, row.blocked_until = row.now, digest, None
+    if row.failures >= free:
+        # min() over the exponent first: the counter may be large.
+        delay = min(2 ** min(row.failures - free, 20), int(conf.LOGIN_DELAY_CEILING_SECONDS))
+        row.blocked_until = row.now + timedelta(seconds=delay)
+    row.save(update_fields=["failures", "seen_at", "last_wrong", "blocked_until"])
+
+
+def _forget_old(now: datetime) -> None:
+    """A few with each failure, so that no list of strangers' guesses grows."""
+    old = LoginCounter.objects.filter(Q(known=False, seen_at__lt=now - FORGET) | Q(seen_at__lt=now - USUAL))
+    LoginCounter.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10])).delete()
+
+
+def _seconds_left(row: LoginCounter) -> int:
+    if row.blocked_until is None or row.blocked_until <= row.now:
+        return 0
+    return int((row.blocked_until - row.now).total_seconds()) + 1
+
+
+def network_of(address: str) -> str:
+    """One IPv4 address, or the 64 bits that one IPv6 customer has."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return str(ip)
+
+
+def _key(*parts: str) -> str:
+    text = "\0".join(parts)
+    return salted_hmac("submissions.throttle", text.encode("utf-8", "replace"), algorithm="sha256").hexdigest()

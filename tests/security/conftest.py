@@ -1,0 +1,1 @@
+from tests.xqueue.conftest import account, grader, stranger  # noqa: F401
