@@ -27,8 +27,7 @@ from submissions.models import (
 POINTS = 10
 ANSWERS = (
     "def solve(numbers):\n    return [2 * number for number in numbers]\n",
-    "def solve(numbers):\n    result = []\n    for number in numbers:\n        result.append(number + number)\n"
-    "    return result\n",
+    "def solve(numbers):\n    doubled = []\n    for number in numbers:\n        doubled.append(number + number)\n",
     "def solve(numbers):\n    # TODO: what if it is empty?\n    return list(map(lambda n: n * 2, numbers))\n",
     "import functools\n\n\ndef solve(numbers):\n    return functools.reduce(lambda a, b: a + [b * 2], numbers, [])\n",
 )
