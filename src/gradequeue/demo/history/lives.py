@@ -66,7 +66,7 @@ def _nobody_pulls(course: Course, start: datetime, now: datetime) -> bool:
 def _grade(life: Life, course: Course, grader: str, start: datetime, now: datetime, random: Random) -> datetime:
     """One claim, from `start` on; returns when its grader is free again."""
     if life.status == Status.PULLED:
-        _lose(life)
+        _lose(life, life.available or start)
         if life.status == Status.FAILED:
             return start
     took = timedelta(seconds=random.lognormvariate(0, 0.5) * course.seconds)
@@ -88,11 +88,10 @@ def _grade(life: Life, course: Course, grader: str, start: datetime, now: dateti
     return end
 
 
-def _lose(life: Life) -> None:
-    assert life.available is not None
+def _lose(life: Life, moment: datetime) -> None:
     life.error = f"{life.grader} took the job and let the lease run out."
-    life.pulls.append(pulls.Pull(pulls.LOST, life.available, life.grader, life.pulled))
-    _count(life, life.available)
+    life.pulls.append(pulls.Pull(pulls.LOST, moment, life.grader, life.pulled))
+    _count(life, moment)
 
 
 def _fail(life: Life, end: datetime, random: Random, causes: tuple[str, ...]) -> None:
