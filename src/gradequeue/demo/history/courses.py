@@ -30,8 +30,8 @@ class Course:
     """The grader that takes jobs and lets their leases run out, in the last half hour."""
     broken_hours: float = 0
     """For how long most gradings have failed (hours)."""
-    exam: bool = False
-    """Whether an exam is being written just now."""
+    exam: int = 0
+    """How many have handed in lately, in an exam that is being written."""
     paused: bool = False
     undelivered: bool = False
     """Whether its results cannot be delivered lately."""
@@ -39,7 +39,7 @@ class Course:
 
 COURSES = (
     Course("cs101-python", "CS101", 900, 5, ("py-01", "py-02", "py-03"), ("double", "primes", "word_count", "poem")),
-    Course("cs101-exam", "CS101", 260, 7, ("py-01", "py-02"), ("exam_a", "exam_b", "exam_c"), exam=True),
+    Course("cs101-exam", "CS101", 260, 7, ("py-01", "py-02"), ("exam_a", "exam_b", "exam_c"), exam=420),
     Course("cs201-java", "CS201", 350, 14, ("jvm-01", "jvm-02"), ("stack", "queue", "graph"), silent_hours=2.6),
     Course(
         "algo-cpp",
@@ -58,12 +58,13 @@ COURSES = (
     Course(
         "ml-notebooks",
         "ML5",
-        150,
-        80,
+        420,
+        35,
         ("gpu-01", "gpu-02", "gpu-03"),
         ("perceptron", "backprop"),
         failing=0.01,
         careless="gpu-02",
+        exam=90,
     ),
     Course("os-c", "OS2", 220, 18, ("qemu-01", "qemu-02"), ("malloc", "scheduler", "shell"), "webhook", LMS),
     Course("haskell-fp", "FP1", 60, 8, ("ghc-01",), ("folds", "monads")),

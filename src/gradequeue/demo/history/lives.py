@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -107,8 +106,3 @@ def _count(life: Life, moment: datetime) -> None:
     life.since = moment
     life.status = Status.FAILED if life.failures >= MOST_FAILURES else Status.RETRY
     life.available = None if life.status == Status.FAILED else moment + timedelta(seconds=5 * 2 ** (life.failures - 1))
-
-
-def ended_without_a_score(lives: list[Life]) -> Iterator[tuple[Life, pulls.Pull]]:
-    for life in lives:
-        yield from ((life, pull) for pull in life.pulls if pull.outcome != pulls.COMPLETED)

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from gradequeue.demo.history.courses import Course
 from gradequeue.demo.history.lives import Life
-from submissions import pulls
+from submissions import outbox, pulls
 from submissions.models import (
+    ClaimEnd,
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
@@ -22,6 +23,7 @@ from submissions.models import (
     Status,
     StudentItem,
     Submission,
+    Told,
 )
 
 POINTS = 10
@@ -43,12 +45,13 @@ class Rows:
     scores: list[Score]
     summaries: list[ScoreSummary]
     deliveries: list[Delivery]
+    claim_ends: list[ClaimEnd]
 
 
 def rows(course: Course, lives: list[Life], now: datetime, random: Random) -> Rows:
     """`lives` in the order of their arrival."""
     learners = [f"{random.getrandbits(128):032x}" for _ in range(max(len(lives) // 25, 8))]
-    made = Rows([], [], [], [], [], [])
+    made = Rows([], [], [], [], [], [], [])
     items: dict[tuple[str, str], StudentItem] = {}
     attempts: Counter[int] = Counter()
     by_item: dict[int, ScoreSummary] = {}
@@ -64,6 +67,7 @@ def rows(course: Course, lives: list[Life], now: datetime, random: Random) -> Ro
             made.scores.append(score)
             _summarise(by_item, item, score)
         made.deliveries += _deliveries(course, job, life, now, random)
+        made.claim_ends += _claim_ends(job, life)
     made.items, made.summaries = list(items.values()), list(by_item.values())
     return made
 
@@ -131,6 +135,15 @@ def _noted(pull: pulls.Pull) -> dict[str, str]:
     return noted | ({"reason": pull.reason} if pull.reason else {})
 
 
+def _claim_ends(job: ExternalGraderDetail, life: Life) -> Iterator[ClaimEnd]:
+    lost = [pull for pull in life.pulls if pull.outcome != pulls.COMPLETED]
+    for pull in lost:
+        gave_up = life.status == Status.FAILED and pull is lost[-1]
+        end = ClaimEnd(queue_name=job.queue_name, outcome=pull.outcome, grader=pull.grader, gave_up=gave_up)
+        end.at, end.job = pull.until, job  # type: ignore[attr-defined]  # its id is not known yet
+        yield end
+
+
 def _score(item: StudentItem, submission: Submission, life: Life, job: ExternalGraderDetail, random: Random) -> Score:
     luck = random.random() + 0.12 * min(submission.attempt_number - 1, 4)
     tests = 0 if luck < 0.22 else 10 if luck > 0.72 else min(round(random.triangular(1, 10, 7)), 9)
@@ -158,7 +171,13 @@ def _summarise(by_item: dict[int, ScoreSummary], item: StudentItem, score: Score
 def _deliveries(
     course: Course, job: ExternalGraderDetail, life: Life, now: datetime, random: Random
 ) -> Iterator[Delivery]:
-    delivery = Delivery(job=job, transport=course.transport, destination=course.destination)
+    delivery = Delivery(
+        job=job,
+        transport=course.transport,
+        destination=course.destination,
+        destination_key=outbox.key_of(course.destination),
+        host=outbox.host_of(course.transport, course.destination),
+    )
     if life.status == Status.RETIRED and life.returned is not None:
         _travel(delivery, life.returned, course, now, random)
     yield delivery
@@ -166,15 +185,14 @@ def _deliveries(
 
 def _travel(delivery: Delivery, returned: datetime, course: Course, now: datetime, random: Random) -> None:
     age, refusal = now - returned, "TLS handshake failed: certificate has expired"
-    delivery.attempts = 1
-    delivery.due_at = returned
+    delivery.attempts, delivery.ready_at, delivery.result = 1, returned, Told.SCORE
     if course.undelivered and age < timedelta(hours=20):
         delivery.last_error = refusal
         gone = age > timedelta(hours=1)
         delivery.attempts = 12 if gone else max(int(age.total_seconds()) // 300, 1)
         delivery.state = DeliveryState.GIVEN_UP if gone else DeliveryState.DUE
-        delivery.due_at = None if gone else now + timedelta(seconds=random.uniform(20, 280))
+        if not gone:
+            delivery.due_at = now + timedelta(seconds=random.uniform(20, 280))
         return
     delivery.state = DeliveryState.DELIVERED
-    delivery.due_at = None
     delivery.delivered_at = min(returned + timedelta(seconds=random.uniform(0.1, 2)), now)

@@ -10,17 +10,16 @@ from random import Random
 from gradequeue.demo.history.courses import Course
 
 HOUR = timedelta(hours=1)
-# Of the exam that is being written: how long it has gone on, and how many hand in meanwhile.
-EXAM_MINUTES, EXAM_SUBMISSIONS = 50, 420
+# For how long an exam has gone on.
+EXAM_MINUTES = 50
 
 
 def arrivals(course: Course, start: datetime, now: datetime, random: Random) -> list[datetime]:
     """The moments of all submissions between `start` and `now`, in order."""
     found = list(_waves(course, start, now, random))
-    if course.exam:
-        # The closer to its end, the more.
-        minutes = (EXAM_MINUTES * math.sqrt(random.random()) for _ in range(EXAM_SUBMISSIONS))
-        found += [now - timedelta(minutes=EXAM_MINUTES - minute) for minute in minutes]
+    # The closer to its end, the more.
+    minutes = (EXAM_MINUTES * math.sqrt(random.random()) for _ in range(course.exam))
+    found += [now - timedelta(minutes=EXAM_MINUTES - minute) for minute in minutes]
     return sorted(found)
 
 

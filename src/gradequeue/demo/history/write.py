@@ -16,7 +16,8 @@ from gradequeue.demo.history.courses import Course, chosen
 from gradequeue.demo.history.lives import lived
 from gradequeue.demo.history.rows import Rows, rows
 from gradequeue.demo.history.waves import arrivals
-from submissions.models import GraderQueue, GraderSighting
+from submissions import stats
+from submissions.models import ClaimEnd, GraderQueue, GraderSighting, RollUp
 
 SEED = 20261124
 BATCH = 2000
@@ -45,6 +46,7 @@ def history(days: int, queues: int, done: Callable[[int], None]) -> int:
             _set_up(course, now)
         jobs += len(lives)
         done(number)
+    _count(now - timedelta(days=days))
     return jobs
 
 
@@ -75,6 +77,9 @@ def _require_room(courses: Iterable[Course]) -> None:
 def _insert(made: Rows) -> None:
     for batch in (made.items, made.submissions, made.jobs, made.scores, made.summaries, made.deliveries):
         _insert_all(batch)
+    for end in made.claim_ends:
+        end.submission_id = end.job.submission_id  # type: ignore[attr-defined]
+    ClaimEnd.objects.bulk_create(made.claim_ends, batch_size=BATCH)
 
 
 def _insert_all(batch: list[Any]) -> None:
@@ -88,6 +93,14 @@ def _insert_all(batch: list[Any]) -> None:
                 setattr(row, field.attname, held.pk)
     manager: Any = getattr(model, "_objects", model._default_manager)
     manager.bulk_create(batch, batch_size=BATCH)
+
+
+def _count(begin: datetime) -> None:
+    """Counting a minute again adds only what is new in it, so the marks may be set back."""
+    begin = begin.replace(second=0, microsecond=0)
+    RollUp.objects.filter(until__gt=begin).update(until=begin, checked=begin)
+    while stats.roll_up(limit=7 * 24 * 60):
+        pass
 
 
 def _set_up(course: Course, now: datetime) -> None:
