@@ -65,9 +65,6 @@ def _result(job: Any, score: Any) -> Iterator[Event]:
 
 def _delivery(delivery: Any) -> Iterator[Event]:
     where = delivery.host or delivery.transport
-    for attempt in attempts_of(delivery):
-        good = not attempt.error
-        yield Event(attempt.at, GOOD if good else BAD, f"Sent to {where}: {attempt.outcome}", attempt.error)
     if delivery.state == DeliveryState.DELIVERED:
         yield Event(delivery.delivered_at, GOOD, f"Delivered to {where}")
     elif delivery.state == DeliveryState.GIVEN_UP:

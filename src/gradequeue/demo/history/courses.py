@@ -39,7 +39,7 @@ class Course:
 
 COURSES = (
     Course("cs101-python", "CS101", 900, 5, ("py-01", "py-02", "py-03"), ("double", "primes", "word_count", "poem")),
-    Course("cs101-exam", "CS101", 260, 7, ("py-01", "py-02"), ("exam_a", "exam_b", "exam_c"), exam=420),
+    Course("cs101-exam", "CS101", 260, 7, ("py-01", "py-02"), ("exam_a", "exam_b", "exam_c"), exam=800),
     Course("cs201-java", "CS201", 350, 14, ("jvm-01", "jvm-02"), ("stack", "queue", "graph"), silent_hours=2.6),
     Course(
         "algo-cpp",
