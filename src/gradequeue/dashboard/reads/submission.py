@@ -81,7 +81,7 @@ def job_of(viewer: Viewer, submission_id: int) -> Any:
 def _others(viewer: Viewer, job: Any) -> list[Any]:
     """The newest other attempts of this learner at this item."""
     jobs = viewer.jobs().filter(submission__student_item_id=job.submission.student_item_id).exclude(pk=job.pk)
-    return list(jobs.order_by("-submission_id").values("submission_id", "status", "created_at")[:10])
+    return list(jobs.order_by("-submission_id").values("submission_id", "status", "created_at")[:6])
 
 
 def text_of(answer: Any) -> str:

@@ -58,7 +58,10 @@ def _result(job: Any, score: Any) -> Iterator[Event]:
         points = f"{score.points_earned:g} of {score.points_possible:g} points"
         yield Event(score.created_at, GOOD, f"Scored: {points}")
     elif job.status == Status.FAILED:
-        yield Event(job.status_time, BAD, f"Given up after {job.num_failures} failures", job.last_error or "")
+        last = pulls.of(job)[-1:]
+        told = bool(last) and last[0].reason == (job.last_error or "")[: pulls.REASON_LENGTH]
+        error = "" if told else job.last_error or ""
+        yield Event(job.status_time, BAD, f"Given up after {job.num_failures} failures", error)
     elif job.status == Status.RETIRED and not job.pulls:
         yield Event(job.status_time, BAD, "Ended without a score", job.last_error or "")
 
