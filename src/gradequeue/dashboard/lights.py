@@ -30,6 +30,8 @@ class Undelivered:
     host: str
     count: int
     reason: str
+    some: tuple[int, ...] = ()
+    """A few of their submissions, newest first."""
 
 
 @dataclass(frozen=True)

@@ -103,15 +103,18 @@ def _counts(names: Iterable[str]) -> Any:
 def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue, host and reason; the reason that most have stands for a host."""
     given_up = Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-id")
-    values = given_up.values_list("job__queue_name", "host", Left("last_error", 200))[:MOST_DELIVERIES]
+    values = given_up.values_list("job__queue_name", "host", Left("last_error", 200), "job__submission_id")
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     known = set(names)
-    for name, host, reason in values:
+    for name, host, reason, submission_id in values[:MOST_DELIVERIES]:
         if name in known:
             reasons[name, host][reason or ""] += 1
+            ids[name, host].append(submission_id)
     found: dict[str, tuple[Undelivered, ...]] = {}
     for (name, host), counter in reasons.items():
-        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0])
+        some = tuple(ids[name, host][:5])
+        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some)
         found[name] = (*found.get(name, ()), one)
     return found
 

@@ -10,7 +10,7 @@ from django.http import Http404
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.timeline import Event, timeline
 from submissions import replies
-from submissions.models import DELETED, DatabaseNow, Score, Status
+from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
 
 # From which states each verb starts (docs/states.md).
 STARTS = {
@@ -41,6 +41,11 @@ class SubmissionPage:
     def verbs(self) -> list[str]:
         """Those that are legal now."""
         return [verb for verb, starts in STARTS.items() if self.job.status in starts]
+
+    @property
+    def given_up(self) -> bool:
+        """Whether a delivery was given up, and may be sent again."""
+        return any(one.state == DeliveryState.GIVEN_UP for one in self.deliveries)
 
     @property
     def deleted(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from submissions import pulls
+from submissions.deliveries import attempts_of, history
 from submissions.models import DeliveryState, Status
 
 # How an event looks.
@@ -20,6 +21,15 @@ OUTCOMES = {
     pulls.LOST: (BAD, "{grader} let the lease run out"),
     pulls.RETRIED: (NEUTRAL, "Put back by an operator"),
     pulls.RETIRED: (BAD, "Ended without a score"),
+}
+
+
+ATTEMPTS = {
+    history.DELIVERED: (GOOD, "Delivered to {where}"),
+    history.FAILED: (BAD, "Could not be delivered to {where}"),
+    history.REFUSED: (BAD, "Not sent to {where} any more"),
+    history.RETRIED: (NEUTRAL, "Delivery to {where} put back by an operator"),
+    history.GIVEN_UP: (BAD, "Delivery to {where} was given up"),
 }
 
 
@@ -39,7 +49,8 @@ def timeline(job: Any, score: Any, deliveries: list[Any]) -> list[Event]:
     past = [*_claims(job), *_result(job, score)]
     for delivery in deliveries:
         past += _delivery(delivery)
-    past.sort(key=lambda event: event.at or job.now)
+    # What is still to come stands last; of one moment, what was told first.
+    past.sort(key=lambda event: (event.at is None, event.at or job.now))
     return [Event(job.created_at, NEUTRAL, f"Came into queue {job.queue_name}"), *past, *_next(job)]
 
 
@@ -68,10 +79,14 @@ def _result(job: Any, score: Any) -> Iterator[Event]:
 
 def _delivery(delivery: Any) -> Iterator[Event]:
     where = delivery.host or delivery.transport
-    if delivery.state == DeliveryState.DELIVERED:
-        yield Event(delivery.delivered_at, GOOD, f"Delivered to {where}")
-    elif delivery.state == DeliveryState.GIVEN_UP:
-        yield Event(None, BAD, f"Delivery to {where} was given up", delivery.last_error or "")
+    attempts = attempts_of(delivery)
+    for attempt in attempts:
+        look, words = ATTEMPTS.get(attempt.outcome, (NEUTRAL, "{where}: " + attempt.outcome))
+        yield Event(attempt.at, look, words.format(where=where), attempt.error)
+    if delivery.state == DeliveryState.DELIVERED and not attempts:
+        yield Event(delivery.delivered_at, GOOD, ATTEMPTS[history.DELIVERED][1].format(where=where))
+    elif delivery.state == DeliveryState.DUE:
+        yield Event(None, OPEN, f"To be sent to {where}")
 
 
 def _next(job: Any) -> Iterator[Event]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -12,8 +15,18 @@ from gradequeue.dashboard.views.page import page
 from submissions import files, replies
 from submissions.models import SubmissionFile
 
+STYLE = (
+    "body{margin:0;padding:.75rem;font:15px/1.5 system-ui,sans-serif;color:#1b1f24;background:#fff;"
+    "overflow-wrap:anywhere}"
+    "pre{background:#f3f4f6;padding:.5rem;overflow:auto}"
+)
+# A sheet of its own could not be loaded: what has no origin is a stranger to this server.
+STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
 # A page of no origin, without scripts, forms, pictures or styles of its own; only our page may frame it.
-SANDBOX = "sandbox; default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+SANDBOX = (
+    f"sandbox; default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 @xframe_options_sameorigin
@@ -21,7 +34,7 @@ SANDBOX = "sandbox; default-src 'none'; style-src 'self'; frame-ancestors 'self'
 def reply(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     """The message of the grader's reply as HTML, sanitised, for a sandboxed frame."""
     html = replies.html_of(job_of(viewer, submission_id).grader_reply)
-    response = render(request, "dashboard/reply.html", {"html": html})
+    response = render(request, "dashboard/reply.html", {"html": html, "style": STYLE})
     response["Content-Security-Policy"] = SANDBOX
     return response
 

@@ -17,11 +17,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import failures
+from gradequeue.dashboard.reads.queues import MOST_DELIVERIES
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
 from gradequeue.dashboard.words import counted
-from submissions import queue
+from submissions import deliveries, queue
 from submissions.errors import QueueError
+from submissions.models import Delivery, DeliveryState
 
 # A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
 PATIENCE = 8
@@ -59,35 +61,64 @@ def retry_cause(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     key = request.POST.get("cause", "")
     found = failures.failures(row.name)
     jobs = [one for cause in found.causes if key in (cause.key, "") for one in cause.ids]
-    done, refused, left = _retry(jobs)
+    done, refused, left = _each(jobs, queue.retry)
     if done:
         _log(viewer, [row], f"On the dashboard: {counted(len(done), 'failed job', 'failed jobs')} put back: {done}")
-    messages.success(request, _what_was_done(len(done), refused, left, more=found.more))
+    messages.success(request, _what_was_done(len(done), "put back", refused, left, more=found.more))
     return _back(request, pk)
 
 
-def _retry(jobs: Iterable[int]) -> tuple[list[int], int, int]:
-    """What was put back, how many were refused, how many are left."""
+@page("POST")
+def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
+    """Send again what was given up on its way from this queue to one host."""
+    viewer.require("resend")
+    row = viewer.queue(pk)
+    waiting = Delivery.objects.filter(
+        state=DeliveryState.GIVEN_UP, host=request.POST.get("host", ""), job__queue_name=row.name
+    ).order_by("-id")
+    ids = list(waiting.values_list("pk", flat=True)[: MOST_DELIVERIES + 1])
+    done, refused, left = _each(ids[:MOST_DELIVERIES], deliveries.retry)
+    if done:
+        _log(viewer, [row], f"On the dashboard: {counted(len(done), 'delivery', 'deliveries')} sent again: {done}")
+    more = len(ids) > MOST_DELIVERIES
+    messages.success(request, _what_was_done(len(done), "made due again", refused, left, more=more))
+    return _back(request, pk)
+
+
+@page("POST")
+def resend(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
+    """Send the deliveries of one submission again that were given up."""
+    viewer.require("resend")
+    given_up = job_of(viewer, submission_id).deliveries.filter(state=DeliveryState.GIVEN_UP)
+    rows = list(given_up.order_by("pk")[:MOST_DELIVERIES])
+    done, refused, left = _each([row.pk for row in rows], deliveries.retry)
+    _log(viewer, [row for row in rows if row.pk in done], "On the dashboard: sent again.")
+    messages.success(request, _what_was_done(len(done), "made due again", refused, left, more=False))
+    return redirect("dashboard:submission", submission_id=submission_id)
+
+
+def _each(ids: Iterable[int], verb: Callable[[int], Any]) -> tuple[list[int], int, int]:
+    """With which the verb was done, how many it refused, how many are left."""
     until = time.monotonic() + PATIENCE
     done: list[int] = []
     refused = left = 0
-    for submission_id in jobs:
+    for one in ids:
         if time.monotonic() > until:
             left += 1
             continue
         try:
-            queue.retry(submission_id)
+            verb(one)
         except QueueError:
             refused += 1  # somebody was faster
         else:
-            done.append(submission_id)
+            done.append(one)
     return done, refused, left
 
 
-def _what_was_done(done: int, refused: int, left: int, *, more: bool) -> str:
-    parts = [f"{counted(done, 'job was', 'jobs were')} put back."]
+def _what_was_done(done: int, what: str, refused: int, left: int, *, more: bool) -> str:
+    parts = [f"{counted(done, 'was', 'were')} {what}."]
     if refused:
-        parts.append(f"{counted(refused, 'was', 'were')} not failed any more.")
+        parts.append(f"{counted(refused, 'was', 'were')} refused: they stand otherwise by now.")
     if left:
         parts.append(f"{left:,} are left: press again.")
     elif more:

@@ -26,8 +26,8 @@ class Life:
     """A submission on its way through the queue; `pulls` are the claims that ended, oldest first."""
 
     arrived: datetime
+    since: datetime
     status: str = Status.PENDING
-    since: datetime | None = None
     available: datetime | None = None
     failures: int = 0
     num_pulls: int = 0

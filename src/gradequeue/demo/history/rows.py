@@ -13,6 +13,7 @@ from uuid import UUID
 from gradequeue.demo.history.courses import Course
 from gradequeue.demo.history.lives import Life
 from submissions import outbox, pulls
+from submissions.deliveries import history
 from submissions.models import (
     ClaimEnd,
     Delivery,
@@ -154,10 +155,11 @@ def _score(item: StudentItem, submission: Submission, life: Life, job: ExternalG
         submission=submission,
         points_earned=tests,
         points_possible=POINTS,
-        created_at=life.returned,
+        created_at=life.since,
     )
 
 
+REFUSAL = "TLS handshake failed: certificate has expired"
 FAILED = "<pre>solve([1, 2])\nexpected [2, 4]\n     got [2, 2]</pre>"
 
 
@@ -184,15 +186,19 @@ def _deliveries(
 
 
 def _travel(delivery: Delivery, returned: datetime, course: Course, now: datetime, random: Random) -> None:
-    age, refusal = now - returned, "TLS handshake failed: certificate has expired"
-    delivery.attempts, delivery.ready_at, delivery.result = 1, returned, Told.SCORE
+    age = now - returned
+    delivery.ready_at, delivery.result = returned, Told.SCORE
     if course.undelivered and age < timedelta(hours=20):
-        delivery.last_error = refusal
         gone = age > timedelta(hours=1)
-        delivery.attempts = 12 if gone else max(int(age.total_seconds()) // 300, 1)
+        delivery.attempts = 12 if gone else max(age // timedelta(minutes=5), 1)
         delivery.state = DeliveryState.GIVEN_UP if gone else DeliveryState.DUE
+        delivery.last_error = REFUSAL
+        for number in range(delivery.attempts):
+            moment = returned + timedelta(minutes=5 * number, seconds=random.uniform(0, 9))
+            delivery.history = history.noted(delivery.history, min(moment, now), history.FAILED, REFUSAL)
         if not gone:
             delivery.due_at = now + timedelta(seconds=random.uniform(20, 280))
         return
-    delivery.state = DeliveryState.DELIVERED
+    delivery.state, delivery.attempts = DeliveryState.DELIVERED, 1
     delivery.delivered_at = min(returned + timedelta(seconds=random.uniform(0.1, 2)), now)
+    delivery.history = history.noted(None, delivery.delivered_at, history.DELIVERED)

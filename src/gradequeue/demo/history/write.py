@@ -87,9 +87,10 @@ def _insert_all(batch: list[Any]) -> None:
     if not batch:
         return
     model: type[models.Model] = type(batch[0])
+    relations: list[Any] = [field for field in model._meta.concrete_fields if field.is_relation]
     for row in batch:
-        for field in model._meta.concrete_fields:
-            if field.is_relation and field.is_cached(row) and (held := field.get_cached_value(row)) is not None:
+        for field in relations:
+            if field.is_cached(row) and (held := field.get_cached_value(row)) is not None:
                 setattr(row, field.attname, held.pk)
     manager: Any = getattr(model, "_objects", model._default_manager)
     manager.bulk_create(batch, batch_size=BATCH)
