@@ -186,3 +186,8 @@ def test_no_page_shows_a_key(staff: Client) -> None:
         assert key_of(job).encode() not in staff.get(page).content
     queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
     assert key_of(job).encode() not in staff.get(f"/dashboard/submissions/{job.submission_id}/").content
+
+
+def test_the_admin_links_to_the_dashboard() -> None:
+    client = browser_of(account("boss", is_staff=True, is_superuser=True))
+    assert '<a href="/dashboard/">Dashboard</a>' in client.get("/admin/").content.decode()

@@ -40,7 +40,7 @@ class JobAdmin(ReadOnly):
 class QueueAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "paused", "score_meaning", "last_polled_at", "last_polled_by")
     readonly_fields = ("last_polled_at", "last_polled_by")
-    filter_horizontal = ("graders",)
+    filter_horizontal = ("graders", "observers")
 
     def get_readonly_fields(self, request: HttpRequest, obj: GraderQueue | None = None) -> tuple[str, ...]:
         # Jobs name their queue by its name.
