@@ -222,7 +222,7 @@ def test_a_file_is_reached_by_a_signed_address(staff: Client, onlooker: Client) 
     answer = staff.get(f"/dashboard/submissions/{job.submission_id}/files/{row.pk}/")
     assert answer.status_code == 302
     assert "signature=" in answer["Location"]
-    fetched = staff.get(answer["Location"])
+    fetched: Any = staff.get(answer["Location"])
     assert b"".join(fetched.streaming_content) == b"seen"
     other = make("q")
     assert staff.get(f"/dashboard/submissions/{other.submission_id}/files/{row.pk}/").status_code == 404
