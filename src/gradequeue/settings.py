@@ -29,6 +29,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -92,6 +94,12 @@ if PRODUCTION:
     SECURE_REDIRECT_EXEMPT = [r"^(xqueue|livez|readyz|metrics|autoscaling)(/|$)"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
+METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
+METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
+TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
+READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
