@@ -3,7 +3,7 @@
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from gradequeue import env
+from gradequeue import env, tracing
 
 PRODUCTION = env.choice("GRADEQUEUE_ENV", "local", ("local", "production")) == "production"
 DATA = env.data_folder()
@@ -29,6 +29,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gradequeue.requests.RequestIdMiddleware",
+    *tracing.MIDDLEWARE,
     "gradequeue.headers.HeadersMiddleware",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -115,8 +117,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "gradequeue.lines.Line"}, "json": {"()": "gradequeue.lines.Json"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},

@@ -56,7 +56,6 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
         "being_graded": 1,
         "retry": 1,
         "failed": 0,
-        "at_least": False,
         "warnings": [],
     }
     assert after["last_polled_by"] == name
