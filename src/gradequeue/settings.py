@@ -82,6 +82,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 SESSION_ENGINE = "gradequeue.sessions"
+# Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
+SESSION_IDLE_SECONDS = env.number("GRADEQUEUE_SESSION_IDLE_SECONDS", 8 * 3600)
+SESSION_COOKIE_AGE = env.number("GRADEQUEUE_SESSION_SECONDS", 14 * 24 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
