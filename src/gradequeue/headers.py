@@ -17,6 +17,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # In place of the server program's own name: what it is need not be told.
+    "Server": "gradequeue",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
