@@ -80,6 +80,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 SESSION_ENGINE = "gradequeue.sessions"
 # Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
@@ -136,6 +137,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
         "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.security.DisallowedRedirect": {"handlers": [], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }
