@@ -136,7 +136,7 @@ def own_commands() -> dict[str, BaseCommand]:
 
 def sections() -> dict[str, str]:
     """The part of docs/operating.md on each command."""
-    found = re.split(r"^### `gradequeue ([a-z]+)`.*\n", page("operating.md"), flags=re.MULTILINE)
+    found = re.split(r"^### `gradequeue ([a-z-]+)`.*\n", page("operating.md"), flags=re.MULTILINE)
     return {
         name: re.split(r"^##", text, flags=re.MULTILINE)[0] for name, text in zip(found[1::2], found[2::2], strict=True)
     }

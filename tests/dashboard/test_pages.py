@@ -300,7 +300,7 @@ BIG = r"FROM .?submissions_(externalgraderdetail|submission|score|delivery|claim
 
 
 def test_nothing_counts_or_sorts_a_whole_table(staff: Client) -> None:
-    """Each statement on the big tables names a queue, a state, a row or a span of time."""
+    """Each statement on the big tables names a queue, a state, a row or a span of time, or takes one row."""
     job = graded()
     for page in ("/dashboard/", page_of("q"), f"/dashboard/submissions/{job.submission_id}/"):
         with CaptureQueriesContext(connection) as asked:
