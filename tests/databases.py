@@ -112,7 +112,9 @@ def main() -> int:
             continue
         print(f"\n=== The suite on {kind} ===", flush=True)
         environment = os.environ | {"TEST_DATABASE": kind}
-        done = subprocess.run([sys.executable, "-m", "pytest", *IN_PARALLEL, *sys.argv[1:]], env=environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *IN_PARALLEL, *sys.argv[1:]], env=environment, check=False
+        )
         outcome[kind] = "passed" if done.returncode == 0 else f"FAILED (pytest ended with {done.returncode})"
     for kind in set(KINDS) - set(wanted):
         outcome[kind] = "NOT RUN: TEST_DATABASES leaves it out"
