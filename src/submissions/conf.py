@@ -39,6 +39,9 @@ class Conf:
     GRADER_GROUP: str = "xqueue"
     """The group whose members may log in as graders."""
 
+    SUBMITTER_GROUP: str = "xqueue-submitters"
+    """The group of the platforms' accounts, which may submit over HTTP to every queue."""
+
     LOGIN_FREE_FAILURES: int = 5
     """How many failed logins of an account from one network cost no delay."""
 

@@ -21,7 +21,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db.models import Exists, OuterRef
@@ -61,18 +61,28 @@ _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")
 
 
 @in_transaction
-def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any) -> Job:
+def enqueue(
+    submission: Submission,
+    queue_name: str,
+    *,
+    files: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
+    arrived: datetime | None = None,
+    **fields: Any,
+) -> Job:
     """Make the job of `submission`: all of it, with all its files, or nothing.
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
-    file names to bytes, text, or anything that can be read.
+    file names to bytes, text, or anything that can be read. `kept`: further columns, checked by the caller: body,
+    points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue.
     Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = registry.for_enqueue(values["queue_name"])
     _require_room(queue, submission)
-    due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
-    job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
+    came = min(arrived or queue.now, queue.now)
+    due = came + timedelta(seconds=queue.initial_delay_seconds)
+    job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
     stored_files.store(job, files or {})
     if queue.supersede:
@@ -187,7 +197,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
         return LeaseLost("The submission was deleted; nobody waits for its result.")
     queue = registry.settings_of(job.queue_name, fresh=fresh)
     try:
-        points = queue.points(score, job.points_possible)
+        points = queue.points(score, job.points_possible if job.points_known else None)
     except BadReply as bad:
         _count_failure(job, queue, str(bad), reply)
         return bad
@@ -264,14 +274,17 @@ def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job:
 
 
 @in_transaction
-def supersede(newer: Job) -> int:
+def supersede(newer: Job, *, called_back_at: str | None = None) -> int:
     """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
 
+    `called_back_at`: only those whose result goes to this destination (its key, see `outbox.key_of`).
     What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
     """
     older = Job.objects.waiting().filter(
         submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
     )
+    if called_back_at is not None:
+        older = older.filter(deliveries__destination_key=called_back_at)
     waiting = list(
         Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True)
     )
@@ -316,7 +329,8 @@ def _locked(submission_id: int) -> Job:
 
 def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
-    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().locked()
+    # Without the body, which may be megabytes and is needed by `claim` alone.
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer("body").locked()
     return locked.annotate(owes_deliveries=owes)
 
 
@@ -382,15 +396,14 @@ def _retire(job: Job, reason: str) -> None:
 
 def _record_score(job: Job, points: float) -> None:
     item = job.submission.student_item
-    score = Score(
-        student_item=item, submission=job.submission, points_earned=points, points_possible=job.points_possible
-    )
+    possible = job.points_possible if job.points_known else max(points, job.points_possible)
+    score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
     score.keeps_order_of_attempts = True
     prepared.insert(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
-        points_possible=job.points_possible,
+        points_possible=possible,
         points_earned=points,
         anonymous_user_id=item.student_id,
         course_id=item.course_id,

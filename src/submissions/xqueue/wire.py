@@ -110,17 +110,21 @@ def submission(
     grader_payload: str,
     student_info: str,
     files: Mapping[str, str],
+    body: str | None = None,
 ) -> str:
-    """The content of a successful get_submission: an object of three JSON texts, as JSON text."""
-    body = {
-        "student_info": student_info,
-        "grader_payload": grader_payload,
-        "student_response": student_response if isinstance(student_response, str) else json.dumps(student_response),
-    }
+    """The content of a successful get_submission: an object of three JSON texts, as JSON text.
+
+    `body`: what the platform sent as xqueue_body, where it sent one; it is handed on as it is.
+    """
+    if body is None:
+        response = student_response if isinstance(student_response, str) else json.dumps(student_response)
+        body = json.dumps(
+            {"student_info": student_info, "grader_payload": grader_payload, "student_response": response}
+        )
     return json.dumps(
         {
             "xqueue_header": json.dumps({"submission_id": submission_id, "submission_key": key}),
-            "xqueue_body": json.dumps(body),
+            "xqueue_body": body,
             "xqueue_files": json.dumps(dict(files)),
         }
     )
