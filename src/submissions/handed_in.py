@@ -62,7 +62,8 @@ class HandedIn:
     @property
     def answer(self) -> Any:
         """The student_response; the whole body where it has none."""
-        return self.content.get("student_response", self.body)
+        response = self.content.get("student_response")
+        return self.body if response is None else response
 
     @property
     def grader_payload(self) -> str | None:

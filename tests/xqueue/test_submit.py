@@ -109,7 +109,7 @@ def test_any_form_of_the_request_will_do(lms: Client, path: str, kind: str) -> N
 def test_files_are_known_by_the_names_of_their_parts(lms: Client, grader: Client) -> None:
     files = {
         "hello.c": SimpleUploadedFile("other name.c", b"int main() {}\0\xff"),
-        "na\u00efve \U0001f600.txt": SimpleUploadedFile("..", b"seen"),
+        "na\u00efve \U0001f600.txt": SimpleUploadedFile("x", b"seen"),
         "empty": SimpleUploadedFile("empty", b""),
     }
     assert submit(lms, **files) == OK
@@ -121,6 +121,12 @@ def test_files_are_known_by_the_names_of_their_parts(lms: Client, grader: Client
     work = pull(grader)
     assert sorted(work.files) == ["empty", "hello.c", "na\u00efve \U0001f600.txt"]
     assert b"".join(Http().get(work.files["hello.c"])) == b"int main() {}\0\xff"
+
+
+def test_a_file_with_an_odd_file_name_is_kept_too(lms: Client) -> None:
+    fields = part("xqueue_header", header().encode()), part("xqueue_body", b"b")
+    assert post_parts(lms, *fields, part("a/b.c", b"x", b'; filename=".."')) == OK
+    assert [row.original_filename for row in SubmissionFile.objects.all()] == ["a/b.c"]
 
 
 def test_the_content_counts_what_waits_as_a_text(lms: Client, grader: Client) -> None:

@@ -145,9 +145,10 @@ def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
     body = request.read()
     # Latin-1 is every byte as it is.
     texts, files = Parts(request.META, BytesIO(body), request.upload_handlers, "latin-1").parse()
-    # Django passes over a part whose head it cannot read: a learner's file would be gone.
+    # Django passes over a part whose head it cannot read, and one without an end: a learner's file would be gone.
     found = sum(len(many) for parts in (texts, files) for _, many in parts.lists())
-    if body.count(b"--" + (request.content_params or {})["boundary"].encode()) != found + 1:
+    delimiter = b"--" + (request.content_params or {})["boundary"].encode()
+    if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
         raise NotHandedIn("a part of it cannot be read")
     fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
     return fields, {_utf8(name): file for name, file in files.items()}
