@@ -124,11 +124,13 @@ def make_submitter(name: str = "lms", **fields: Any) -> User:
     return make_grader(name, group="xqueue-submitters", **fields)
 
 
-CALLBACK = "https://lms.example/courses/course-v1:X+CS101+R1/xqueue/7/block-v1:X+CS101+R1+type@problem+block@{}/score_update"
+CALLBACK = (
+    "https://lms.example/courses/course-v1:X+CS101+R1/xqueue/7/block-v1:X+CS101+R1+type@problem+block@{}/score_update"
+)
 STUDENT_INFO = '{"anonymous_student_id": "a1b2c3", "submission_time": "20260131120000", "random_seed": 334}'
 
 
-def header(key: str = "key-1", queue_name: str = "q", problem: str = "p1", **more: Any) -> str:
+def header(key: str = "key-1", queue_name: Any = "q", problem: str = "p1", **more: Any) -> str:
     """The xqueue_header of an LMS; `more` replaces members."""
     fields = {"lms_callback_url": CALLBACK.format(problem), "lms_key": key, "queue_name": queue_name}
     return json.dumps({**fields, **more})

@@ -139,7 +139,9 @@ def test_the_content_counts_what_waits_as_a_text(lms: Client, grader: Client) ->
     assert submit(lms, header("k4", problem="p4")) == (200, {"return_code": 0, "content": "3"})
 
 
-@pytest.mark.parametrize("body", ["", "plain text", "[1, 2]", "null", "1", '{"a": 1}', "{" * 5000, '"\\ud800"', " \r\n"])
+@pytest.mark.parametrize(
+    "body", ["", "plain text", "[1, 2]", "null", "1", '{"a": 1}', "{" * 5000, '"\\ud800"', " \r\n"]
+)
 def test_a_body_that_is_no_lms_body_is_handed_on_as_it_is(lms: Client, grader: Client, body: str) -> None:
     assert submit(lms, body=body) == OK
     content = grader.get("/xqueue/get_submission/", {"queue_name": "q"}).json()["content"]
@@ -293,7 +295,9 @@ def test_a_file_whose_part_cannot_be_read_is_not_lost_in_silence(lms: Client) ->
     assert post_parts(lms, *fields, part("a.c", b"x", b'; filename="a.c"')) == OK
 
 
-@pytest.mark.parametrize("url", ["", "lms.example/x", "ftp://lms.example/", "javascript:alert(1)", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "url", ["", "lms.example/x", "ftp://lms.example/", "javascript:alert(1)", "file:///etc/passwd"]
+)
 def test_a_callback_that_is_no_web_address_is_refused_at_once(lms: Client, url: str) -> None:
     reason = "lms_callback_url must begin with http:// or https://"
     assert submit(lms, header(lms_callback_url=url)) == refused(f"Queue request has invalid format: {reason}")
@@ -391,7 +395,7 @@ def test_an_account_in_both_groups_may_do_both(account: User) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"is_superuser": True}, {"is_staff": True}, {}])
-def test_whoever_is_in_neither_group_cannot_log_in(db: None, stranger: Client, fields: dict[str, bool]) -> None:
+def test_whoever_is_in_neither_group_cannot_log_in(db: None, stranger: Client, fields: dict[str, Any]) -> None:
     User.objects.create_user("root", password=PASSWORD, **fields)
     response = stranger.post("/xqueue/login/", {"username": "root", "password": PASSWORD})
     assert said(response) == (401, {"return_code": 1, "content": "Incorrect login credentials"})
