@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.base import File
 from django.db import IntegrityError
 
-from submissions import api, outbox, queue
+from submissions import api, outbound, outbox, queue
 from submissions import files as stored_files
+from submissions.deliveries import callback
 from submissions.errors import UnknownQueue
 from submissions.handed_in import HandedIn, NotHandedIn, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
@@ -39,7 +41,7 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
     QueueFull, SubmissionRequestError, InvalidFileTypeError, FileProcessingError.
     """
     _require_queue(handed.queue_name, user)
-    _require_callback(handed.callback_url)
+    _require_callback(handed)
     read = stored_files.prepared(files)
     key = submit_key(handed, user.get_username(), read)
     known = _known(key)
@@ -79,9 +81,15 @@ def _require_queue(name: str, user: Any) -> None:
         raise UnknownQueue
 
 
-def _require_callback(url: str) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise NotHandedIn("lms_callback_url must begin with http:// or https://")
+def _require_callback(handed: HandedIn) -> None:
+    """What can be known without asking the network: the rest is looked at when the result is sent."""
+    try:
+        host = outbound.parsed(handed.callback_url, callback.hosts_of(handed.queue_name)).host
+        with suppress(ValueError):  # a name, not an address
+            if not outbound.is_allowed(host):
+                raise outbound.Refused(f"{host} is not a public address.")
+    except outbound.Refused as refused:
+        raise NotHandedIn(f"lms_callback_url: {refused}") from None
 
 
 def _known(key: str) -> int | None:
