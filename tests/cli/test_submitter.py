@@ -18,7 +18,7 @@ from tests.server import Server
 
 
 def submit(http: requests.Session, server: Server, queue: str) -> Any:
-    head = {"lms_callback_url": "http://127.0.0.1:9/back", "lms_key": "k", "queue_name": queue}
+    head = {"lms_callback_url": "https://lms.example/back", "lms_key": "k", "queue_name": queue}
     fields = {"xqueue_header": json.dumps(head), "xqueue_body": "{}"}
     return http.post(f"{server.url}/xqueue/submit/", data=fields, timeout=20, allow_redirects=False)
 

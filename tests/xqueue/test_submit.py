@@ -295,12 +295,49 @@ def test_a_file_whose_part_cannot_be_read_is_not_lost_in_silence(lms: Client) ->
     assert post_parts(lms, *fields, part("a.c", b"x", b'; filename="a.c"')) == OK
 
 
+BEGIN = "The address must begin with https:// or http:// and name a host."
+SIGNS = "The address has signs that no URL has."
+
+
 @pytest.mark.parametrize(
-    "url", ["", "lms.example/x", "ftp://lms.example/", "javascript:alert(1)", "file:///etc/passwd"]
+    ("url", "reason"),
+    [
+        ("", BEGIN),
+        ("lms.example/x", BEGIN),
+        ("ftp://lms.example/", BEGIN),
+        ("javascript:alert(1)", BEGIN),
+        ("file:///etc/passwd", BEGIN),
+        ("https:///x", BEGIN),
+        ("https://lms.example/\n", SIGNS),
+        ("https://a b/", SIGNS),
+        ("https://[::1", "The address is no URL."),
+        ("https://user:word@lms.example/", "The address must not hold a name or a password."),
+        ("http://127.0.0.1/x", "127.0.0.1 is not a public address."),
+        ("http://169.254.169.254/latest/", "169.254.169.254 is not a public address."),
+        ("http://[::ffff:10.0.0.1]/", "::ffff:10.0.0.1 is not a public address."),
+    ],
 )
-def test_a_callback_that_is_no_web_address_is_refused_at_once(lms: Client, url: str) -> None:
-    reason = "lms_callback_url must begin with http:// or https://"
-    assert submit(lms, header(lms_callback_url=url)) == refused(f"Queue request has invalid format: {reason}")
+def test_a_callback_that_can_never_be_called_is_refused_at_once(lms: Client, url: str, reason: str) -> None:
+    told = f"Queue request has invalid format: lms_callback_url: {reason}"
+    assert submit(lms, header(lms_callback_url=url)) == refused(told)
+    assert not ExternalGraderDetail.objects.exists()
+
+
+def test_a_callback_to_a_host_that_is_not_allowed_is_refused_at_once(lms: Client, settings: Settings) -> None:
+    settings.SUBMISSIONS_CALLBACK_HOSTS = ["lms.example"]
+    told = "Queue request has invalid format: lms_callback_url: Results may not be sent to evil.example."
+    assert submit(lms, header(lms_callback_url="https://evil.example/")) == refused(told)
+    assert submit(lms) == OK
+    queue = GraderQueue.objects.get(name="q")
+    queue.callback_hosts = "*.other.example"
+    queue.save()
+    assert submit(lms, header("k2"))[1]["content"] == told.replace("evil", "lms")
+    assert submit(lms, header("k3", lms_callback_url="https://a.other.example/"))[1]["return_code"] == 0
+
+
+def test_a_private_address_can_be_allowed(lms: Client, settings: Settings) -> None:
+    settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["127.0.0.0/8"]
+    assert submit(lms, header(lms_callback_url="http://127.0.0.1:9/back")) == OK
 
 
 def test_an_unknown_queue_is_set_up_by_its_first_submission_unless_the_registry_is_strict(
