@@ -429,7 +429,7 @@ def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | Non
     if not rows:
         return links
     lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
-    mount = mount or str(conf.BASE_URL).rstrip("/") + _mount_path()
+    mount = mount or str(conf.BASE_URL).rstrip("/") + mount_path()
     return links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
 
 
@@ -438,7 +438,8 @@ def _links(kept: str | None) -> dict[str, str]:
     return dict(json.loads(kept)) if kept else {}
 
 
-def _mount_path() -> str:
+def mount_path() -> str:
+    """Below which path of the host `submissions.urls` is mounted, with its slashes."""
     for name in ("submissions:xqueue-login", "xqueue-login"):
         try:
             return reverse(name).removesuffix("login/")

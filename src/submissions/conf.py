@@ -91,6 +91,9 @@ class Conf:
     FAILURE_NOTICE_SECONDS: int = 900
     """How long an operator may put a failed job back before its platform is told that there is no score (seconds)."""
 
+    PUSH_TIMEOUT_SECONDS: int = 30
+    """How long a grader that is pushed to may take for a job; never more than nine tenths of the lease (seconds)."""
+
     DELIVER_AT_ONCE: bool = True
     """Whether results are sent in the process that took them, right after the commit; else by `deliver` alone."""
 

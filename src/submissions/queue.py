@@ -92,15 +92,16 @@ def enqueue(
     return job
 
 
-def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
+def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False) -> list[Job]:
     """Hand out up to `limit` jobs to the account `grader`; an empty list where nothing is due.
 
-    The jobs come with ``submission`` and its ``student_item``. Raises UnknownQueue.
+    `pushing`: for a grader that is sent its jobs; nobody else gets those of its queue. The jobs come with
+    ``submission`` and its ``student_item``. Raises UnknownQueue.
     """
-    queue = registry.for_grader(queue_name, grader)
+    queue = registry.for_push(queue_name, grader) if pushing else registry.for_grader(queue_name, grader)
     if queue.pk:
         registry.note_poll(queue, grader)
-    if queue.paused:
+    if queue.paused or pushing != bool(queue.push_url):
         return []
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
@@ -255,6 +256,16 @@ def release_lease(submission_id: int) -> Job:
 
 
 @in_transaction
+def take(submission_id: int, *, grader: str) -> Job:
+    """Claim this one waiting job, out of turn: its result is there already. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "taken", Status.PENDING, Status.RETRY)
+    _attach_submissions([job])
+    _hand_out(job, registry.settings_of(job.queue_name, fresh=True), grader)
+    return job
+
+
+@in_transaction
 def retry(submission_id: int) -> Job:
     """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
@@ -303,7 +314,8 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
     if not queue.pk:
         raise UnknownQueue
     jobs = _claimable(queue_name, grader or "", others=grader is not None and queue.others)
-    return 0 if queue.paused else int(jobs.count())
+    nobodys = queue.paused or (grader is not None and queue.push_url)
+    return 0 if nobodys else int(jobs.count())
 
 
 def _require_room(queue: GraderQueue, submission: Submission) -> None:

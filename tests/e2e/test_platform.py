@@ -63,6 +63,11 @@ def hand_in(lms: Lms, platform: FlakyPlatform, number: int) -> None:
     lms.submit(header, json.dumps(body), files)
 
 
+def hand_in_all(lms: Lms, platform: FlakyPlatform, numbers: range) -> None:
+    for number in numbers:
+        hand_in(lms, platform, number)
+
+
 def grade(watcher: Any, done: threading.Event) -> None:
     assert watcher.login()
     while not done.is_set():
@@ -91,10 +96,7 @@ def test_five_hundred_submissions_come_back_from_graders_though_the_platform_fai
     graders = [kind(service.url, QUEUE, "ada", password) for kind in (OldWatcher, NewWatcher, OldWatcher)]
     done = threading.Event()
     with ThreadPoolExecutor(len(lms) + len(graders)) as pool:
-        submitted = [
-            pool.submit(lambda one: [hand_in(lms[one], platform, n) for n in range(one, JOBS, len(lms))], one)
-            for one in range(len(lms))
-        ]
+        submitted = [pool.submit(hand_in_all, one, platform, range(n, JOBS, len(lms))) for n, one in enumerate(lms)]
         graded = [pool.submit(grade, watcher, done) for watcher in graders]
         try:
             for share in (0.3, 0.6):
@@ -102,13 +104,13 @@ def test_five_hundred_submissions_come_back_from_graders_though_the_platform_fai
                 platform.kill()
                 time.sleep(1.5)
                 platform.start()
-            for one in submitted:
-                one.result()
+            for handed_in in submitted:
+                handed_in.result()
             results = wait_for(platform, JOBS)
         finally:
             done.set()
-        for one in graded:
-            one.result()
+        for grader in graded:
+            grader.result()
     assert sum(len(one.accepted) for one in lms) == JOBS
     scores = {row["header"]["lms_key"]: row["reply"]["score"] for row in results}
     assert scores == {f"key-{number}": SCORES[ANSWERS[number % 4]] for number in range(JOBS)}

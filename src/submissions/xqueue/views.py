@@ -23,6 +23,7 @@ from submissions.models import ExternalGraderDetail
 from submissions.permissions import IsXQueueUser, is_submitter
 from submissions.throttle import Throttled
 from submissions.xqueue import sessions, wire
+from submissions.xqueue.jobs import body_of
 
 logger = logging.getLogger("submissions.xqueue")
 
@@ -217,15 +218,11 @@ def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
 
 
 def _written(job: ExternalGraderDetail, mount: str) -> str:
-    student_id = job.submission.student_item.student_id
     return wire.submission(
         submission_id=job.submission_id,
         key=str(job.pullkey),
-        student_response=job.submission.answer,
-        grader_payload=wire.payload(job.grader_payload, job.grader_file_name),
-        student_info=wire.student_info(student_id, job.created_at) if job.student_info is None else job.student_info,
+        body=body_of(job),
         files=api.get_files_for_grader(job, mount),
-        body=job.body,
     )
 
 
