@@ -90,10 +90,10 @@ class Command(DataCommand):
             raise UsageError("Filters go with --all-matching.")
         if many:
             found = _matching(options).filter(state__in=[options["state"]] if options["state"] else starts_from)
-            count, ids = found.count(), (str(one) for one in _walk(found))
+            count, ids = found.count(), map(str, _walk(found))
         else:
             given = list(ids_from(options["ids"]))
-            count, ids = len(given), iter(given)
+            count, ids = len(given), map(str, given)
         self.tell(f"{count} {'delivery' if count == 1 else 'deliveries'} to be {done}.")
         if not options["dry_run"]:
             self._touch_each(verb, ids, done, options["as_json"])
