@@ -30,6 +30,7 @@ class Delivery(models.Model):
     class Meta:
         app_label = "submissions"
         verbose_name_plural = "deliveries"
+        permissions = [("can_resend", "Can send deliveries again")]
         indexes = [models.Index(fields=["state", "due_at", "id"], name="submissions_due_idx")]
 
     def __str__(self) -> str:
