@@ -78,6 +78,16 @@ class Conf:
     POLL_NOTE_SECONDS: int = 10
     """How often a queue's "last polled" is written at the most (seconds)."""
 
+    TRANSPORTS: list[str] = ["auto"]
+    """How each job's result travels, besides what is asked for with the job: signal, event; auto: event, where
+    openedx-events is installed."""
+
+    NOTIFY_FAILURES: bool = True
+    """Whether the platform is told of a job that ended without a score, where the queue does not say."""
+
+    FAILURE_NOTICE_SECONDS: int = 900
+    """How long an operator may put a failed job back before its platform is told that there is no score (seconds)."""
+
     def __getattribute__(self, name: str) -> Any:
         if name.isupper():
             return getattr(settings, f"SUBMISSIONS_{name}", super().__getattribute__(name))
@@ -95,6 +105,7 @@ class Conf:
 MAY_BE_ZERO = {
     "BACKOFF_SECONDS",
     "BACKOFF_CEILING_SECONDS",
+    "FAILURE_NOTICE_SECONDS",
     "LOGIN_DELAY_CEILING_SECONDS",
     "POLL_NOTE_SECONDS",
     "QUEUE_CACHE_SECONDS",
@@ -103,15 +114,23 @@ MAY_BE_ZERO = {
 }
 
 
-def _is(value: object, kind: type, *, at_least: int) -> bool:
+def _is(value: object, kind: object, *, at_least: int) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
-    return isinstance(value, kind)
+    if kind == list[str]:
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    if kind == dict[str, str]:
+        return isinstance(value, dict) and all(isinstance(one, str) for pair in value.items() for one in pair)
+    return isinstance(value, bool if kind is bool else str)
 
 
-def _in_words(name: str, kind: type) -> str:
+def _in_words(name: str, kind: object) -> str:
     if kind is int:
         return f"a whole number of {int(name not in MAY_BE_ZERO)} or more"
+    if kind == list[str]:
+        return "a list of texts"
+    if kind == dict[str, str]:
+        return "a dict of texts"
     return "True or False" if kind is bool else "a text"
 
 

@@ -58,6 +58,33 @@ class GraderQueue(models.Model):
         validators=[URLValidator(schemes=["http", "https"])],
         help_text="Where jobs are sent, for a grader that is pushed to; empty: graders pull.",
     )
+    callback_hosts = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The hosts that results may be sent to, one per line (*.example.org: also those below); "
+        "empty: as SUBMISSIONS_CALLBACK_HOSTS says.",
+    )
+    webhook_url = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Where each result is sent as a signed webhook; empty: as SUBMISSIONS_WEBHOOK_URL says.",
+    )
+    webhook_secrets = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What webhooks are signed with (whsec_...), one per line; several while they are exchanged.",
+    )
+    notify_failures = models.BooleanField(
+        null=True,
+        blank=True,
+        help_text="Whether the platform is told of a job that ended without a score; "
+        "empty: as SUBMISSIONS_NOTIFY_FAILURES says.",
+    )
     graders = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         blank=True,
@@ -98,6 +125,11 @@ class GraderQueue(models.Model):
         # In decimals: 0.07 of 100 points are 7, not 7.000000000000001.
         worth = Decimal(repr(score)) * (Decimal(repr(possible)) if self.score_meaning == ScoreMeaning.RATIO else 1)
         return whole(float(worth)) or 0
+
+    @property
+    def tells_failures(self) -> bool:
+        """Whether the platform is told of a job that ended without a score."""
+        return bool(conf.NOTIFY_FAILURES) if self.notify_failures is None else self.notify_failures
 
     def backoff(self, failures: int) -> int:
         """The pause after the `failures`-th failure (seconds)."""
