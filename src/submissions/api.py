@@ -423,8 +423,13 @@ def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | Non
     if not rows:
         return {}
     lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
-    mount = mount or str(conf.BASE_URL).rstrip("/") + _mount_path()
+    mount = mount or files_mount()
     return {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
+
+
+def files_mount() -> str:
+    """Where `submissions.urls` is mounted, with its slash: under ``SUBMISSIONS_BASE_URL``, else a path alone."""
+    return str(conf.BASE_URL).rstrip("/") + _mount_path()
 
 
 def _mount_path() -> str:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from submissions.admin import display
 from submissions.admin.bounded import BoundedList
-from submissions.admin.terms import Term
+from submissions.admin.terms import ITEM_COLUMNS, Term, Text, of_items
 
 
 def may(request: HttpRequest, what: str) -> bool:
@@ -39,7 +39,10 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     # Django shows a search box where there is something; `routes` decides what is searched.
     search_fields: ClassVar[tuple[str, ...]] = ("=pk",)
     routes: ClassVar[dict[str, type[Term]]] = {}
-    list_prefetch: ClassVar[tuple[str, ...]] = ()
+    path_to_item: ClassVar[str | None] = None
+    """Where a search can also be for a student, a course or an item: the path to the student item, or ""."""
+    belongs_to: ClassVar[dict[str, type[models.Model]]] = {}
+    """Fields that show rows of another table."""
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["submissions/admin.css"]}
@@ -60,7 +63,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         rows = self.model._base_manager.filter(pk__in=ids)
         if self.list_select_related:
             rows = rows.select_related(*self.list_select_related)  # type: ignore[misc]
-        found = rows.prefetch_related(*self.list_prefetch).in_bulk()
+        found = rows.in_bulk()
         return [found[pk] for pk in ids if pk in found]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
@@ -72,7 +75,18 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
             value = kind.read(term)
             if value is not None and (found := queryset.filter(**{path: value})).order_by().exists():
                 return found, False
+        for column in ITEM_COLUMNS if self.path_to_item is not None and Text.read(term) else ():
+            if (items := of_items(column, term, at=self.path_to_item or "")) is not None:
+                return queryset.filter(**items[0]), False
         return queryset.none(), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        """Without what belongs to a table that the user may not view."""
+        hidden = {name for name, model in self.belongs_to.items() if not may_view(request, model)}
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
+            for title, options in self.fieldsets or ()
+        ]
 
     # Addresses. -------------------------------------------------------------------------------------------------------
 

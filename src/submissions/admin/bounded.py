@@ -23,9 +23,10 @@ class AtLeast(int):
 
 
 class BoundedList(ChangeList):
+    model_admin: Any
     """Reads the ids of the first MOST rows, in the order of an index, and then the rows of one page."""
 
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
         """Always the admin's own: a column without an index would be sorted in memory."""
         return list(self.model_admin.get_ordering(request))
 
