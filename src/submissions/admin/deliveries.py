@@ -28,7 +28,7 @@ class DeliveryAdmin(ReadOnly):
     def get_queryset(self, request: HttpRequest) -> Any:
         return Delivery.objects.select_related("job")
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
         # With a state, along the index that begins with it.
         return ["-due_at", "-id"] if request.GET.get("state__exact") else ["-id"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from submissions import replies
 
@@ -24,8 +24,8 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
-def lines(parts: Iterable[Any]) -> SafeString:
-    return format_html_join(format_html("<br>"), "{}", ((part,) for part in parts))
+def lines(parts: Iterable[Any]) -> SafeString | str:
+    return format_html_join(mark_safe("<br>"), "{}", ((part,) for part in parts)) or EMPTY
 
 
 def code(text: str | None) -> SafeString | str:

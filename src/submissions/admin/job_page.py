@@ -79,7 +79,7 @@ class JobPage(ReadOnly):
 
     @admin.display
     def files(self, job: Job) -> Any:
-        return display.lines(self.page(row, row.original_filename) for row in job.files.all()) or display.EMPTY
+        return display.lines([self.page(row, row.original_filename) for row in job.files.all()])
 
     # Status. ----------------------------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class JobPage(ReadOnly):
             self.page(score, f"{score} points{' (reset)' if score.reset else ''}")
             for score in Score.objects.filter(submission_id=job.submission_id).order_by("-id")[:20]
         ]
-        return display.lines(found) if found else display.EMPTY
+        return display.lines(found)
 
     @admin.display(description="Message")
     def message(self, job: Job) -> Any:
@@ -142,7 +142,8 @@ class JobPage(ReadOnly):
     @admin.display(description="Available")
     def next_moment(self, job: Job) -> Any:
         """What `available_at` means depends on the state (docs/states.md)."""
-        meaning = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}.get(job.status, "")
+        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}
+        meaning = meanings.get(job.status, "")
         return format_html("{} {}", display.moment(job.available_at), meaning)
 
     @admin.display(description="Pulled")

@@ -54,7 +54,7 @@ class JobAdmin(JobPage):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = job_list.search(queryset, term, keys=request.user.is_superuser)  # type: ignore[union-attr]
+        found = job_list.search(queryset, term, keys=request.user.is_superuser)
         request.job_search = found  # type: ignore[attr-defined]
         return found.jobs, False
 

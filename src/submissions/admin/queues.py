@@ -67,17 +67,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(GraderQueue)
 class QueueAdmin(Base):
     form = QueueForm
-    list_display = (
-        "name",
-        "open",
-        "waiting",
-        "again",
-        "being_graded",
-        "failed",
-        "polled",
-        "score_meaning",
-        "pulled_by",
-    )
+    list_display = ("name", "state", "waiting", "again", "being_graded", "failed", "polled", "pulled_by")
     list_filter = ("paused", "restricted")
     ordering = ("name",)
     routes = {"name": Text}
@@ -103,7 +93,7 @@ class QueueAdmin(Base):
         # Jobs name their queue by its name.
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
-    def get_fieldsets(self, request: HttpRequest, obj: GraderQueue | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         """Secrets only for those who may set them."""
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return super().get_fieldsets(request, obj)
@@ -170,7 +160,7 @@ class QueueAdmin(Base):
         return display.lines([link, display.badge("failed", "failed")]) if link else link
 
     @admin.display(description="State")
-    def open(self, queue: GraderQueue) -> Any:
+    def state(self, queue: GraderQueue) -> Any:
         return display.badge("paused", "paused") if queue.paused else display.badge("open", "open")
 
     @admin.display(description="Last polled")
@@ -185,7 +175,7 @@ class QueueAdmin(Base):
 
     @admin.display(description="Jobs")
     def numbers(self, queue: GraderQueue) -> Any:
-        if queue.pk is None:
+        if not queue.name:
             return display.EMPTY
         counted = _counted([queue.name])
         rows = []
@@ -216,7 +206,7 @@ class QueueAdmin(Base):
                 queue.paused = paused
                 queue.save(update_fields=["paused"])  # one by one: the registry listens to saves
             if changed:
-                LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"{done.capitalize()}.")  # type: ignore[arg-type]
+                LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"{done.capitalize()}.")
         messages.success(request, f"{len(changed)} {'queue' if len(changed) == 1 else 'queues'} {done}.")
 
 

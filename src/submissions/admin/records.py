@@ -100,7 +100,7 @@ class SubmissionAdmin(Row):
     @admin.display(description="Scores")
     def score_list(self, row: Submission) -> Any:
         found = [self.page(score, f"{score} points") for score in row.score_set.order_by("-id")[:20]]
-        return display.lines(found) if found else display.EMPTY
+        return display.lines(found)
 
     @admin.display(description="Answer")
     def answer_text(self, row: Submission) -> Any:
@@ -130,7 +130,7 @@ class TeamSubmissionAdmin(Row):
     def members(self, row: TeamSubmission) -> Any:
         own = Submission._objects.filter(team_submission=row).select_related("student_item").defer("answer")
         found = [self.page(one, f"{one.pk}: {one.student_item.student_id}") for one in own.order_by("id")[:100]]
-        return display.lines(found) if found else display.EMPTY
+        return display.lines(found)
 
 
 @admin.register(StudentItem)
@@ -163,7 +163,7 @@ class StudentItemAdmin(Row):
     @admin.display(description="Scores")
     def scores(self, row: StudentItem) -> Any:
         found = [self.page(score, f"{score} points") for score in row.score_set.order_by("-id")[:100]]
-        return display.lines(found) if found else display.EMPTY
+        return display.lines(found)
 
     @admin.display(description="Summary")
     def summary(self, row: StudentItem) -> Any:
@@ -198,7 +198,7 @@ class ScoreAdmin(Row):
     @admin.display(description="Annotations")
     def annotations(self, row: Score) -> Any:
         found = [self.page(one) for one in row.scoreannotation_set.order_by("-id")[:20]]
-        return display.lines(found) if found else display.EMPTY
+        return display.lines(found)
 
 
 @admin.register(ScoreSummary)

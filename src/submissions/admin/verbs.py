@@ -134,7 +134,8 @@ class Doer:
 
     def _log(self, moved: list[Job]) -> None:
         if moved:
-            message = f"{self.verb.done.capitalize()}{': ' if self.reason else ''}{self.reason}."
+            done = self.verb.done.capitalize()
+            message = f"{done}: {self.reason}" if self.reason else f"{done}."
             LogEntry.objects.log_actions(self.user_id, moved, CHANGE, message)
 
 
