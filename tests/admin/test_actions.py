@@ -100,9 +100,10 @@ def test_what_was_refused_is_told_by_its_id(root: Client, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(verbs.Doer, "_batches", then_retried)
     response = act(root, "retry_failed", [first, second])
+    number = first.submission_id
     assert told(response) == [
         "1 job put back into the queue.",
-        f"1 job refused. {first.submission_id}: Submission {first.submission_id} is pending; only failed can be retried.",
+        f"1 job refused. {number}: Submission {number} is pending; only failed can be retried.",
     ]
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(second.pk)]
 

@@ -53,9 +53,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_backoff_seconds(self) -> int | None:
         ceiling = int(conf.BACKOFF_CEILING_SECONDS)
-        return self._at_most(
-            "backoff_seconds", ceiling, "longer pauses are cut to that (SUBMISSIONS_BACKOFF_CEILING_SECONDS)"
-        )
+        return self._at_most("backoff_seconds", ceiling, "SUBMISSIONS_BACKOFF_CEILING_SECONDS cuts what is longer")
 
     def _at_most(self, name: str, most: int, why: str) -> int | None:
         seconds: int | None = self.cleaned_data.get(name)
