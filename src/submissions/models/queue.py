@@ -110,6 +110,7 @@ class GraderQueue(models.Model):
     class Meta:
         app_label = "submissions"
         ordering = ["name"]
+        permissions = [("can_pause", "Can pause and resume queues")]
 
     def __str__(self) -> str:
         return self.name
