@@ -18,6 +18,7 @@ if not ALLOWED_HOSTS:
 
 INSTALLED_APPS = [
     "gradequeue",
+    "gradequeue.dashboard",
     "submissions",
     "django.contrib.admin",
     "django.contrib.auth",
