@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count as Number
-from django.db.models import F
 
 from submissions.histogram import Histogram
-from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp, Tally
+from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
 from submissions.rollup import MINUTE, Count, counted, roll_up, watermark
 
-__all__ = ["Bucket", "Count", "Histogram", "add_to_tally", "history", "losses", "roll_up", "tally", "totals"]
+__all__ = ["Bucket", "Count", "Histogram", "history", "losses", "roll_up", "totals"]
 
 # Of what is not yet rolled up, so much is counted for each who asks.
 TAIL = timedelta(minutes=15)
@@ -95,14 +94,3 @@ def losses(since: datetime) -> dict[tuple[str, str], dict[str, int]]:
     for queue_name, grader, outcome, number in ends.annotate(number=Number("pk")).order_by():
         found[queue_name, grader][outcome] = number
     return dict(found)
-
-
-def add_to_tally(name: str) -> None:
-    """Count one more of `name`; the row is made with the first."""
-    if not Tally.objects.filter(name=name).update(value=F("value") + 1):
-        Tally.objects.bulk_create([Tally(name=name)], ignore_conflicts=True)
-        Tally.objects.filter(name=name).update(value=F("value") + 1)
-
-
-def tally(name: str) -> int:
-    return Tally.objects.filter(name=name).values_list("value", flat=True).first() or 0

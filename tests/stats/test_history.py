@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from submissions import queue, rollup, stats
+from submissions import queue, rollup, stats, tallies
 from submissions.errors import LeaseLost
 from submissions.models import ClaimEnd, ExternalGraderDetail, QueueMinute, QueueTotal, RollUp
 from tests.queue.jobs import claim_one, key_of, later, limit, make
@@ -229,10 +229,13 @@ def test_the_tail_of_a_roll_up_that_stands_still_does_not_make_totals_fall(monke
 
 
 def test_tallies() -> None:
-    assert stats.tally("refused") == 0
-    stats.add_to_tally("refused")
-    stats.add_to_tally("refused")
-    assert stats.tally("refused") == 2
+    assert tallies.value("a:refused") == 0
+    tallies.add("a:refused")
+    tallies.add("a:refused", 2)
+    tallies.add("a:never", 0)
+    tallies.add("b:refused")
+    assert tallies.value("a:refused") == 3
+    assert tallies.beginning_with("a:") == [("refused", 3)]
 
 
 @pytest.mark.django_db(transaction=True)
