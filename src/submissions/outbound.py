@@ -24,8 +24,8 @@ from submissions.conf import conf
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
-# An idle connection is used again for so long: shorter than any server's own patience (seconds).
-KEEP_ALIVE = 3.0
+# An idle connection is used again for so long: shorter than servers' own patience (seconds).
+KEEP_ALIVE = 1.5
 
 
 class Refused(Exception):
@@ -33,10 +33,14 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent."""
+    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent. `sent`: whether there was
+    a connection, so that the other side may have begun to work on it."""
 
-    def __init__(self, reason: str, *, unreachable: bool = True, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, unreachable: bool = True, retry_after: float | None = None, sent: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.sent = sent
         self.unreachable = unreachable
         self.retry_after = retry_after
 
@@ -83,10 +87,10 @@ def post(
         return _posted(address, body, headers, most_bytes)
     except (Refused, Failed):
         raise
-    except (TimeoutError, httpcore.TimeoutException):
-        raise Failed("It took too long.") from None
+    except (TimeoutError, httpcore.TimeoutException) as error:
+        raise Failed("It took too long.", sent=not isinstance(error, httpcore.ConnectTimeout)) from None
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-        raise Failed(_in_words(error)) from error
+        raise Failed(_in_words(error), sent=not isinstance(error, httpcore.ConnectError)) from error
 
 
 def parsed(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
@@ -259,8 +263,13 @@ def _pool() -> httpcore.ConnectionPool:
     return _pool_of(os.getpid(), str(conf.OUTBOUND_CA_FILE), tuple(conf.OUTBOUND_NETWORKS))
 
 
+def close() -> None:
+    """Close the idle connections of this process."""
+    _pool().close()
+
+
 @lru_cache(maxsize=4)
-def _pool_of(pid: int, ca_file: str, networks: tuple[str, ...]) -> httpcore.ConnectionPool:
+def _pool_of(pid: int, ca_file: str, allowed: tuple[str, ...]) -> httpcore.ConnectionPool:
     context = httpcore.default_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:
