@@ -46,6 +46,13 @@ TABLE = {
     "POST /admin/ job":                 ("login",   "login", "login", "login", "login",  "403",   "403"),
     "POST /admin/ delete job":          ("login",   "login", "login", "login", "login",  "403",   "403"),
     "GET /admin/ users":                ("login",   "login", "login", "login", "login",  "403",   "200"),
+    "GET /dashboard/login/":            ("200",     "200",   "200",   "200",   "200",    "200",   "200"),
+    "GET /dashboard/":                  ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
+    "GET /dashboard/ queue":            ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
+    "GET /dashboard/ job":              ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
+    "GET /dashboard/ reply":            ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
+    "POST /dashboard/ retry job":       ("login",   "403",   "403",   "403",   "403",    "403",   "302"),
+    "POST /dashboard/ pause queue":     ("login",   "403",   "403",   "403",   "403",    "403",   "302"),
 }  # fmt: skip
 
 
@@ -90,6 +97,11 @@ class World:
             "/admin/ queue": queue,
             "/admin/ delete job": f"{one}delete/",
             "/admin/ users": "/admin/auth/user/",
+            "/dashboard/ queue": f"/dashboard/queues/{self.queue.pk}/",
+            "/dashboard/ pause queue": f"/dashboard/queues/{self.queue.pk}/pause/",
+            "/dashboard/ job": f"/dashboard/submissions/{self.job.submission_id}/",
+            "/dashboard/ reply": f"/dashboard/submissions/{self.job.submission_id}/reply/",
+            "/dashboard/ retry job": f"/dashboard/submissions/{self.job.submission_id}/retry/",
         }
         fields: dict[str, Any] = {"queue_name": "closed"}
         if method == "POST":

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import Light
-from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads import history, line
 from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
@@ -92,8 +92,8 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
         light=light_of(standing, hour, lost_lately(standing.now)[name]),
         window=window,
         steps=history.history([name], window)[name],
-        leases=list(_live(name, Status.PULLED).order_by("available_at")[:MOST_LEASES]),
-        next=list(_live(name, Status.PENDING, Status.RETRY).order_by("available_at", "id")[:MOST_NEXT]),
+        leases=list(_live(name).filter(status=Status.PULLED).order_by("available_at")[:MOST_LEASES]),
+        next=_next(standing),
         failures=failures(name),
         results=results,
         scores=_distribution(results),
@@ -101,10 +101,17 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
     )
 
 
-def _live(name: str, *statuses: Status) -> Any:
+def _next(standing: Standing) -> list[Any]:
+    """Whom a claim would find first, and after them those whose pause or delay is not over."""
+    ids = line.beginning(standing.queue.name, MOST_NEXT + MOST_LEASES)
+    found = _live(standing.queue.name).filter(pk__in=ids).order_by("available_at", "id")
+    waiting = [job for job in found if job.status != Status.PULLED or job.available_at <= standing.now]
+    return waiting[:MOST_NEXT]
+
+
+def _live(name: str) -> Any:
     """Without answers and replies, which may be megabytes."""
-    # Not NULL: the index that the claim walks ends with all the finished ones.
-    jobs = ExternalGraderDetail.objects.filter(queue_name=name, status__in=statuses, available_at__isnull=False)
+    jobs = ExternalGraderDetail.objects.filter(queue_name=name)
     return jobs.only("submission_id", "grader", "available_at", "pulled_at", "created_at", "num_failures", "status")
 
 

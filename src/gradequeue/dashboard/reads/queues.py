@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Q
 from django.db.models.functions import Left
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import LATE, Undelivered
+from gradequeue.dashboard.reads import line
 from submissions import depths
 from submissions.conf import conf
-from submissions.models import DatabaseNow, Delivery, DeliveryState, ExternalGraderDetail, GraderSighting, Status
+from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
 
 # Deliveries that were given up, of all queues: the newest of them are grouped.
 MOST_DELIVERIES = 2000
@@ -31,6 +32,8 @@ class Standing:
     """Graders and when they last polled, newest first."""
     undelivered: tuple[Undelivered, ...] = ()
     late: int = 0
+    since: datetime | None = None
+    """Since when the next one in line could have been taken."""
 
     @property
     def now(self) -> datetime:
@@ -53,8 +56,7 @@ class Standing:
     @property
     def oldest(self) -> timedelta | None:
         """For how long the next one in line could have been taken."""
-        since = self.queue.next_since
-        return None if since is None else max(self.now - since, timedelta())
+        return None if self.since is None else max(self.now - self.since, timedelta())
 
     @property
     def silent(self) -> timedelta | None:
@@ -69,12 +71,14 @@ class Standing:
 
 
 def standings(viewer: Viewer, *, pk: int | None = None) -> list[Standing]:
-    """Of every queue that is to be seen, or of the one with this id, by name. Six statements, and
-    two more for each further fifty queues."""
-    queues = viewer.queues().annotate(next_since=Subquery(_next_in_line()))
+    """Of every queue that is to be seen, or of the one with this id, by name. Eight statements, and
+    three more for each further fifty queues."""
+    queues = viewer.queues()
     found = {queue.name: Standing(queue) for queue in (queues if pk is None else queues.filter(pk=pk))}
     for name, count in depths.counts(list(found)).items():
         found[name].count = count
+    for name, since in line.since(list(found)).items():
+        found[name].since = since
     by_id = {standing.queue.pk: standing for standing in found.values()}
     for sighting in GraderSighting.objects.filter(queue__in=list(by_id)).order_by("-seen_at"):
         by_id[sighting.queue_id].seen.append((sighting.grader, sighting.seen_at))
@@ -83,15 +87,6 @@ def standings(viewer: Viewer, *, pk: int | None = None) -> list[Standing]:
     for name, late in _late(found):
         found[name].late = late
     return list(found.values())
-
-
-def _next_in_line() -> Any:
-    """Since when the job could have been taken that a claim would find first: one entry of the claim's index.
-
-    Not the smallest created_at: that stands in no index beside the queue, so all that wait would be read.
-    """
-    due = ExternalGraderDetail.objects.claimable(OuterRef("name"))  # type: ignore[arg-type]
-    return due.filter(status__in=[Status.PENDING, Status.RETRY, Status.PULLED]).values("available_at")[:1]
 
 
 def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
