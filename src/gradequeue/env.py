@@ -113,7 +113,10 @@ def event_bus() -> str:
         raise ImproperlyConfigured("GRADEQUEUE_EVENT_BUS_URL must begin with redis:// or rediss://.")
     if given:
         _require("edx_event_bus_redis", "GRADEQUEUE_EVENT_BUS_URL", "openedx")
-    return given
+    if not given or "socket_timeout" in given:
+        return given
+    # Without these a Redis behind a dead line would hold a delivery for minutes.
+    return f"{given}{'&' if '?' in given else '?'}socket_timeout=10&socket_connect_timeout=5"
 
 
 def data_folder() -> Path:

@@ -19,7 +19,7 @@ from tests.deliveries.owed import deliver, graded, later, wait_for
 from tests.queue.jobs import make
 from tests.server import free_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 

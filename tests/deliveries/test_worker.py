@@ -20,7 +20,7 @@ from submissions import audit, queue, signals
 from submissions.deliveries import Outcome, Worker, claims
 from submissions.models import Delivery, DeliveryHost
 from tests.deliveries.owed import deliver, later, owed_many, wait_for
-from tests.platform_stub import Call, Platform, Reply
+from tests.platform_stub import Answer, Call, Platform, Reply
 from tests.queue.jobs import claim_one, make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("local")]
@@ -107,7 +107,8 @@ def test_a_platform_that_fails_three_times_in_ten_gets_everything(platform: Plat
     def hang_up(handler: BaseHTTPRequestHandler) -> None:
         handler.connection.close()
 
-    platform.answer = lambda call: random.choices([200, 500, 404, hang_up], [7, 1, 1, 1])[0]
+    answers: list[Answer] = [200, 500, 404, hang_up]
+    platform.answer = lambda call: random.choices(answers, [7, 1, 1, 1])[0]
     with working():
         wait_for(lambda: sooner(2) and all_delivered())
     assert {call.path for call in platform.done} == set(paths)
