@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -211,17 +213,20 @@ def test_what_a_webhook_takes_for_done(hook: Platform, status: int, state: str) 
     assert told(make()).startswith(state)
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_host_that_asks_for_time_gets_it(hook: Platform, status: int) -> None:
-    hook.answer = lambda call: Reply(status, {"Retry-After": "1000"})
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [(429, "1000"), (503, "1000"), (503, format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True))],
+)
+def test_a_host_that_asks_for_time_gets_it(hook: Platform, status: int, asked: str) -> None:
+    hook.answer = lambda call: Reply(status, {"Retry-After": asked})
     graded(make(student="a"))
     graded(make(student="b"))
     deliver_due()
     assert len(hook.calls) == 1
-    later(990)
+    later(700)
     deliver_due()
     assert len(hook.calls) == 1
-    later(20)
+    later(310)
     hook.answer = lambda call: 200
     deliver_due()
     later(200)
@@ -349,6 +354,17 @@ def test_the_event_tells_of_a_failure_so_that_no_learner_waits_for_ever(block: B
     deliver_due()
     ((score, data, _),) = block.scores
     assert (score, json.loads(data["xqueue_body"])["correct"]) == (0, False)
+
+
+def test_what_a_receiver_says_is_not_logged(
+    block: Block, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    block.trouble = ValueError("bad reply: {'msg': 'secret'}")
+    with caplog.at_level("INFO", "submissions"), django_capture_on_commit_callbacks(execute=True):
+        told(make())
+    (line,) = [one.getMessage() for one in caplog.records if one.getMessage().startswith("delivery")]
+    assert line.startswith(f"delivery {row().pk} of job {row().job_id}, event to event: attempt 1 failed, next in ")
+    assert line.endswith(" seconds: ValueError")
 
 
 def test_a_transport_that_there_is_not_is_given_up(settings: Settings) -> None:
