@@ -133,8 +133,8 @@ def test_every_setting_of_the_app_has_its_line_with_type_and_default() -> None:
 def _in_words(name: str, kind: Any) -> str:
     if kind is int:
         return f"whole number, {0 if name in MAY_BE_ZERO else 1} or more"
-    texts = {list[str]: "list of texts", dict[str, str]: "dict of texts"}
-    return {bool: "`True` or `False`", str: "text", **texts}[kind]
+    kinds: dict[Any, str] = {bool: "`True` or `False`", str: "text"}
+    return (kinds | {list[str]: "list of texts", dict[str, str]: "dict of texts"})[kind]
 
 
 def test_every_variable_of_the_environment_has_its_line() -> None:

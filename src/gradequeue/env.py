@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import ipaddress
 import os
 import secrets
 import tempfile
 import warnings
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -48,6 +48,13 @@ def names(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
 
 
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(part) for part in names(name, [])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be networks such as 10.0.0.0/8, with commas: {error}.") from None
+
+
 def web_address(name: str) -> str:
     given = text(name)
     if given and not _is_web_address(given):
@@ -81,18 +88,6 @@ def accounts(name: str) -> dict[str, str]:
         if not host or not account.partition(":")[2]:
             raise ImproperlyConfigured(f"{name} must be user:password@host, with commas between several.")
         found[host.lower()] = account
-    return found
-
-
-def networks(name: str) -> list[str]:
-    found = names(name, [])
-    for given in found:
-        try:
-            ipaddress.ip_network(given)
-        except ValueError:
-            raise ImproperlyConfigured(
-                f"{name} must be networks such as 10.0.0.0/8, with commas between several, not {given!r}."
-            ) from None
     return found
 
 

@@ -88,6 +88,7 @@ GIVEN = {
     "GRADEQUEUE_ALLOWED_HOSTS": "queue.example.org, 10.0.0.1",
     "GRADEQUEUE_BASE_URL": "https://queue.example.org:8443/",
     "GRADEQUEUE_LEASE_SECONDS": "42",
+    "GRADEQUEUE_TRUSTED_PROXIES": "1",
     "GRADEQUEUE_STORAGE_URL": "s3://key%2Fid:se%2Fcret@course-files/sub?region_name=eu-west-1&use_ssl=false",
     "CACHE_URL": "dbcache://kept",
     "GRADEQUEUE_LOG_LEVEL": "ERROR",
@@ -136,7 +137,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
         "https://queue.example.org:8443",
         42,
     ]
-    # Production: cookies go over https alone, and the proxy in front says whether it is.
+    # Production: cookies go over https alone, and the proxy that is counted says whether it is.
     assert (found["SESSION_COOKIE_SECURE"], found["SECURE_PROXY_SSL_HEADER"]) == (
         True,
         ("HTTP_X_FORWARDED_PROTO", "https"),
@@ -214,7 +215,8 @@ S3_OPTIONS = (
 )
 ACCOUNTS = "GRADEQUEUE_CALLBACK_AUTH must be user:password@host, with commas between several."
 NETWORKS = (
-    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas between several, not '10.0.0.0/99'."
+    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas: "
+    "'10.0.0.0/99' does not appear to be an IPv4 or IPv6 network."
 )
 WHOLE = "must be a whole number of 1 or more, not"
 ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a host, not"
