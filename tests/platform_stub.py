@@ -105,6 +105,14 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def wait(self, calls: int, seconds: float = 60) -> list[Call]:
+        """The calls that were answered with 200, once there are so many."""
+        deadline = time.monotonic() + seconds
+        while len(self.done) < calls:
+            assert time.monotonic() < deadline, f"{len(self.done)} of {calls} results arrived"
+            time.sleep(0.02)
+        return self.done
+
     def note(self, call: Call) -> None:
         with self._lock:
             self.calls.append(call)

@@ -429,13 +429,18 @@ def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | Non
     if not rows:
         return links
     lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
-    mount = mount or str(conf.BASE_URL).rstrip("/") + mount_path()
+    mount = mount or files_mount()
     return links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
 
 
 def _links(kept: str | None) -> dict[str, str]:
     """The files that are kept elsewhere; the column is only written by an import, which checked it."""
     return dict(json.loads(kept)) if kept else {}
+
+
+def files_mount() -> str:
+    """Where `submissions.urls` is mounted, with its slash: under ``SUBMISSIONS_BASE_URL``, else a path alone."""
+    return str(conf.BASE_URL).rstrip("/") + mount_path()
 
 
 def mount_path() -> str:

@@ -24,8 +24,8 @@ from submissions.conf import conf
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
-# An idle connection is used again for so long: shorter than any server's own patience (seconds).
-KEEP_ALIVE = 3.0
+# An idle connection is used again for so long: shorter than servers' own patience (seconds).
+KEEP_ALIVE = 1.5
 
 
 class Refused(Exception):
@@ -263,8 +263,13 @@ def _pool() -> httpcore.ConnectionPool:
     return _pool_of(os.getpid(), str(conf.OUTBOUND_CA_FILE), tuple(conf.OUTBOUND_NETWORKS))
 
 
+def close() -> None:
+    """Close the idle connections of this process."""
+    _pool().close()
+
+
 @lru_cache(maxsize=4)
-def _pool_of(pid: int, ca_file: str, networks: tuple[str, ...]) -> httpcore.ConnectionPool:
+def _pool_of(pid: int, ca_file: str, allowed: tuple[str, ...]) -> httpcore.ConnectionPool:
     context = httpcore.default_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:

@@ -43,6 +43,8 @@ from submissions.errors import (
 )
 from submissions.models import (
     DELETED,
+    ClaimEnd,
+    ClaimOutcome,
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
@@ -155,7 +157,9 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
         job.num_failures += 1
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
         lost["pulls"] = pulls.noted(job, pulls.LOST)
-        if job.num_failures >= queue.failure_limit:
+        given_up = job.num_failures >= queue.failure_limit
+        _note_claim_end(job, ClaimOutcome.LOST, gave_up=given_up)
+        if given_up:
             _give_up(job, queue, job.last_error, **lost)
             return False
     _move(
@@ -376,8 +380,15 @@ def _move(job: Job, status: str, **changes: Any) -> None:
 
 
 def _let_go(job: Job, reason: str = "") -> None:
+    _note_claim_end(job, ClaimOutcome.RELEASED)
     _move(job, Status.RETRY, available_at=job.now, pulls=pulls.noted(job, pulls.RELEASED, reason))
     signals.announce(signals.job_released, job=job)
+
+
+def _note_claim_end(job: Job, outcome: ClaimOutcome, *, gave_up: bool = False) -> None:
+    """For the numbers: a claim that brings a score is told by the job's own row, and needs no further statement."""
+    ended = {"queue_name": job.queue_name, "grader": job.grader, "submission_id": job.submission_id, "at": job.now}
+    ClaimEnd.objects.create(outcome=outcome, gave_up=gave_up, **ended)
 
 
 def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None) -> None:
@@ -388,7 +399,9 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
         return
     job.num_failures += 1
     ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
-    if job.num_failures >= queue.failure_limit:
+    given_up = job.num_failures >= queue.failure_limit
+    _note_claim_end(job, ClaimOutcome.FAILED, gave_up=given_up)
+    if given_up:
         _give_up(job, queue, reason, **ended)
         return
     due = job.now + timedelta(seconds=queue.backoff(job.num_failures))

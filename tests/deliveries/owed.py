@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -55,6 +57,13 @@ def later(seconds: float) -> None:
     step = timedelta(seconds=seconds)
     Delivery.objects.update(due_at=F("due_at") - step, ready_at=F("ready_at") - step)
     DeliveryHost.objects.update(held_until=F("held_until") - step)
+
+
+def wait_for(true: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "It did not come about."
+        time.sleep(0.05)
 
 
 def states(job: Job) -> list[tuple[str, str, int]]:

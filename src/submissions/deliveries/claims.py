@@ -73,20 +73,28 @@ def _take_from(host: str, wanted: int, row: Any, now: datetime) -> list[Any]:
 
 @in_transaction
 def _take(host: str, wanted: int) -> list[Any]:
-    due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__lte=DatabaseNow())
-    rows: Any = due.order_by("due_at", "id").locked(skip_locked=True).annotate(earlier=_earlier())
-    found = list(rows[:wanted])
-    taken = [row for row in found if row.earlier is None]
-    if taken:
-        Delivery.objects.filter(pk__in=[row.pk for row in taken]).update(
-            due_at=DatabaseNow() + lease(), attempts=F("attempts") + 1
-        )
-    for row in found:
-        if row.earlier is None:
-            row.attempts += 1
-        else:
-            _hold_back(row)
+    taken: list[Any] = []
+    while len(taken) < wanted:
+        due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__lte=DatabaseNow())
+        rows: Any = due.order_by("due_at", "id").locked(skip_locked=True).annotate(earlier=_earlier())
+        found = list(rows[: wanted - len(taken)])
+        if not found:
+            break
+        # What is held back is due no more, so this ends.
+        for row in found:
+            if row.earlier is not None:
+                _hold_back(row)
+        taken += _begun([row for row in found if row.earlier is None])
     return taken
+
+
+def _begun(rows: list[Any]) -> list[Any]:
+    if rows:
+        mine = Delivery.objects.filter(pk__in=[row.pk for row in rows])
+        mine.update(due_at=DatabaseNow() + lease(), attempts=F("attempts") + 1)
+    for row in rows:
+        row.attempts += 1
+    return rows
 
 
 def _earlier() -> Subquery:

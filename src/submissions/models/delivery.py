@@ -79,6 +79,7 @@ class Delivery(models.Model):
     class Meta:
         app_label = "submissions"
         verbose_name_plural = "deliveries"
+        permissions = [("can_resend", "Can send deliveries again")]
         indexes = [
             models.Index(fields=["state", "due_at", "id"], name="submissions_due_idx"),
             # A worker walks the hosts, and of each what is due: what waits for a dead one is never read.

@@ -94,6 +94,12 @@ class GraderQueue(models.Model):
         related_name="granted_queues",
         help_text="Who may pull, once the queue is restricted or anybody is listed; else every grader.",
     )
+    observers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="observed_queues",
+        help_text="Who may look at this queue on the dashboard, without students' ids and without changing anything.",
+    )
     # A flag of its own: with the last listed account deleted, the queue must not fall open.
     restricted = models.BooleanField(
         default=False, db_default=False, help_text="Only the listed graders may pull; set with the first one listed."
@@ -110,6 +116,7 @@ class GraderQueue(models.Model):
     class Meta:
         app_label = "submissions"
         ordering = ["name"]
+        permissions = [("can_pause", "Can pause and resume queues")]
 
     def __str__(self) -> str:
         return self.name
