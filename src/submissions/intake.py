@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.files.base import File
-from django.db import IntegrityError
+from django.db import IntegrityError, connections, router
 
 from submissions import api, outbound, outbox, queue
 from submissions import files as stored_files
 from submissions.deliveries import callback
-from submissions.errors import BadReply, UnknownQueue
+from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
 from submissions.handed_in import HandedIn, NotHandedIn, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.permissions import may_submit_to
@@ -24,6 +24,8 @@ from submissions.transactions import in_transaction
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
 MOST_COUNTED = 10_000
+# With everything else that one statement holds (bytes).
+SURELY_FITS = 1024 * 1024
 # How much of a file is hashed at once (bytes).
 BLOCK = 1024 * 1024
 
@@ -58,6 +60,7 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
     """
     _require_queue(handed.queue_name, user)
     _require_callback(handed)
+    _require_packet(handed.body)
     read = stored_files.prepared(files)
     key = submit_key(handed, user.get_username(), read)
     known = _known(key)
@@ -129,6 +132,19 @@ def _require_callback(handed: HandedIn) -> None:
                 raise outbound.Refused(f"{host} is not a public address.")
     except outbound.Refused as refused:
         raise NotHandedIn(f"lms_callback_url: {refused}") from None
+
+
+def _require_packet(body: str) -> None:
+    """MySQL closes the connection on a statement that is larger than it takes, and nobody would know why."""
+    connection = connections[router.db_for_write(ExternalGraderDetail)]
+    if connection.vendor != "mysql" or len(body) < SURELY_FITS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        most = int(cursor.fetchone()[0])
+    escaped = len(body.encode()) + sum(body.count(sign) for sign in "'\"\\\n\r\x1a")
+    if escaped + SURELY_FITS > most:
+        raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
 
 
 def is_known(key: str) -> bool:
