@@ -166,7 +166,7 @@ def own_commands() -> dict[str, BaseCommand]:
 
 def sections() -> dict[str, str]:
     """The part of docs/operating.md on each command."""
-    found = re.split(r"^### `gradequeue ([a-z]+)`.*\n", page("operating.md"), flags=re.MULTILINE)
+    found = re.split(r"^### `gradequeue ([a-z-]+)`.*\n", page("operating.md"), flags=re.MULTILINE)
     return {
         name: re.split(r"^##", text, flags=re.MULTILINE)[0] for name, text in zip(found[1::2], found[2::2], strict=True)
     }
@@ -245,7 +245,8 @@ def test_the_python_of_the_readme_makes_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md"]
+    "name",
+    ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md", "docs/platforms.md"],
 )
 def test_the_commands_of_a_page_print_what_it_shows(name: str, tmp_path: Path) -> None:
     reader = Reader(tmp_path)

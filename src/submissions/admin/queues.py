@@ -35,7 +35,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         model = GraderQueue
         fields = (
             *("name", "paused", "score_meaning", "lease_seconds", "max_failures", "backoff_seconds"),
-            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url"),
+            *("initial_delay_seconds", "supersede", "submitters", "restricted", "graders", "push_url"),
             *RESULTS,
         )
 
@@ -70,13 +70,13 @@ class QueueAdmin(Base):
     ordering = ("name",)
     routes = {"name": Text}
     search_help_text = "Exactly: the name of a queue"
-    filter_horizontal = ("graders",)
+    filter_horizontal = ("graders", "submitters")
     actions = ("pause", "resume")
     readonly_fields = ("numbers", "polled")
     fieldsets = (
         (None, {"fields": ("name", "paused", "numbers", "polled")}),
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
-        ("Intake", {"fields": ("initial_delay_seconds", "supersede")}),
+        ("Intake", {"fields": ("initial_delay_seconds", "supersede", "submitters")}),
         ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
         (
             "Results",
@@ -112,11 +112,14 @@ class QueueAdmin(Base):
         return found
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Accounts that can log in as graders, and those that are listed already."""
-        if db_field.name == "graders":
+        """Accounts that can log in as graders, or as submitters, and those that are listed already."""
+        may = {
+            "graders": Q(groups__name=conf.GRADER_GROUP) | Q(granted_queues__isnull=False),
+            "submitters": Q(groups__name=conf.SUBMITTER_GROUP) | Q(submitting_queues__isnull=False),
+        }.get(db_field.name)
+        if may is not None:
             users = get_user_model()._default_manager
-            graders = Q(groups__name=conf.GRADER_GROUP) | Q(granted_queues__isnull=False)
-            kwargs["queryset"] = users.filter(pk__in=users.filter(graders).values("pk"))
+            kwargs["queryset"] = users.filter(pk__in=users.filter(may).values("pk"))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
