@@ -62,7 +62,7 @@ def test_a_message_stands_in_a_sandbox_and_is_clean(root: Client) -> None:
     [
         ("def f(x):\n    return x < 2", "def f(x):\n    return x &lt; 2"),
         ({"text": ["ü"]}, "{\n  &quot;text&quot;: [\n    &quot;ü&quot;\n  ]\n}"),
-        (None, "null"),
+        (False, "false"),
         ("\ud800", "\\ud800"),
     ],
 )

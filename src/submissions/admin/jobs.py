@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions.admin import filters, job_list
+from submissions.admin import display, filters, job_list
 from submissions.admin.base import may
 from submissions.admin.job_page import JobPage
 from submissions.admin.verbs import RELEASE, RETIRE, RETRY, Doer, Verb, Work, skipped
@@ -33,7 +33,7 @@ COUNTED = ("after", "done", "refused", "skipped")
 
 @admin.register(ExternalGraderDetail)
 class JobAdmin(JobPage):
-    list_display = ("subject", "queue_name", "badge", "failures_and_pulls", "grader_name", "changed", "created")
+    list_display = ("subject", "queue_name", "badge", "failures_and_pulls", "grader_name", "since", "made")
     list_filter = ("status", filters.QueueFilter, filters.FailuresFilter, filters.ChangedFilter, filters.CreatedFilter)
     list_select_related = ("submission__student_item",)
     search_help_text = (
@@ -83,6 +83,14 @@ class JobAdmin(JobPage):
             job.submission_id,
             *(item.student_id, item.course_id, item.item_id),
         )
+
+    @admin.display(description="In state since")
+    def since(self, job: Job) -> Any:
+        return display.moment_short(job.status_time)
+
+    @admin.display(description="Created")
+    def made(self, job: Job) -> Any:
+        return display.moment_short(job.created_at)
 
     @admin.display(description="Failures / pulls")
     def failures_and_pulls(self, job: Job) -> str:

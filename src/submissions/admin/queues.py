@@ -144,18 +144,19 @@ class QueueAdmin(Base):
     def waiting(self, queue: Any) -> Any:
         return self._count(queue, Status.PENDING)
 
-    @admin.display(description="To be tried again")
+    @admin.display(description="Retry")
     def again(self, queue: Any) -> Any:
         return self._count(queue, Status.RETRY)
 
-    @admin.display(description="Being graded")
+    @admin.display(description="Graded now")
     def being_graded(self, queue: Any) -> Any:
         return self._count(queue, Status.PULLED)
 
     @admin.display
     def failed(self, queue: Any) -> Any:
-        link = self._count(queue, Status.FAILED)
-        return display.lines([link, display.badge("failed", "failed")]) if link else link
+        count = queue.counted[Status.FAILED]
+        text = display.badge("failed", f"{count} failed")
+        return count and self.list_link(Job, text, queue_name=queue.name, status__exact=Status.FAILED.value)
 
     @admin.display(description="State")
     def state(self, queue: GraderQueue) -> Any:
@@ -165,7 +166,7 @@ class QueueAdmin(Base):
     def polled(self, queue: GraderQueue) -> Any:
         if queue.last_polled_at is None:
             return "never"
-        return display.lines([display.moment(queue.last_polled_at), f"by {queue.last_polled_by}"])
+        return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
 
     @admin.display(description="Who may pull")
     def pulled_by(self, queue: GraderQueue) -> str:
