@@ -24,6 +24,13 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
+def subject(title: object, student: str, course: str, item: str) -> SafeString:
+    """Whose it is, in one column: names that are too long are cut, and whole in a title."""
+    block = item.rpartition("@")[2] or item  # of an Open edX usage key the part that tells one problem from another
+    rows = format_html_join("", '<span title="{}">{}</span>', ((student, student), (course, course), (item, block)))
+    return format_html('{}<span class="gq-subject gq-note">{}</span>', title, rows)
+
+
 def lines(parts: Iterable[Any]) -> SafeString | str:
     return format_html_join(mark_safe("<br>"), "{}", ((part,) for part in parts)) or EMPTY
 

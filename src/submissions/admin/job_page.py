@@ -36,7 +36,7 @@ class JobPage(ReadOnly):
     }
     fieldsets = (
         ("Submission", {"fields": ("submission_link", "student_link", "course", "item", "attempt", "files", "answer")}),
-        ("Status", {"fields": ("badge", "why", "failures", "pulls", "grader_name")}),
+        ("Status", {"fields": ("badge", "why", "failures", "pulls_so_far", "grader_name")}),
         ("Result", {"fields": ("scores", "message", "reply")}),
         ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
         ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
@@ -94,8 +94,8 @@ class JobPage(ReadOnly):
     def failures(self, job: Job) -> str:
         return f"{job.num_failures} of {self._queue(job).failure_limit}"
 
-    @admin.display
-    def pulls(self, job: Job) -> int:
+    @admin.display(description="Pulls")
+    def pulls_so_far(self, job: Job) -> int:
         return job.num_pulls
 
     @admin.display(description="Grader")

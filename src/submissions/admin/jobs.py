@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin import display, filters, job_list
@@ -33,7 +32,7 @@ COUNTED = ("after", "done", "refused", "skipped")
 
 @admin.register(ExternalGraderDetail)
 class JobAdmin(JobPage):
-    list_display = ("subject", "queue_name", "badge", "failures_and_pulls", "grader_name", "since", "made")
+    list_display = ("subject", "where", "failures_and_pulls", "since", "made")
     list_filter = ("status", filters.QueueFilter, filters.FailuresFilter, filters.ChangedFilter, filters.CreatedFilter)
     list_select_related = ("submission__student_item",)
     search_help_text = (
@@ -60,8 +59,15 @@ class JobAdmin(JobPage):
 
     def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
         found = getattr(request, "job_search", None)
+        queue, status = job_list.chosen(request)
+        if found is not None and queue is None:
+            queue = found.queue
+        if found is not None and found.sample is not None and not self.is_filtered(request):
+            ids = job_list.first_ids(found.sample, most, narrow=True)
+            if len(ids) == most:
+                return ids
         narrow = found is not None and found.narrow
-        return job_list.first_ids(queryset, most, **job_list.chosen(request), narrow=narrow)
+        return job_list.first_ids(queryset, most, queue=queue, status=status, narrow=narrow)
 
     def rows(self, ids: list[int]) -> list[Job]:
         rows = Job.objects.filter(pk__in=ids).order_by().select_related(*self.list_select_related)
@@ -78,11 +84,11 @@ class JobAdmin(JobPage):
     @admin.display(description="Submission")
     def subject(self, job: Job) -> SafeString:
         item = job.submission.student_item
-        return format_html(
-            '<span class="gq-subject">{}<br><span class="gq-note">{}<br>{}<br>{}</span></span>',
-            job.submission_id,
-            *(item.student_id, item.course_id, item.item_id),
-        )
+        return display.subject(job.submission_id, item.student_id, item.course_id, item.item_id)
+
+    @admin.display(description="Status, queue")
+    def where(self, job: Job) -> Any:
+        return display.lines([self.badge(job), job.queue_name])
 
     @admin.display(description="In state since")
     def since(self, job: Job) -> Any:
@@ -92,9 +98,9 @@ class JobAdmin(JobPage):
     def made(self, job: Job) -> Any:
         return display.moment_short(job.created_at)
 
-    @admin.display(description="Failures / pulls")
-    def failures_and_pulls(self, job: Job) -> str:
-        return f"{job.num_failures} / {job.num_pulls}"
+    @admin.display(description="Failures / pulls, grader")
+    def failures_and_pulls(self, job: Job) -> Any:
+        return display.lines([f"{job.num_failures} / {job.num_pulls}", job.grader])
 
     # What can be done. ------------------------------------------------------------------------------------------------
 
