@@ -88,6 +88,43 @@ class Conf:
     FAILURE_NOTICE_SECONDS: int = 900
     """How long an operator may put a failed job back before its platform is told that there is no score (seconds)."""
 
+    DELIVER_AT_ONCE: bool = True
+    """Whether results are sent in the process that took them, right after the commit; else by `deliver` alone."""
+
+    DELIVERY_TIMEOUT_SECONDS: int = 20
+    """How long one attempt at telling a platform may take, all together (seconds)."""
+
+    DELIVERY_BACKOFF_SECONDS: int = 5
+    """The pause after a first attempt that failed; it doubles with each further one (seconds)."""
+
+    DELIVERY_BACKOFF_CEILING_SECONDS: int = 86_400
+    """The longest such pause (seconds)."""
+
+    DELIVERY_MAX_AGE_SECONDS: int = 7 * 86_400
+    """How long a result is tried to be told before it is given up and waits for an operator (seconds)."""
+
+    DELIVERY_PER_HOST: int = 8
+    """How many results one process sends to the same host at once, at the most."""
+
+    CALLBACK_HOSTS: list[str] = []
+    """The hosts that results may be sent to, where the queue does not say (*.example.org: also those below). Empty:
+    every host with a public address."""
+
+    CALLBACK_AUTH: dict[str, str] = {}
+    """HTTP Basic for callbacks: host to user:password. It is sent to no other host."""
+
+    WEBHOOK_URL: str = ""
+    """Where each result is sent as a signed webhook, where the queue does not say. Empty: nowhere."""
+
+    WEBHOOK_SECRETS: list[str] = []
+    """What webhooks are signed with (whsec_...), where the queue does not say; several while they are exchanged."""
+
+    OUTBOUND_NETWORKS: list[str] = []
+    """Networks that are not public and may be connected to all the same (10.0.0.0/8)."""
+
+    OUTBOUND_CA_FILE: str = ""
+    """A file with certificates of authorities that are trusted beside the public ones (PEM)."""
+
     def __getattribute__(self, name: str) -> Any:
         if name.isupper():
             return getattr(settings, f"SUBMISSIONS_{name}", super().__getattribute__(name))
@@ -105,6 +142,8 @@ class Conf:
 MAY_BE_ZERO = {
     "BACKOFF_SECONDS",
     "BACKOFF_CEILING_SECONDS",
+    "DELIVERY_BACKOFF_SECONDS",
+    "DELIVERY_BACKOFF_CEILING_SECONDS",
     "FAILURE_NOTICE_SECONDS",
     "LOGIN_DELAY_CEILING_SECONDS",
     "POLL_NOTE_SECONDS",

@@ -29,7 +29,7 @@ from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import prepared, pulls, registry, signals
+from submissions import outbox, prepared, pulls, registry, signals
 from submissions.conf import conf
 from submissions.errors import (
     AlreadyGraded,
@@ -75,6 +75,7 @@ def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any]
     job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
     job.save(force_insert=True)
     stored_files.store(job, files or {})
+    outbox.owe(job, queue)
     if queue.supersede:
         supersede(job)
     signals.announce(signals.job_enqueued, job=job)
@@ -144,7 +145,7 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
         lost["pulls"] = pulls.noted(job, pulls.LOST)
         if job.num_failures >= queue.failure_limit:
-            _give_up(job, job.last_error, **lost)
+            _give_up(job, queue, job.last_error, **lost)
             return False
     _move(
         job,
@@ -194,7 +195,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
     _record_score(job, points)
     ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
     _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
-    _make_deliveries_due(job)
+    outbox.scored(job, points, queue)
     signals.announce(signals.job_completed, job=job, points_earned=points)
     return job
 
@@ -250,6 +251,7 @@ def retry(submission_id: int) -> Job:
     _require(job, "retried", Status.FAILED)
     noted = pulls.noted(job, pulls.RETRIED, claim=False)
     _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None, pulls=noted)
+    outbox.taken_back(job)
     signals.announce(signals.job_retried, job=job)
     return job
 
@@ -259,7 +261,7 @@ def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job:
     """End an unfinished job without a score, for an operator; `reason` is kept. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "retired", Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
-    _retire(job, reason)
+    _retire(job, reason, tell=True)
     return job
 
 
@@ -361,22 +363,28 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
     job.num_failures += 1
     ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
     if job.num_failures >= queue.failure_limit:
-        _give_up(job, reason, **ended)
+        _give_up(job, queue, reason, **ended)
         return
     due = job.now + timedelta(seconds=queue.backoff(job.num_failures))
     _move(job, Status.RETRY, available_at=due, num_failures=job.num_failures, **ended)
     signals.announce(signals.job_failed, job=job, reason=reason)
 
 
-def _give_up(job: Job, reason: str, **changes: Any) -> None:
+def _give_up(job: Job, queue: GraderQueue, reason: str, **changes: Any) -> None:
     changes["last_error"] = reason
     _move(job, Status.FAILED, available_at=None, pullkey=None, num_failures=job.num_failures, **changes)
+    outbox.failed(job, queue)
     signals.announce(signals.job_given_up, job=job, reason=reason)
 
 
-def _retire(job: Job, reason: str) -> None:
+def _retire(job: Job, reason: str, *, tell: bool = False) -> None:
+    """`tell`: somebody may still wait for the result."""
     noted = pulls.noted(job, pulls.RETIRED, reason, claim=job.status == Status.PULLED)
     _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason, pulls=noted)
+    if tell:
+        outbox.failed(job, registry.settings_of(job.queue_name, fresh=True), final=True)
+    else:
+        outbox.dropped(job)
     signals.announce(signals.job_retired, job=job, reason=reason)
 
 
@@ -397,11 +405,6 @@ def _record_score(job: Job, points: float) -> None:
         item_id=item.item_id,
         created_at=score.created_at,
     )
-
-
-def _make_deliveries_due(job: Job) -> None:
-    if job.owes_deliveries:
-        job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
 
 
 def _attach_submissions(jobs: list[Job], *, with_summary: bool = False) -> None:
