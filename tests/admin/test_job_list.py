@@ -112,8 +112,8 @@ def test_nothing_is_counted_beyond_a_thousand(root: Client, monkeypatch: pytest.
     monkeypatch.setattr(bounded, "MOST", 55)
     many(60)
     shown = text(root.get(LIST))
-    assert "more than 55 external grader details" in shown
-    assert "Select all more than 55" in shown
+    assert "55 or more external grader details" in shown
+    assert "Select all 55 or more" in shown
     assert len(listed(root.get(LIST, {"p": "2"}))) == 5
 
 

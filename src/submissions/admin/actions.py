@@ -70,11 +70,9 @@ class Working(ReadOnly):
     def _back(self, request: HttpRequest) -> HttpResponse | None:
         """To the page that the button was on; None lets Django go back to the list."""
         page = request.POST.get("page", "")
-        return (
-            HttpResponseRedirect(self.url(self.model, "change", int(page)))
-            if page.isascii() and page.isdigit()
-            else None
-        )
+        if not (page.isascii() and page.isdigit()):
+            return None
+        return HttpResponseRedirect(self.url(self.model, "change", int(page)))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With a button for each verb that is legal now, for those who may."""

@@ -66,17 +66,19 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
         """The ids of the first `most` rows of the list. Overridden where one index alone does not give the order."""
         order = self.get_ordering(request)
-        sample = getattr(request, "search_sample", None)
-        if sample is not None and not self.is_filtered(request):
-            ids = list(sample.order_by(*order).values_list("pk", flat=True)[:most])
-            if len(ids) == most:
-                return ids
-        return list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
+        sampled = self.sampled(request, getattr(request, "search_sample", None), most)
+        return sampled or list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
 
-    @staticmethod
-    def is_filtered(request: HttpRequest) -> bool:
-        """By more than a search."""
-        return not set(request.GET) <= {"q", "p", "o", "all"}
+    def sampled(self, request: HttpRequest, sample: Any, most: int) -> list[int]:
+        """Of a search that finds very much, and is not narrowed by a filter: the rows of the newest student items.
+
+        All of them would have to be sorted to find the newest rows: seconds on MariaDB.
+        """
+        if sample is None or not set(request.GET) <= {"q", "p", "o", "all"}:
+            return []
+        ids = list(sample.order_by("-id").values_list("pk", flat=True)[:most])
+        request.is_sample = bool(ids)  # type: ignore[attr-defined]
+        return ids
 
     def rows(self, ids: list[int]) -> list[Any]:
         """These rows in this order, with what the columns show of other tables."""

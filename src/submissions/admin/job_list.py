@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connections
 from django.http import HttpRequest
 
+from submissions.admin.filters import exactly
 from submissions.admin.terms import ITEM_COLUMNS, Id, Text, Uuid, of_items
 from submissions.models import ExternalGraderDetail, GraderQueue, Status, Submission
 
@@ -91,7 +92,9 @@ def first_ids(
     if not ranges or len(ranges) > MOST_RANGES or (len(ranges) > 1 and not together):
         return list(jobs.order_by(*LAST_CHANGE).values_list("pk", flat=True)[:most])
     parts = [
-        jobs.filter(queue_name=name, status=state).order_by(*LAST_CHANGE).values_list("status_time", "id")[:most]
+        jobs.filter(queue_name=name, **exactly(state))
+        .order_by("-status", *LAST_CHANGE)
+        .values_list("status_time", "id")[:most]
         for name, state in ranges
     ]
     rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(*LAST_CHANGE)[:most]

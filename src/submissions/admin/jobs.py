@@ -31,7 +31,13 @@ LIST_COLUMNS = (
 @admin.register(ExternalGraderDetail)
 class JobAdmin(Working, JobPage):
     list_display = ("subject", "where", "failures_and_grader", "since", "made")
-    list_filter = ("status", filters.QueueFilter, filters.FailuresFilter, filters.ChangedFilter, filters.CreatedFilter)
+    list_filter = (
+        filters.StatusFilter,
+        filters.QueueFilter,
+        filters.FailuresFilter,
+        filters.ChangedFilter,
+        filters.CreatedFilter,
+    )
     list_select_related = ("submission__student_item",)
     search_help_text = (
         "Exactly: a submission's id or uuid, the name of a queue, a queue key, a grader file, a student, course or "
@@ -59,10 +65,8 @@ class JobAdmin(Working, JobPage):
         queue, status = job_list.chosen(request)
         if found is not None and queue is None:
             queue = found.queue
-        if found is not None and found.sample is not None and not self.is_filtered(request):
-            ids = job_list.first_ids(found.sample, most, narrow=True)
-            if len(ids) == most:
-                return ids
+        if found is not None and (ids := self.sampled(request, found.sample, most)):
+            return ids
         narrow = found is not None and found.narrow
         return job_list.first_ids(queryset, most, queue=queue, status=status, narrow=narrow)
 
@@ -75,7 +79,8 @@ class JobAdmin(Working, JobPage):
         response = super().changelist_view(request, extra_context)
         found = getattr(request, "job_search", None)
         if found is not None and isinstance(response, TemplateResponse) and response.context_data is not None:
-            response.context_data["subtitle"] = f"found by {found.words}"
+            newest = ", the newest of many" if getattr(request, "is_sample", False) else ""
+            response.context_data["subtitle"] = f"found by {found.words}{newest}"
         return response
 
     @admin.display(description="Submission")

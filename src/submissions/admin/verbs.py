@@ -139,7 +139,7 @@ class Doer:
                 work.refuse(f"{known}: {refusal}")
 
     def _together(self, batch: list[tuple[int, int]], *, alone: bool = False) -> list[tuple[int, str | None]]:
-        """What the verb knows each by, with its refusal or None; moves and log entries are stored together or not at all."""
+        """What the verb knows each by, with its refusal or None. Moves and log entries are stored together."""
         moved: list[Model] = []
         outcome: list[tuple[int, str | None]] = []
         try:
