@@ -85,6 +85,8 @@ def first_ids(
     `queue` and `status` are what `jobs` is already filtered by. With one of them the index by queue, status and time
     is walked, a range for each pair, however seldom a state is and however long ago it came about.
     """
+    if jobs.query.is_empty():  # a union of nothing cannot be put into an order
+        return []
     if narrow:
         return list(jobs.order_by(*NEWEST).values_list("pk", flat=True)[:most])
     ranges = list(islice(_ranges(queue, status), MOST_RANGES + 1)) if queue or status else []
