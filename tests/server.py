@@ -46,7 +46,7 @@ class Server:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                if requests.get(f"{self.url}/xqueue/status/", timeout=1).ok:
+                if requests.get(f"{self.url}/livez", timeout=1).ok:
                     return self
             except requests.RequestException:
                 time.sleep(0.1)

@@ -3,7 +3,7 @@
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from gradequeue import env
+from gradequeue import env, tracing
 
 PRODUCTION = env.choice("GRADEQUEUE_ENV", "local", ("local", "production")) == "production"
 DATA = env.data_folder()
@@ -18,6 +18,7 @@ if not ALLOWED_HOSTS:
 
 INSTALLED_APPS = [
     "gradequeue",
+    "gradequeue.dashboard",
     "submissions",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -29,6 +30,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gradequeue.requests.RequestIdMiddleware",
+    *tracing.MIDDLEWARE,
+    "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -78,6 +83,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 SESSION_ENGINE = "gradequeue.sessions"
+# Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
+SESSION_IDLE_SECONDS = env.number("GRADEQUEUE_SESSION_IDLE_SECONDS", 8 * 3600)
+SESSION_COOKIE_AGE = env.number("GRADEQUEUE_SESSION_SECONDS", 14 * 24 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -89,9 +97,17 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     # Pages for people only: graders of all ages take a redirect for a lost session, probes come by plain HTTP.
     SECURE_SSL_REDIRECT = TRUSTED_PROXIES > 0
-    SECURE_REDIRECT_EXEMPT = [r"^(xqueue|livez|readyz|metrics|autoscaling)(/|$)"]
+    SECURE_REDIRECT_EXEMPT = [r"^xqueue(/|$)"]
+    # Whether all of a domain's other hosts keep to HTTPS, this one cannot know.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
+METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
+METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
+TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
+READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
@@ -131,8 +147,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "gradequeue.lines.Line"}, "json": {"()": "gradequeue.lines.Json"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},

@@ -39,6 +39,9 @@ class Conf:
     GRADER_GROUP: str = "xqueue"
     """The group whose members may log in as graders."""
 
+    SUBMITTER_GROUP: str = "xqueue-submitters"
+    """The group of the platforms' accounts, which may submit over HTTP to every queue."""
+
     LOGIN_FREE_FAILURES: int = 5
     """How many failed logins of an account from one network cost no delay."""
 
@@ -87,6 +90,9 @@ class Conf:
 
     FAILURE_NOTICE_SECONDS: int = 900
     """How long an operator may put a failed job back before its platform is told that there is no score (seconds)."""
+
+    PUSH_TIMEOUT_SECONDS: int = 30
+    """How long a grader that is pushed to may take for a job; never more than nine tenths of the lease (seconds)."""
 
     DELIVER_AT_ONCE: bool = True
     """Whether results are sent in the process that took them, right after the commit; else by `deliver` alone."""

@@ -28,6 +28,7 @@ def connect() -> None:
         (signals.delivery_failed, delivery_failed),
         (signals.delivery_given_up, delivery_given_up),
         (signals.claim_refused, refused),
+        (signals.submit_refused, submit_refused),
         (signals.logged_in, logged_in),
         (signals.login_refused, login_refused),
         (signals.login_throttled, login_throttled),
@@ -99,6 +100,10 @@ def delivery_given_up(delivery: Delivery, reason: str, **_: Any) -> None:
 
 def refused(submission_id: int, reason: Exception, **_: Any) -> None:
     logger.warning("submission %s: a grader was refused, %s", submission_id, type(reason).__name__)
+
+
+def submit_refused(account: str, reason: str, **_: Any) -> None:
+    logger.warning("a submission of %s was refused: %s", _one_line(account), _one_line(reason))
 
 
 def logged_in(username: str, network: str, first: bool, **_: Any) -> None:

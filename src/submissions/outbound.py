@@ -33,10 +33,14 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent."""
+    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent. `sent`: whether there was
+    a connection, so that the other side may have begun to work on it."""
 
-    def __init__(self, reason: str, *, unreachable: bool = True, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, unreachable: bool = True, retry_after: float | None = None, sent: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.sent = sent
         self.unreachable = unreachable
         self.retry_after = retry_after
 
@@ -83,10 +87,10 @@ def post(
         return _posted(address, body, headers, most_bytes)
     except (Refused, Failed):
         raise
-    except (TimeoutError, httpcore.TimeoutException):
-        raise Failed("It took too long.") from None
+    except (TimeoutError, httpcore.TimeoutException) as error:
+        raise Failed("It took too long.", sent=not isinstance(error, httpcore.ConnectTimeout)) from None
     except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
-        raise Failed(_in_words(error)) from error
+        raise Failed(_in_words(error), sent=not isinstance(error, httpcore.ConnectError)) from error
 
 
 def parsed(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:

@@ -21,7 +21,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db.models import Exists, OuterRef
@@ -43,6 +43,8 @@ from submissions.errors import (
 )
 from submissions.models import (
     DELETED,
+    ClaimEnd,
+    ClaimOutcome,
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
@@ -61,18 +63,28 @@ _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")
 
 
 @in_transaction
-def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any) -> Job:
+def enqueue(
+    submission: Submission,
+    queue_name: str,
+    *,
+    files: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
+    arrived: datetime | None = None,
+    **fields: Any,
+) -> Job:
     """Make the job of `submission`: all of it, with all its files, or nothing.
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
-    file names to bytes, text, or anything that can be read.
+    file names to bytes, text, or anything that can be read. `kept`: further columns, checked by the caller: body,
+    points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue.
     Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = registry.for_enqueue(values["queue_name"])
     _require_room(queue, submission)
-    due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
-    job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
+    came = min(arrived or queue.now, queue.now)
+    due = came + timedelta(seconds=queue.initial_delay_seconds)
+    job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
     stored_files.store(job, files or {})
     outbox.owe(job, queue)
@@ -82,15 +94,16 @@ def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any]
     return job
 
 
-def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
+def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False) -> list[Job]:
     """Hand out up to `limit` jobs to the account `grader`; an empty list where nothing is due.
 
-    The jobs come with ``submission`` and its ``student_item``. Raises UnknownQueue.
+    `pushing`: for a grader that is sent its jobs; nobody else gets those of its queue. The jobs come with
+    ``submission`` and its ``student_item``. Raises UnknownQueue.
     """
-    queue = registry.for_grader(queue_name, grader)
+    queue = registry.for_push(queue_name, grader) if pushing else registry.for_grader(queue_name, grader)
     if queue.pk:
         registry.note_poll(queue, grader)
-    if queue.paused:
+    if queue.paused or pushing != bool(queue.push_url):
         return []
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
@@ -144,7 +157,9 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
         job.num_failures += 1
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
         lost["pulls"] = pulls.noted(job, pulls.LOST)
-        if job.num_failures >= queue.failure_limit:
+        given_up = job.num_failures >= queue.failure_limit
+        _note_claim_end(job, ClaimOutcome.LOST, gave_up=given_up)
+        if given_up:
             _give_up(job, queue, job.last_error, **lost)
             return False
     _move(
@@ -188,7 +203,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
         return LeaseLost("The submission was deleted; nobody waits for its result.")
     queue = registry.settings_of(job.queue_name, fresh=fresh)
     try:
-        points = queue.points(score, job.points_possible)
+        points = queue.points(score, job.points_possible if job.points_known else None)
     except BadReply as bad:
         _count_failure(job, queue, str(bad), reply)
         return bad
@@ -245,6 +260,16 @@ def release_lease(submission_id: int) -> Job:
 
 
 @in_transaction
+def take(submission_id: int, *, grader: str) -> Job:
+    """Claim this one waiting job, out of turn: its result is there already. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "taken", Status.PENDING, Status.RETRY)
+    _attach_submissions([job])
+    _hand_out(job, registry.settings_of(job.queue_name, fresh=True), grader)
+    return job
+
+
+@in_transaction
 def retry(submission_id: int) -> Job:
     """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
@@ -266,14 +291,17 @@ def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job:
 
 
 @in_transaction
-def supersede(newer: Job) -> int:
+def supersede(newer: Job, *, called_back_at: str | None = None) -> int:
     """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
 
+    `called_back_at`: only those whose result goes to this destination (its key, see `outbox.key_of`).
     What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
     """
     older = Job.objects.waiting().filter(
         submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
     )
+    if called_back_at is not None:
+        older = older.filter(deliveries__destination_key=called_back_at)
     waiting = list(
         Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True)
     )
@@ -290,7 +318,8 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
     if not queue.pk:
         raise UnknownQueue
     jobs = _claimable(queue_name, grader or "", others=grader is not None and queue.others)
-    return 0 if queue.paused else int(jobs.count())
+    nobodys = queue.paused or (grader is not None and queue.push_url)
+    return 0 if nobodys else int(jobs.count())
 
 
 def _require_room(queue: GraderQueue, submission: Submission) -> None:
@@ -318,7 +347,8 @@ def _locked(submission_id: int) -> Job:
 
 def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
-    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().locked()
+    # Without the body, which may be megabytes and is needed by `claim` alone.
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer("body").locked()
     return locked.annotate(owes_deliveries=owes)
 
 
@@ -350,8 +380,15 @@ def _move(job: Job, status: str, **changes: Any) -> None:
 
 
 def _let_go(job: Job, reason: str = "") -> None:
+    _note_claim_end(job, ClaimOutcome.RELEASED)
     _move(job, Status.RETRY, available_at=job.now, pulls=pulls.noted(job, pulls.RELEASED, reason))
     signals.announce(signals.job_released, job=job)
+
+
+def _note_claim_end(job: Job, outcome: ClaimOutcome, *, gave_up: bool = False) -> None:
+    """For the numbers: a claim that brings a score is told by the job's own row, and needs no further statement."""
+    ended = {"queue_name": job.queue_name, "grader": job.grader, "submission_id": job.submission_id, "at": job.now}
+    ClaimEnd.objects.create(outcome=outcome, gave_up=gave_up, **ended)
 
 
 def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None) -> None:
@@ -362,7 +399,9 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
         return
     job.num_failures += 1
     ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
-    if job.num_failures >= queue.failure_limit:
+    given_up = job.num_failures >= queue.failure_limit
+    _note_claim_end(job, ClaimOutcome.FAILED, gave_up=given_up)
+    if given_up:
         _give_up(job, queue, reason, **ended)
         return
     due = job.now + timedelta(seconds=queue.backoff(job.num_failures))
@@ -390,15 +429,14 @@ def _retire(job: Job, reason: str, *, tell: bool = False) -> None:
 
 def _record_score(job: Job, points: float) -> None:
     item = job.submission.student_item
-    score = Score(
-        student_item=item, submission=job.submission, points_earned=points, points_possible=job.points_possible
-    )
+    possible = job.points_possible if job.points_known else max(points, job.points_possible)
+    score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
     score.keeps_order_of_attempts = True
     prepared.insert(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
-        points_possible=job.points_possible,
+        points_possible=possible,
         points_earned=points,
         anonymous_user_id=item.student_id,
         course_id=item.course_id,

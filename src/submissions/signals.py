@@ -35,6 +35,7 @@ file_left_behind = Signal()  # name, reason: a stored file that no row names cou
 logged_in = Signal()  # username, network, first: whether from a network that was not known
 login_refused = Signal()  # username, network
 login_throttled = Signal()  # username, network, seconds
+submit_refused = Signal()  # account, reason: what a platform handed in was not taken
 # Each of these carries delivery (a row with its job).
 delivered = Signal()
 delivery_failed = Signal()  # reason, pause: seconds until it is tried again

@@ -60,7 +60,7 @@ def _failed(delivery: Any, error: Exception, seconds: float) -> Outcome:
 def message_of(delivery: Any) -> Message:
     job: Any = (
         ExternalGraderDetail.objects.select_related("submission__student_item")
-        .defer("submission__answer")
+        .defer("submission__answer", "body")
         .get(pk=delivery.job_id)
     )
     item = job.submission.student_item
@@ -74,7 +74,7 @@ def message_of(delivery: Any) -> Message:
         header=delivery.header,
         result=delivery.result,
         points_earned=points,
-        points_possible=job.points_possible,
+        points_possible=job.points_possible if job.points_known else max(job.points_possible, points),
         reply=in_points(job.grader_reply or "", points) if scored else no_score(),
         submission_id=job.submission_id,
         submission_uuid=str(job.submission.uuid),

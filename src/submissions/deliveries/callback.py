@@ -26,7 +26,7 @@ def send(message: Message) -> None:
 
 def hosts_of(queue_name: str) -> list[str] | None:
     """The hosts that results of this queue may be sent to; None: every public one."""
-    own = registry.settings_of(queue_name, fresh=False).callback_hosts.split()
+    own = registry.settings_of(queue_name, fresh=registry.inside_transaction()).callback_hosts.split()
     return own or [str(name) for name in conf.CALLBACK_HOSTS] or None
 
 

@@ -8,6 +8,7 @@ from submissions.models.items import StudentItem
 from submissions.models.login import LoginCounter
 from submissions.models.queue import GraderQueue, GraderSighting, ScoreMeaning
 from submissions.models.score import Score, ScoreAnnotation, ScoreSummary
+from submissions.models.statistics import ClaimEnd, ClaimOutcome, QueueMinute, QueueTotal, RollUp, Tally
 from submissions.models.submission import ACTIVE, DELETED, STATUS_CHOICES, Submission
 from submissions.models.team import TeamSubmission
 from submissions.signals import score_reset, score_set
@@ -18,6 +19,8 @@ __all__ = [
     "STATUS_CHOICES",
     "AnonymizedUserIDField",
     "BrokenJSON",
+    "ClaimEnd",
+    "ClaimOutcome",
     "DatabaseNow",
     "Delivery",
     "DeliveryHost",
@@ -28,6 +31,9 @@ __all__ = [
     "JSONTextField",
     "LoginCounter",
     "PointsField",
+    "QueueMinute",
+    "QueueTotal",
+    "RollUp",
     "Score",
     "ScoreAnnotation",
     "ScoreMeaning",
@@ -36,6 +42,7 @@ __all__ = [
     "StudentItem",
     "Submission",
     "SubmissionFile",
+    "Tally",
     "TeamSubmission",
     "Told",
     "Transport",

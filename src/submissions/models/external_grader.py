@@ -131,6 +131,12 @@ class ExternalGraderDetail(models.Model):
     # Verbatim from the platform: what edx-submissions reduces to {"grader": ...}.
     grader_payload = models.TextField(null=True, blank=True)
     student_info = models.TextField(null=True, blank=True)
+    # The whole xqueue_body of a platform that submits over HTTP: the grader gets it byte for byte.
+    body = models.TextField(null=True, blank=True)
+    # XQueue's submit does not say what a problem is worth; points_possible is then no maximum (ADR 0051).
+    points_known = models.BooleanField(default=True, db_default=True)
+    # Files that are kept elsewhere, as JSON: names and addresses, handed to the grader as they are.
+    file_links = models.TextField(null=True, blank=True)
     # What became of the claims that ended, as JSON; `submissions.pulls` reads and writes it.
     pulls = models.TextField(null=True, blank=True, editable=False)
 

@@ -92,6 +92,10 @@ def _application(_: str) -> Callable[..., Any]:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from gradequeue.wsgi import application
 
+    # Only now: what it imports needs Django to be set up.
+    from gradequeue import chores  # isort: skip
+
+    threading.Thread(target=chores.run, daemon=True).start()
     return application
 
 
