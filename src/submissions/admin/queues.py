@@ -35,7 +35,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         model = GraderQueue
         fields = (
             *("name", "paused", "score_meaning", "lease_seconds", "max_failures", "backoff_seconds"),
-            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url"),
+            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url", "submitters", "observers"),
             *RESULTS,
         )
 
@@ -71,6 +71,7 @@ class QueueAdmin(Base):
     routes = {"name": Text}
     search_help_text = "Exactly: the name of a queue"
     filter_horizontal = ("graders",)
+    raw_id_fields = ("submitters", "observers")  # a platform has more users than a list can hold
     actions = ("pause", "resume")
     readonly_fields = ("numbers", "polled")
     fieldsets = (
@@ -78,6 +79,7 @@ class QueueAdmin(Base):
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
         ("Intake", {"fields": ("initial_delay_seconds", "supersede")}),
         ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
+        ("Who may submit, who may look", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
         (
             "Results",
             {
