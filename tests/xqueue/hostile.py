@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from gradequeue.wsgi import application
 
 DEEP = 100_000
+# Per test; `make fuzz` wants more.
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "60"))
 TEXTS = [
     "",
     " ",
@@ -210,6 +213,11 @@ def send(session: str, endpoint: str, request: Request) -> tuple[int, dict[str, 
         "wsgi.input": io.BytesIO(request.body),
         **request.headers,
     }
+    return _answered(*through_the_door(environ))
+
+
+def through_the_door(environ: dict[str, Any]) -> tuple[bytes, str, dict[str, str]]:
+    """Content, status line and headers of the answer to this WSGI request."""
     setup_testing_defaults(environ)
     status: list[str] = []
     headers: dict[str, str] = {}
@@ -224,7 +232,7 @@ def send(session: str, endpoint: str, request: Request) -> tuple[int, dict[str, 
         content = b"".join(application(environ, start_response))
     finally:
         request_started.connect(close_old_connections)
-    return _answered(content, status[0], headers)
+    return content, status[0], headers
 
 
 def _answered(content: bytes, status: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
