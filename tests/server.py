@@ -29,6 +29,8 @@ class Server:
             "GRADEQUEUE_LOG_LEVEL": "INFO",
             # All tests come from one address.
             "GRADEQUEUE_LOGIN_FREE_FAILURES": "100000",
+            # The platforms that are told of results are here, too.
+            "GRADEQUEUE_OUTBOUND_NETWORKS": "127.0.0.0/8",
             **environment,
         }
         self.env.pop("DJANGO_SETTINGS_MODULE", None)

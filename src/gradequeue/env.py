@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import ipaddress
 import os
 import secrets
 import tempfile
@@ -70,6 +71,57 @@ def _is_web_address(given: str) -> bool:
         return False
     plain = not parts.query and not parts.fragment and given.isprintable() and " " not in given
     return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
+
+
+def destination(name: str) -> str:
+    """An address to send to, as it is."""
+    given = text(name)
+    if given and not _is_web_address(given.partition("?")[0]):
+        raise ImproperlyConfigured(f"{name} must begin with https:// or http:// and name a host, not {given!r}.")
+    return given
+
+
+def accounts(name: str) -> dict[str, str]:
+    """``user:password@host``, with commas between several: host to user:password."""
+    found = {}
+    for part in names(name, []):
+        account, _, host = part.rpartition("@")
+        if not host or not account.partition(":")[2]:
+            raise ImproperlyConfigured(f"{name} must be user:password@host, with commas between several.")
+        found[host.lower()] = account
+    return found
+
+
+def networks(name: str) -> list[str]:
+    found = names(name, [])
+    for given in found:
+        try:
+            ipaddress.ip_network(given)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be networks such as 10.0.0.0/8, with commas between several, not {given!r}."
+            ) from None
+    return found
+
+
+def readable_file(name: str) -> str:
+    given = text(name)
+    try:
+        if given:
+            Path(given).read_bytes()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {given} cannot be read: {_reason(error)}.") from error
+    return given
+
+
+def event_bus() -> str:
+    """GRADEQUEUE_EVENT_BUS_URL, the Redis of Open edX's event bus."""
+    given = text("GRADEQUEUE_EVENT_BUS_URL")
+    if given and not given.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("GRADEQUEUE_EVENT_BUS_URL must begin with redis:// or rediss://.")
+    if given:
+        _require("edx_event_bus_redis", "GRADEQUEUE_EVENT_BUS_URL", "openedx")
+    return given
 
 
 def data_folder() -> Path:

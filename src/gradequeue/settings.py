@@ -18,6 +18,7 @@ if not ALLOWED_HOSTS:
 
 INSTALLED_APPS = [
     "gradequeue",
+    "gradequeue.dashboard",
     "submissions",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -117,6 +118,30 @@ SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+SUBMISSIONS_TRANSPORTS = []
+if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
+    SUBMISSIONS_TRANSPORTS = ["event"]
+    INSTALLED_APPS += ["openedx_events"]
+    EVENT_BUS_PRODUCER = "submissions.deliveries.event.create_producer"
+    EVENT_BUS_TOPIC_PREFIX = env.text("GRADEQUEUE_EVENT_BUS_PREFIX")
+    EVENT_BUS_PRODUCER_CONFIG = {
+        "org.openedx.learning.external_grader.score.submitted.v1": {
+            env.text("GRADEQUEUE_EVENT_BUS_TOPIC", "learning-external-grader"): {
+                "event_key_field": "score.submission_id",
+                "enabled": True,
+            }
+        }
+    }
+SUBMISSIONS_NOTIFY_FAILURES = env.choice("GRADEQUEUE_NOTIFY_FAILURES", "yes", ("yes", "no")) == "yes"
+SUBMISSIONS_FAILURE_NOTICE_SECONDS = env.number("GRADEQUEUE_FAILURE_NOTICE_SECONDS", 900, at_least=0)
+SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
+SUBMISSIONS_CALLBACK_AUTH = env.accounts("GRADEQUEUE_CALLBACK_AUTH")
+SUBMISSIONS_WEBHOOK_URL = env.destination("GRADEQUEUE_WEBHOOK_URL")
+SUBMISSIONS_WEBHOOK_SECRETS = env.names("GRADEQUEUE_WEBHOOK_SECRETS", [])
+SUBMISSIONS_OUTBOUND_NETWORKS = env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")
+SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
+# `serve` has a process for it.
+SUBMISSIONS_DELIVER_AT_ONCE = False
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("submissions", "0013_trust"),
+        ("submissions", "0016_operator_permissions"),
     ]
 
     operations = [

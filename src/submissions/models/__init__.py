@@ -1,6 +1,6 @@
 """The tables. Names and columns of edx-submissions stay (DESIGN section 5); what is ours is only added."""
 
-from submissions.models.delivery import Delivery, DeliveryState
+from submissions.models.delivery import Delivery, DeliveryHost, DeliveryState, Told, Transport
 from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail, Status
 from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole
 from submissions.models.file import SubmissionFile, get_storage, submission_file_path
@@ -23,6 +23,7 @@ __all__ = [
     "ClaimOutcome",
     "DatabaseNow",
     "Delivery",
+    "DeliveryHost",
     "DeliveryState",
     "ExternalGraderDetail",
     "GraderQueue",
@@ -43,6 +44,8 @@ __all__ = [
     "SubmissionFile",
     "Tally",
     "TeamSubmission",
+    "Told",
+    "Transport",
     "get_storage",
     "score_reset",
     "score_set",

@@ -1,8 +1,9 @@
-"""A grader's session: how it begins, how a request shows it, how it ends."""
+"""A session of a grader or of a platform: how it begins, how a request shows it, how it ends."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from submissions.permissions import is_grader
+from submissions.permissions import may_log_in
 from submissions.serializers import storable
 from submissions.throttle import Attempt
 
@@ -30,6 +31,16 @@ class GraderSession(BaseAuthentication):
         return (user, None) if user is not None and user.is_active else None
 
 
+def login_address(request: HttpRequest) -> str | None:
+    """Where a client without a session is sent: the only answer after which old and new watchers, and platforms, log
+    in again (WIRE section 0). None for a client with an Authorization header that is not Basic: it is none of them."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    if scheme not in ("", "basic"):
+        return None
+    path = request.path.rstrip("/").rpartition("/")[0]
+    return f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
+
+
 def forget_unusable(request: HttpRequest) -> None:
     """A session id that no database can hold is no session; PostgreSQL would fail at looking for it."""
     session = getattr(request, "session", None)
@@ -38,7 +49,7 @@ def forget_unusable(request: HttpRequest) -> None:
 
 
 def begin(request: HttpRequest, username: str, password: str) -> bool:
-    """Log a grader in under a session of its own; False for whoever is no grader or has no such password.
+    """Log a grader or a submitter in under a session of its own; False for others, and for a wrong password.
 
     Raises Throttled where too many logins failed.
 
@@ -49,7 +60,7 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
     attempt = Attempt(username, request.META.get("REMOTE_ADDR", ""), password)
     attempt.admit()
     user = None if attempt.repeated else auth.authenticate(request, username=username, password=password)
-    if user is None or not is_grader(user):
+    if user is None or not may_log_in(user):
         if user is not None:
             # It must take as long as a wrong password does.
             identify_hasher(user.password).harden_runtime(password, user.password)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from submissions.xqueue.submit import submit
 from submissions.xqueue.views import endpoint
 
 METHODS = {
@@ -21,4 +22,8 @@ def _paths(verb: str, methods: list[str]) -> list[URLPattern]:
     return [path(f"{verb}/", view, name=f"xqueue-{verb}"), path(verb, view)]
 
 
-urlpatterns = [pattern for verb, methods in METHODS.items() for pattern in _paths(verb, methods)]
+urlpatterns = [
+    *(pattern for verb, methods in METHODS.items() for pattern in _paths(verb, methods)),
+    path("submit/", submit, name="xqueue-submit"),
+    path("submit", submit),
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
@@ -21,9 +20,10 @@ from submissions import api, queue, registry
 from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob, UnknownQueue
 from submissions.models import ExternalGraderDetail
-from submissions.permissions import IsXQueueUser
+from submissions.permissions import IsXQueueUser, is_submitter
 from submissions.throttle import Throttled
 from submissions.xqueue import sessions, wire
+from submissions.xqueue.jobs import body_of
 
 logger = logging.getLogger("submissions.xqueue")
 
@@ -167,7 +167,7 @@ class XQueueViewSet(viewsets.ViewSet):
         if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
             return _log_in_first(self.request)
         if isinstance(exc, exceptions.PermissionDenied) and not _is_cross_site(self.request):
-            return _log_in_first(self.request)
+            return self._no_grader()
         if isinstance(exc, RequestDataTooBig):
             return _refused(413, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
         if isinstance(exc, exceptions.MethodNotAllowed):
@@ -179,6 +179,16 @@ class XQueueViewSet(viewsets.ViewSet):
             return _refused(exc.status_code, str(exc.detail))
         logger.exception("%s failed", self.request.path, exc_info=exc)
         return _refused(500, "Internal error; please try again")
+
+    def _no_grader(self) -> Response:
+        """A platform's session is a good one: sent to log in, its client would do so for ever. It sees no queue."""
+        if not is_submitter(self.request.user):
+            return _log_in_first(self.request)
+        if self.action_name == "put_result":
+            return _refused(*REFUSALS[UnknownJob])
+        if self.action_name == "get_queuelen":
+            return _refused(200, "Valid queue names are: ")
+        return _refused(200, f"Queue '{self.request.query_params.get('queue_name', '')}' not found")
 
     def _wrong_method(self) -> Response:
         return _refused(405, f"'{self.action_name}' must use HTTP {' or '.join(self.allowed_methods)}")
@@ -208,13 +218,10 @@ def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
 
 
 def _written(job: ExternalGraderDetail, mount: str) -> str:
-    student_id = job.submission.student_item.student_id
     return wire.submission(
         submission_id=job.submission_id,
         key=str(job.pullkey),
-        student_response=job.submission.answer,
-        grader_payload=wire.payload(job.grader_payload, job.grader_file_name),
-        student_info=wire.student_info(student_id, job.created_at) if job.student_info is None else job.student_info,
+        body=body_of(job),
         files=api.get_files_for_grader(job, mount),
     )
 
@@ -237,13 +244,11 @@ def _mount(request: Request) -> str:
 
 
 def _log_in_first(request: Request) -> Response:
-    """302 to login: the only answer after which old and new watchers alike log in again (WIRE section 0)."""
-    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-    if scheme not in ("", "basic"):
+    address = sessions.login_address(request._request)
+    if address is None:
         return _refused(401, "login_required")
     response = _refused(302, "login_required")
-    path = request.path.rstrip("/").rpartition("/")[0]
-    response["Location"] = f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
+    response["Location"] = address
     return response
 
 
