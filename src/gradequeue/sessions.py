@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, InterfaceError, connections, router
 from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
@@ -61,11 +61,13 @@ class SessionStore(db.SessionStore):
 def _owner_with_session(session_key: str, owner: int) -> Any:
     values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     user = auth.get_user_model()
+    connection = connections[router.db_for_write(user)]
+    # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
+    # nobody needs to ask first whether the connection lives.
+    connection.health_check_done = True
     try:
         found = prepared.fetch("session", user, _with_session, **values)
-    except DatabaseError:
-        # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew.
-        connection = connections[router.db_for_write(user)]
+    except (DatabaseError, InterfaceError):
         if connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
