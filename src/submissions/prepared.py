@@ -44,11 +44,16 @@ class Prepared:
         columns = [column[0] for column in select[: self.compiler.col_count]]
         self.converters = self.compiler.get_converters(columns)
 
+    def filled(self, values: dict[str, Any]) -> list[Any]:
+        """The parameters, with these values in their slots."""
+        return [_adapted(self.connection, values[p.name]) if isinstance(p, Slot) else p for p in self.params]
+
     def rows(self, values: dict[str, Any]) -> list[Any]:
-        params = [_adapted(self.connection, values[p.name]) if isinstance(p, Slot) else p for p in self.params]
         with self.connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
-            rows = cursor.fetchall()
+            cursor.execute(self.sql, self.filled(values))
+            return self.objects(cursor.fetchall())
+
+    def objects(self, rows: Any) -> list[Any]:
         return [self._object(row) for row in self.compiler.apply_converters(rows, self.converters)] if rows else []
 
     def _object(self, row: Any) -> Any:
@@ -72,17 +77,36 @@ def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], /
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "sqlite":  # its clock is a value in the statement, see DatabaseNow
         return list(build(**values).using(connection.alias))
+    return _composed(connection, key, build, values).rows(values)
+
+
+def fetch_both(
+    first: tuple[Hashable, type[models.Model], Callable[..., Any], dict[str, Any]],
+    second: tuple[Hashable, type[models.Model], Callable[..., Any], dict[str, Any]],
+) -> tuple[list[Any], list[Any]]:
+    """As two calls of `fetch`, the second one sent along with the first where the connection can."""
+    connection = connections[router.db_for_write(first[1])]
+    if not getattr(connection, "sends_together", False):
+        return tuple(fetch(key, model, build, **values) for key, model, build, values in (first, second))  # type: ignore[return-value]
+    one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
+    with connection.cursor() as cursor:
+        cursor.execute(f"{one.sql}; {two.sql}", [*one.filled(first[3]), *two.filled(second[3])])
+        found = one.objects(cursor.fetchall())
+        cursor.nextset()
+        return found, two.objects(cursor.fetchall())
+
+
+def _composed(connection: Any, key: Hashable, build: Callable[..., Any], values: dict[str, Any]) -> Prepared:
     kept = _kept(connection)
-    statement = kept.get(key)
+    statement: Prepared | None = kept.get(key)
     if statement is None:
         slots = {name: Slot(name) for name in values}
         statement = kept[key] = Prepared(build(**slots).using(connection.alias), connection)
-    rows: list[Any] = statement.rows(values)
-    return rows
+    return statement
 
 
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
-    """Write these columns of a row that the caller has locked. Raises DatabaseError where the row is gone."""
+    """Write these columns of a row that the caller has locked: at once, or with the next statement or the COMMIT."""
     model = type(instance)
     connection = connections[router.db_for_write(model)]
     kept, key = _kept(connection), (model, names)
@@ -90,6 +114,9 @@ def update(instance: models.Model, names: tuple[str, ...]) -> None:
         kept[key] = _update_statement(connection, model, names)
     sql, fields = kept[key]
     values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    if getattr(connection, "sends_together", False) and connection.in_atomic_block:
+        connection.send_later(sql, [*values, instance.pk])
+        return
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, instance.pk])
         if cursor.rowcount != 1:

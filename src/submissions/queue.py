@@ -178,10 +178,9 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 
 @in_transaction
 def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool) -> Job | QueueError:
-    job = _held(submission_id, key)
+    job = _held_with_submission(submission_id, key)
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
-    _attach_submissions([job], with_summary=True)
     if job.submission.status == DELETED:
         _retire(job, "The submission was deleted.")
         return LeaseLost("The submission was deleted; nobody waits for its result.")
@@ -322,7 +321,23 @@ def _lockable(submission_id: Any) -> Any:
 
 def _held(submission_id: int, key: str) -> Job:
     """The job, locked, if `key` is its key: good in pulled and retry, and remembered with the score."""
-    job = _locked(submission_id)
+    return _proven(_locked(submission_id), key)
+
+
+def _held_with_submission(submission_id: int, key: str) -> Job:
+    """The same, with its submission, and with what a new score is held against: read after the lock."""
+    found, submissions = prepared.fetch_both(
+        ("locked", Job, _lockable, {"submission_id": submission_id}),
+        ("graded", Submission, _graded, {"pk": submission_id}),
+    )
+    if not found:
+        raise UnknownJob
+    job = _proven(found[0], key)
+    [job.submission] = submissions
+    return job
+
+
+def _proven(job: Job, key: str) -> Job:
     held = job.status in (Status.PULLED, Status.RETRY, Status.RETIRED) and job.pullkey
     if not held or not constant_time_compare(key.encode("utf-8", "replace"), str(job.pullkey).encode()):
         raise LeaseLost
@@ -404,15 +419,10 @@ def _make_deliveries_due(job: Job) -> None:
         job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
 
 
-def _attach_submissions(jobs: list[Job], *, with_summary: bool = False) -> None:
-    """With answers, or without them and with what a new score is held against.
-
-    Fetched after the lock, not joined to it: the lock must be on the job's row alone.
-    """
+def _attach_submissions(jobs: list[Job]) -> None:
+    """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
     if len(jobs) == 1:
-        build = _graded if with_summary else _handed
-        key = ("submission", with_summary)
-        [jobs[0].submission] = prepared.fetch(key, Submission, build, pk=jobs[0].submission_id)
+        [jobs[0].submission] = prepared.fetch("submission", Submission, _handed, pk=jobs[0].submission_id)
         return
     found = Submission._objects.select_related("student_item").in_bulk([job.submission_id for job in jobs])
     for job in jobs:
