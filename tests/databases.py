@@ -15,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+# A few tests are minutes of waiting for processes: another one runs meanwhile, also where there is one processor.
+IN_PARALLEL = ("-n", str(max(os.cpu_count() or 1, 2)), "--dist", "worksteal")
+
 KINDS = ("sqlite", "postgresql", "mariadb")
 
 PLACES = {
@@ -109,7 +112,9 @@ def main() -> int:
             continue
         print(f"\n=== The suite on {kind} ===", flush=True)
         environment = os.environ | {"TEST_DATABASE": kind}
-        done = subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *IN_PARALLEL, *sys.argv[1:]], env=environment, check=False
+        )
         outcome[kind] = "passed" if done.returncode == 0 else f"FAILED (pytest ended with {done.returncode})"
     for kind in set(KINDS) - set(wanted):
         outcome[kind] = "NOT RUN: TEST_DATABASES leaves it out"

@@ -63,12 +63,21 @@ def prepared(files: Mapping[str, Any] | None) -> dict[str, File[Any]]:
     if len(files or {}) > int(conf.FILES_MAX_COUNT):
         raise _too_much(f"A submission can have {conf.FILES_MAX_COUNT} files, not {len(files or {})}.")
     read = {name: as_file(content) for name, content in (files or {}).items()}
-    for name, file in read.items():
-        if file.size > int(conf.FILE_MAX_BYTES):
-            raise _too_much(f"The file {name!r:.60} has {file.size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
-    if (total := sum(file.size for file in read.values())) > int(conf.FILES_MAX_BYTES):
+    sizes = {name: _size(file) for name, file in read.items()}
+    for name, size in sizes.items():
+        if size > int(conf.FILE_MAX_BYTES):
+            raise _too_much(f"The file {name!r:.60} has {size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
+    if (total := sum(sizes.values())) > int(conf.FILES_MAX_BYTES):
         raise _too_much(f"The files have {total} bytes together, where {conf.FILES_MAX_BYTES} are allowed.")
     return read
+
+
+def _size(file: File[Any]) -> int:
+    """In bytes. A Django file that cannot tell it (a pipe, a broken disk) is as unusable as one that cannot be read."""
+    try:
+        return int(file.size)
+    except (AttributeError, OSError, ValueError) as error:
+        raise FileProcessingError(f"A file could not be read: {error}") from error
 
 
 def _too_much(sentence: str) -> SubmissionRequestError:

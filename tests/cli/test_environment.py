@@ -88,6 +88,7 @@ GIVEN = {
     "GRADEQUEUE_ALLOWED_HOSTS": "queue.example.org, 10.0.0.1",
     "GRADEQUEUE_BASE_URL": "https://queue.example.org:8443/",
     "GRADEQUEUE_LEASE_SECONDS": "42",
+    "GRADEQUEUE_TRUSTED_PROXIES": "1",
     "GRADEQUEUE_STORAGE_URL": "s3://key%2Fid:se%2Fcret@course-files/sub?region_name=eu-west-1&use_ssl=false",
     "CACHE_URL": "dbcache://kept",
     "GRADEQUEUE_LOG_LEVEL": "ERROR",
@@ -136,7 +137,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
         "https://queue.example.org:8443",
         42,
     ]
-    # Production: cookies go over https alone, and the proxy in front says whether it is.
+    # Production: cookies go over https alone, and the proxy that is counted says whether it is.
     assert (found["SESSION_COOKIE_SECURE"], found["SECURE_PROXY_SSL_HEADER"]) == (
         True,
         ("HTTP_X_FORWARDED_PROTO", "https"),

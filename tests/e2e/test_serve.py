@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import HTTPResponse
@@ -68,7 +69,7 @@ def logged_in(server: Server, name: str) -> requests.Session:
 @pytest.fixture(scope="module")
 def grader(server: Server) -> Iterator[requests.Session]:
     """A grader at the server that all tests share."""
-    with logged_in(server, "grader-of-test-serve") as http:
+    with logged_in(server, f"n{uuid.uuid4().hex[:10]}") as http:
         yield http
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -13,14 +14,13 @@ import requests
 
 from tests.server import Server
 
-GRADER = "grader-of-test-over-http"
-
 
 @pytest.fixture(scope="module")
 def grader(server: Server) -> Iterator[requests.Session]:
     """A grader that is logged in."""
     with requests.Session() as http:
-        account = {"username": GRADER, "password": server.grader(GRADER)}
+        name = f"n{uuid.uuid4().hex[:10]}"
+        account = {"username": name, "password": server.grader(name)}
         assert http.post(f"{server.url}/xqueue/login/", data=account, timeout=20).status_code == 200
         yield http
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import string
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -115,7 +116,8 @@ def _set_password(user: Any, chosen: str | None) -> str:
     if chosen:
         user.set_password(chosen)
         return chosen
-    made = secrets.token_urlsafe(24)
+    # The letter: a word that began with a dash would be taken for an option where somebody passes it on.
+    made = secrets.choice(string.ascii_letters) + secrets.token_urlsafe(24)
     # The service keeps random ones in a way that makes logins cheap; a host's hasher need not know of it.
     user.password = getattr(get_hasher(), "encode_random", make_password)(made)
     return made
