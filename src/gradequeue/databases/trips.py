@@ -27,6 +27,10 @@ class FewerTrips:
         self.held_back: list[Statement] = []
         self.execute_wrappers: list[Callable[..., Any]] = [self._with_held_back]
 
+    def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
+        """Another way to say a statement that is said often; here there is none."""
+        return sql, params
+
     def send_later(self, sql: str, params: Sequence[Any]) -> None:
         """Send this with the next statement or the COMMIT. Only within `atomic`, and where no result is needed."""
         self.held_back.append((sql, params))
@@ -59,14 +63,16 @@ class FewerTrips:
     # What Django calls at the beginning and the end of a transaction. -----------------------------------------------
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        self.held_back = [] if autocommit else [(self.begin_statement(), None)]
+        self._drop()
+        if not autocommit:
+            self.held_back.append((self.begin_statement(), None))
 
     def begin_statement(self) -> str:
         return self.begin
 
     def _commit(self) -> None:
         ahead = self._taken()
-        if ahead == [(self.begin_statement(), None)]:
+        if len(ahead) == 1 and self._begins(ahead):
             return  # nothing was sent at all
         if not ahead:
             super()._commit()  # type: ignore[misc]
@@ -75,11 +81,19 @@ class FewerTrips:
             self._send(cursor, *ahead, ("COMMIT", None))
 
     def _rollback(self) -> None:
-        if self._taken()[:1] != [(self.begin_statement(), None)]:
+        begun = not self._begins(self.held_back)
+        self._drop()
+        if begun:
             super()._rollback()  # type: ignore[misc]
 
-    def _close(self) -> None:
+    def _begins(self, statements: Sequence[Statement]) -> bool:
+        return (self.begin_statement(), None) in statements
+
+    def _drop(self) -> None:
         self.held_back = []
+
+    def _close(self) -> None:
+        self._drop()
         super()._close()  # type: ignore[misc]
 
 
