@@ -25,6 +25,8 @@ from submissions.conf import conf
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 # 134 random bits; with the account's number before it, the key still fits Django's column of 40.
 RANDOM_LENGTH = 26
+# What every database compares with a number of its own; a larger one is looked for in Django's way.
+LARGEST_OWNER = 2**31 - 1
 
 
 class SessionStore(db.SessionStore):
@@ -86,7 +88,9 @@ def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
 
 def _owner_of(session_key: str) -> int | None:
     number, dot, _ = session_key.partition(".")
-    return int(number) if dot and number.isascii() and number.isdigit() and len(number) < 11 else None
+    if not (dot and number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_OWNER))):
+        return None
+    return int(number) if int(number) <= LARGEST_OWNER else None
 
 
 class AccountMiddleware(AuthenticationMiddleware):
