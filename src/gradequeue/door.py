@@ -6,24 +6,21 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
-from django.utils.module_loading import import_string
 
+from gradequeue.sessions import AccountMiddleware
 from submissions.xqueue.views import ENDPOINTS
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 # login and logout set cookies, and go the long way.
 VERBS = ("get_submission", "put_result", "get_queuelen")
-# What graders do need: the account, and the headers of every answer. CSRF tokens, messages, static files: nobody asks.
-MIDDLEWARE = (
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "gradequeue.sessions.AccountMiddleware",
-)
 
 
 class GradersDoor:
@@ -31,17 +28,23 @@ class GradersDoor:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
-        short: Handler = _endpoint
-        for name in reversed(MIDDLEWARE):
-            short = import_string(name)(short)
-        self.short = short
+        # What graders do need: the account, and the headers of every answer.
+        inner = AccountMiddleware(XFrameOptionsMiddleware(_endpoint))
+        self.short = SecurityMiddleware(SessionMiddleware(convert_exception_to_response(_of_our_host(inner))))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         view = _views(settings.ROOT_URLCONF).get(request.path_info)
         if view is None:
             return self.get_response(request)
-        request.get_host()  # raises DisallowedHost
         return self.short(request)
+
+
+def _of_our_host(get_response: Handler) -> Handler:
+    def checked(request: HttpRequest) -> HttpResponseBase:
+        request.get_host()  # raises DisallowedHost
+        return get_response(request)
+
+    return checked
 
 
 def _endpoint(request: HttpRequest) -> HttpResponse:
