@@ -63,7 +63,7 @@ class SessionStore(db.SessionStore):
 def _owner_with_session(session_key: str, owner: int) -> Any:
     values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     user = auth.get_user_model()
-    connection = connections[router.db_for_write(user)]
+    connection: Any = connections[router.db_for_write(user)]
     # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
     # nobody needs to ask first whether the connection lives.
     connection.health_check_done = True

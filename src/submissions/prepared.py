@@ -148,7 +148,7 @@ def _composed(connection: Any, key: Hashable, build: Callable[..., Any], values:
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
     """Write these columns of a row that the caller has locked: at once, or with the next statement or the COMMIT."""
     model = type(instance)
-    connection = connections[router.db_for_write(model)]
+    connection: Any = connections[router.db_for_write(model)]
     kept, key = _kept(connection), (model, names)
     if key not in kept:
         kept[key] = _update_statement(connection, model, names)

@@ -131,7 +131,8 @@ def _claim_plainly(queue: Any, grader: str) -> list[Job]:
 
 def _handed_with_job() -> Any:
     jobs = Job.objects.order_by().select_related("submission__student_item")
-    return jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)
+    # The attributes are declared for their readers.
+    return jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
 
 
 @in_transaction

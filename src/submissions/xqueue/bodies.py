@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -41,7 +41,7 @@ def _is_untouched_form(request: HttpRequest) -> bool:
 
 def _form(request: HttpRequest) -> QueryDict:
     # read(), not body: how much is too much is REQUEST_MAX_BYTES, not what a host allows its own forms.
-    return QueryDict(cast(bytes, request.read()), encoding=request.encoding or settings.DEFAULT_CHARSET)
+    return QueryDict(request.read(), encoding=request.encoding or settings.DEFAULT_CHARSET)
 
 
 def _anything(request: HttpRequest) -> Any:

@@ -12,5 +12,5 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if not self.connection.get_autocommit():  # as the driver opens it
-            base.DatabaseWrapper._set_autocommit(self, True)
+            base.DatabaseWrapper._set_autocommit(self, True)  # type: ignore[attr-defined]
         super()._set_autocommit(autocommit)

@@ -65,7 +65,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if not self.connection.autocommit:  # as the driver opens it
-            base.DatabaseWrapper._set_autocommit(self, True)
+            base.DatabaseWrapper._set_autocommit(self, True)  # type: ignore[attr-defined]
         super()._set_autocommit(autocommit)
 
     def begin_statement(self) -> str:
