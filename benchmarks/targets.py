@@ -29,17 +29,13 @@ EVERYWHERE = ("postgresql", "mariadb", "sqlite")
 TARGETS = [
     Target("cycles/s of a shallow queue, times edx-submissions on gunicorn", "shallow against gunicorn", least=4),
     Target("the same, both on granian", "shallow against granian", least=3),
+    Target("CPU time per cycle, web and database: part of gunicorn's", "shallow CPU against gunicorn", most=0.25),
     Target(
-        "CPU time per cycle (web and database), part of edx-submissions'", "shallow CPU against gunicorn", most=0.25
+        "cycles/s at 1 + 1 million rows, times gunicorn", "deep against gunicorn", least=40, databases=("postgresql",)
     ),
-    Target(
-        "cycles/s at 1,000,000 + 1,000,000 rows, times", "deep against gunicorn", least=40, databases=("postgresql",)
-    ),
-    Target("cycles/s at 1,000,000 + 1,000,000 rows, times", "deep against gunicorn", least=60, databases=("mariadb",)),
+    Target("cycles/s at 1 + 1 million rows, times gunicorn", "deep against gunicorn", least=60, databases=("mariadb",)),
     Target("our rate at that depth, part of our shallow one", "deep against shallow", least=0.8, databases=EVERYWHERE),
-    Target(
-        "our rate after very many claims, part of a fresh one", "worn against fresh", least=0.7, databases=EVERYWHERE
-    ),
+    Target("our rate after many claims, part of a fresh one", "worn against fresh", least=0.7, databases=EVERYWHERE),
     Target("polls/s of an empty queue, times edx-submissions on gunicorn", "idle against gunicorn", least=3),
     Target("round trips of an idle poll", "get_submission, empty queue", most=2),
     Target("round trips of get_submission", "get_submission", most=6),

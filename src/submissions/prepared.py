@@ -91,8 +91,6 @@ def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], /
     `key` names the statement: `build` must compose the same SQL whenever it is called under it.
     """
     connection = connections[router.db_for_write(model)]
-    if connection.vendor == "sqlite":  # its clock is a value in the statement, see DatabaseNow
-        return list(build(**values).using(connection.alias))
     return _composed(connection, key, build, values).rows(values)
 
 
