@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 from wsgiref.util import setup_testing_defaults
 
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import strategies as st
 
@@ -227,11 +227,15 @@ def through_the_door(environ: dict[str, Any]) -> tuple[bytes, str, dict[str, str
         headers.update(pairs)
 
     # As Django's test client does: the connection is in the test's transaction and must not be closed.
-    request_started.disconnect(close_old_connections)
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
     try:
-        content = b"".join(application(environ, start_response))
+        answer: Any = application(environ, start_response)
+        content = b"".join(answer)
+        getattr(answer, "close", lambda: None)()
     finally:
-        request_started.connect(close_old_connections)
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
     return content, status[0], headers
 
 
