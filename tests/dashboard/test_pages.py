@@ -123,6 +123,8 @@ def test_leases_results_and_graders(staff: Client) -> None:
 
 def test_a_queue_that_is_not_there(staff: Client) -> None:
     assert staff.get("/dashboard/queues/99999/").status_code == 404
+    assert staff.get("/dashboard/queues/99999999999999999999/").status_code == 404
+    assert staff.post("/dashboard/submissions/99999999999999999999/retry/").status_code == 404
     assert staff.get("/dashboard/submissions/99999/").status_code == 404
     assert staff.get("/dashboard/submissions/99999999999999999999/").status_code == 404
 
@@ -342,3 +344,11 @@ def test_who_is_next_in_line_and_since_when() -> None:
     later(400, pk=first.pk)
     first.refresh_from_db()
     assert line.since(["q"]) == {"q": first.available_at}
+
+
+def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
+    job = graded()
+    for minutes in (1, 6, 60):
+        due = job.now - timedelta(minutes=minutes)
+        Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
+    assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))

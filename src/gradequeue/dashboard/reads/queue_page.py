@@ -18,7 +18,7 @@ from submissions import stats
 from submissions.models import ExternalGraderDetail, Score, Status
 
 # Rows of a list; results that the scores' distribution and the graders' rates are taken from.
-MOST_LEASES, MOST_NEXT, MOST_RESULTS, RESULTS_SHOWN = 50, 10, 1000, 10
+MOST_LEASES, MOST_NEXT, MOST_RESULTS = 50, 10, 1000
 # The scores' distribution has so many bars.
 BARS = 10
 RECENT = timedelta(hours=1)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
 from django.db.models.functions import Left
 
 from gradequeue.dashboard.access import Viewer
@@ -18,7 +17,7 @@ from submissions import depths
 from submissions.conf import conf
 from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
 
-# Deliveries that were given up, of all queues: the newest of them are grouped.
+# Deliveries that were given up, or are overdue, of all queues: so many are grouped.
 MOST_DELIVERIES = 2000
 
 
@@ -84,15 +83,20 @@ def standings(viewer: Viewer, *, pk: int | None = None) -> list[Standing]:
         by_id[sighting.queue_id].seen.append((sighting.grader, sighting.seen_at))
     for name, undelivered in _undelivered(found).items():
         found[name].undelivered = undelivered
-    for name, late in _late(found):
+    for name, late in _late(found).items():
         found[name].late = late
     return list(found.values())
 
 
+def given_up() -> Any:
+    """The deliveries that were given up, newest first."""
+    # Their due_at is NULL; named, it makes this a walk of (state, due_at, id), not one over all deliveries by id.
+    return Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-due_at", "-id")
+
+
 def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue, host and reason; the reason that most have stands for a host."""
-    given_up = Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-id")
-    values = given_up.values_list("job__queue_name", "host", Left("last_error", 200), "job__submission_id")
+    values = given_up().values_list("job__queue_name", "host", Left("last_error", 200), "job__submission_id")
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     known = set(names)
@@ -108,6 +112,9 @@ def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     return found
 
 
-def _late(names: Iterable[str]) -> Any:
-    overdue = Q(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE, job__queue_name__in=list(names))
-    return Delivery.objects.filter(overdue).order_by().values_list("job__queue_name").annotate(number=Count("*"))
+def _late(names: Iterable[str]) -> Counter[str]:
+    """How many are overdue, by queue, of the MOST_DELIVERIES that have been due for longest."""
+    overdue = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE)
+    longest = overdue.order_by("due_at", "id").values_list("job__queue_name", flat=True)[:MOST_DELIVERIES]
+    known = set(names)
+    return Counter(name for name in longest if name in known)
