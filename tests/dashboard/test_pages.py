@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from gradequeue.dashboard.reads import history, line
+from gradequeue.dashboard.reads import history, line, queue_page
 from gradequeue.dashboard.reads.newest import newest
 from submissions import queue, registry, stats
 from submissions.models import Delivery, DeliveryState, GraderQueue, Status
@@ -352,3 +352,18 @@ def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
         due = job.now - timedelta(minutes=minutes)
         Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
     assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))
+
+
+def test_graders_are_told_with_what_they_did(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        graded()
+    failed("x")
+    said = text(staff.get(page_of("q")))
+    assert "Graders, in the last 1 h" in said
+    assert re.search(r"grader [\d.]+ s ago 3 0 0 0 %", said), said
+    assert re.search(r"ada [\d.]+ s ago 0 1 0 100 %", said), said
+    # With more results than are looked at, they are told of a shorter time.
+    monkeypatch.setattr(queue_page, "MOST_RESULTS", 2)
+    said = text(staff.get(page_of("q")))
+    assert re.search(r"Graders, in the last [\d.]+ s", said)
+    assert re.search(r"grader [\d.]+ s ago 2 0 0 0 %", said), said

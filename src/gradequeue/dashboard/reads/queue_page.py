@@ -26,7 +26,7 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class GraderRow:
-    """One grader at this queue, in the last hour."""
+    """One grader at this queue, in the time that the page looks at."""
 
     name: str
     seen_at: datetime | None
@@ -73,6 +73,8 @@ class QueuePage:
     scores: list[int]
     """How many of `results` lie in each tenth of the points possible, lowest first."""
     graders: list[GraderRow]
+    graders_over: timedelta
+    """The time that their numbers are of: an hour, or less where so many results came that not all are looked at."""
 
     @property
     def now(self) -> datetime:
@@ -87,6 +89,7 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
     standing, name = found[0], found[0].queue.name
     hour = history.history([name], history.SMALL_HOUR)[name]
     results = _results(name)
+    since = _since(standing.now, results)
     return QueuePage(
         standing=standing,
         light=light_of(standing, hour, lost_lately(standing.now)[name]),
@@ -97,7 +100,8 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
         failures=failures(name),
         results=results,
         scores=_distribution(results),
-        graders=_graders(standing, results),
+        graders=_graders(standing, results, since),
+        graders_over=standing.now - since,
     )
 
 
@@ -131,8 +135,12 @@ def _distribution(results: list[Result]) -> list[int]:
     return bars
 
 
-def _graders(standing: Standing, results: list[Result]) -> list[GraderRow]:
-    since = standing.now - RECENT
+def _since(now: datetime, results: list[Result]) -> datetime:
+    oldest = results[-1].at if len(results) == MOST_RESULTS else now - RECENT
+    return max(oldest, now - RECENT)
+
+
+def _graders(standing: Standing, results: list[Result], since: datetime) -> list[GraderRow]:
     graded = Counter(result.grader for result in results if result.at >= since and result.earned is not None)
     losses = {
         grader: outcomes for (name, grader), outcomes in stats.losses(since).items() if name == standing.queue.name
