@@ -33,6 +33,7 @@ MIDDLEWARE = [
     "gradequeue.requests.RequestIdMiddleware",
     *tracing.MIDDLEWARE,
     "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.door.GradersDoor",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
