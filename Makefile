@@ -7,7 +7,7 @@ BIN = .venv/bin
 MYSQL = $(shell pkg-config --exists mysqlclient 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null && echo --group mysql)
 ARGS ?=
 
-.PHONY: run test check lint types borders migrations bench nemesis install clean
+.PHONY: run test check lint types borders migrations audit fuzz bench nemesis install clean
 
 run: .venv/installed
 	$(BIN)/gradequeue demo $(ARGS)
@@ -29,6 +29,15 @@ borders: .venv/installed
 
 migrations: .venv/installed
 	GRADEQUEUE_DATA=.venv/check-data $(BIN)/gradequeue makemigrations --check --dry-run
+
+# Asks PyPI for known holes in what is pinned.
+audit: .venv/installed
+	$(BIN)/uv export --quiet --frozen --no-emit-project --no-dev --all-extras --output-file .venv/audited.txt
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --requirement .venv/audited.txt
+
+# The hostile requests of the suite, ten thousand of them.
+fuzz: .venv/installed
+	HOSTILE_EXAMPLES=10000 $(BIN)/python -m pytest tests/xqueue/test_hostile_requests.py tests/security/test_fuzz.py $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(ARGS)

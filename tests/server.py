@@ -29,6 +29,8 @@ class Server:
             "GRADEQUEUE_LOG_LEVEL": "INFO",
             # All tests come from one address.
             "GRADEQUEUE_LOGIN_FREE_FAILURES": "100000",
+            # The platforms that are told of results are here, too.
+            "GRADEQUEUE_OUTBOUND_NETWORKS": "127.0.0.0/8",
             **environment,
         }
         self.env.pop("DJANGO_SETTINGS_MODULE", None)
@@ -44,7 +46,7 @@ class Server:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                if requests.get(f"{self.url}/xqueue/status/", timeout=1).ok:
+                if requests.get(f"{self.url}/livez", timeout=1).ok:
                     return self
             except requests.RequestException:
                 time.sleep(0.1)

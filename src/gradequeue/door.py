@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
-from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
 
@@ -24,12 +23,12 @@ VERBS = ("get_submission", "put_result", "get_queuelen")
 
 
 class GradersDoor:
-    """The outermost middleware: it answers graders' calls itself, and hands on everything else."""
+    """Answers graders' calls itself, and hands on everything else. Behind it stands what only browsers need."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
         # What graders do need: the account, and the headers of every answer.
-        inner = AccountMiddleware(XFrameOptionsMiddleware(_endpoint))
+        inner = AccountMiddleware(_endpoint)
         self.short = SecurityMiddleware(SessionMiddleware(convert_exception_to_response(_of_our_host(inner))))
 
     def __call__(self, request: HttpRequest) -> Any:

@@ -64,6 +64,48 @@ def _is_web_address(given: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
 
 
+def destination(name: str) -> str:
+    """An address to send to, as it is."""
+    given = text(name)
+    if given and not _is_web_address(given.partition("?")[0]):
+        raise ImproperlyConfigured(f"{name} must begin with https:// or http:// and name a host, not {given!r}.")
+    return given
+
+
+def accounts(name: str) -> dict[str, str]:
+    """``user:password@host``, with commas between several: host to user:password."""
+    found = {}
+    for part in names(name, []):
+        account, _, host = part.rpartition("@")
+        if not host or not account.partition(":")[2]:
+            raise ImproperlyConfigured(f"{name} must be user:password@host, with commas between several.")
+        found[host.lower()] = account
+    return found
+
+
+def readable_file(name: str) -> str:
+    given = text(name)
+    try:
+        if given:
+            Path(given).read_bytes()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {given} cannot be read: {_reason(error)}.") from error
+    return given
+
+
+def event_bus() -> str:
+    """GRADEQUEUE_EVENT_BUS_URL, the Redis of Open edX's event bus."""
+    given = text("GRADEQUEUE_EVENT_BUS_URL")
+    if given and not given.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("GRADEQUEUE_EVENT_BUS_URL must begin with redis:// or rediss://.")
+    if given:
+        _require("edx_event_bus_redis", "GRADEQUEUE_EVENT_BUS_URL", "openedx")
+    if not given or "socket_timeout" in given:
+        return given
+    # Without these a Redis behind a dead line would hold a delivery for minutes.
+    return f"{given}{'&' if '?' in given else '?'}socket_timeout=10&socket_connect_timeout=5"
+
+
 def data_folder() -> Path:
     given = text("GRADEQUEUE_DATA", "./data")
     if not given:
@@ -110,14 +152,8 @@ def _reason(error: Exception) -> str:
 
 def database(folder: Path) -> dict[str, Any]:
     """DATABASE_URL as Django's settings, with what a queue needs of each database."""
-    found = _parsed("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}", environ.Env.db_url_config)
-    kind = str(found.get("ENGINE", "")).rpartition(".")[2]
-    if kind not in _TUNED:
-        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:///, postgres:// or mysql://.")
-    if found["NAME"] in ("", ":memory:"):
-        raise ImproperlyConfigured("DATABASE_URL must name a database: sqlite:///path, postgres://host/name.")
-    if kind in _DRIVERS:
-        _require(_DRIVERS[kind], "DATABASE_URL", kind)
+    found = database_at(text("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}"))
+    kind = found["ENGINE"].rpartition(".")[2]
     found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
     found.setdefault("CONN_MAX_AGE", 600)
     found.setdefault("CONN_HEALTH_CHECKS", True)
@@ -125,12 +161,25 @@ def database(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _parsed(name: str, default: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """What `parse` makes of the variable. Its own words are not repeated: they may hold a part of a password."""
+def database_at(url: str) -> dict[str, Any]:
+    """A URL of a database as Django's settings."""
+    found = _parsed("DATABASE_URL", url, environ.Env.db_url_config)
+    kind = str(found.get("ENGINE", "")).rpartition(".")[2]
+    if kind not in _TUNED:
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:///, postgres:// or mysql://.")
+    if found["NAME"] in ("", ":memory:"):
+        raise ImproperlyConfigured("DATABASE_URL must name a database: sqlite:///path, postgres://host/name.")
+    if kind in _DRIVERS:
+        _require(_DRIVERS[kind], "DATABASE_URL", kind)
+    return found
+
+
+def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """What `parse` makes of a variable's value. Its own words are not repeated: they may hold a part of a password."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return dict(parse(text(name, default)))
+            return dict(parse(given))
     except Exception:  # each parser has exceptions of its own
         raise ImproperlyConfigured(
             f"{name} cannot be read; it is scheme://user:password@host:port/name, with %40 for an @ in a password."
@@ -158,7 +207,7 @@ _TUNED: dict[str, dict[str, Any]] = {
 def cache() -> dict[str, Any]:
     if not text("CACHE_URL"):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    found = _parsed("CACHE_URL", "", environ.Env.cache_url_config)
+    found = _parsed("CACHE_URL", text("CACHE_URL"), environ.Env.cache_url_config)
     if "Redis" in found["BACKEND"]:
         _require("redis", "CACHE_URL", "redis")
     return found

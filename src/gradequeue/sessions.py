@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
+from gradequeue import lifetimes
 from submissions import prepared
 from submissions.conf import conf
 
@@ -49,6 +50,20 @@ class SessionStore(db.SessionStore):
         return f"{self.owner}.{get_random_string(RANDOM_LENGTH, ALPHABET)}"
 
     def load(self) -> dict[str, Any]:
+        data = self._load()
+        if lifetimes.is_half_idle(data):
+            until = lifetimes.prolonged(data)
+            kept = self.model.objects.filter(session_key=self.session_key, expire_date__gt=timezone.now())
+            kept.update(session_data=self.encode(data), expire_date=until)
+        return data
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        until = lifetimes.prolonged(data)
+        row = super().create_model_instance(data)
+        row.expire_date = until
+        return row
+
+    def _load(self) -> dict[str, Any]:
         owner = _owner_of(self.session_key or "")
         if owner is None:
             return dict(super().load())

@@ -1,9 +1,11 @@
 """Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
 
+from ipaddress import ip_network
+
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from gradequeue import env
+from gradequeue import env, tracing
 
 PRODUCTION = env.choice("GRADEQUEUE_ENV", "local", ("local", "production")) == "production"
 DATA = env.data_folder()
@@ -18,6 +20,7 @@ if not ALLOWED_HOSTS:
 
 INSTALLED_APPS = [
     "gradequeue",
+    "gradequeue.dashboard",
     "submissions",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -29,6 +32,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gradequeue.requests.RequestIdMiddleware",
+    *tracing.MIDDLEWARE,
+    "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "gradequeue.door.GradersDoor",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -79,6 +86,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 SESSION_ENGINE = "gradequeue.sessions"
+# Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
+SESSION_IDLE_SECONDS = env.number("GRADEQUEUE_SESSION_IDLE_SECONDS", 8 * 3600)
+SESSION_COOKIE_AGE = env.number("GRADEQUEUE_SESSION_SECONDS", 14 * 24 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -90,9 +100,17 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     # Pages for people only: graders of all ages take a redirect for a lost session, probes come by plain HTTP.
     SECURE_SSL_REDIRECT = TRUSTED_PROXIES > 0
-    SECURE_REDIRECT_EXEMPT = [r"^(xqueue|livez|readyz|metrics|autoscaling)(/|$)"]
+    SECURE_REDIRECT_EXEMPT = [r"^xqueue(/|$)"]
+    # Whether all of a domain's other hosts keep to HTTPS, this one cannot know.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
+METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
+METRICS_NETWORKS = [ip_network(network) for network in env.networks("GRADEQUEUE_METRICS_NETWORKS")]
+TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
+READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
 LANGUAGE_CODE = "en-us"
 USE_TZ = True
@@ -102,14 +120,43 @@ SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+SUBMISSIONS_TRANSPORTS = []
+if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
+    SUBMISSIONS_TRANSPORTS = ["event"]
+    INSTALLED_APPS += ["openedx_events"]
+    EVENT_BUS_PRODUCER = "submissions.deliveries.event.create_producer"
+    EVENT_BUS_TOPIC_PREFIX = env.text("GRADEQUEUE_EVENT_BUS_PREFIX")
+    EVENT_BUS_PRODUCER_CONFIG = {
+        "org.openedx.learning.external_grader.score.submitted.v1": {
+            env.text("GRADEQUEUE_EVENT_BUS_TOPIC", "learning-external-grader"): {
+                "event_key_field": "score.submission_id",
+                "enabled": True,
+            }
+        }
+    }
+SUBMISSIONS_NOTIFY_FAILURES = env.choice("GRADEQUEUE_NOTIFY_FAILURES", "yes", ("yes", "no")) == "yes"
+SUBMISSIONS_FAILURE_NOTICE_SECONDS = env.number("GRADEQUEUE_FAILURE_NOTICE_SECONDS", 900, at_least=0)
+SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
+SUBMISSIONS_CALLBACK_AUTH = env.accounts("GRADEQUEUE_CALLBACK_AUTH")
+SUBMISSIONS_WEBHOOK_URL = env.destination("GRADEQUEUE_WEBHOOK_URL")
+SUBMISSIONS_WEBHOOK_SECRETS = env.names("GRADEQUEUE_WEBHOOK_SECRETS", [])
+SUBMISSIONS_OUTBOUND_NETWORKS = list(map(str, env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")))
+SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
+# `serve` has a process for it.
+SUBMISSIONS_DELIVER_AT_ONCE = False
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "gradequeue.lines.Line"}, "json": {"()": "gradequeue.lines.Json"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},

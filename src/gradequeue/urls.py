@@ -11,7 +11,8 @@ from gradequeue.logins import LoginForm
 admin.site.login_form = LoginForm
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", RedirectView.as_view(pattern_name="dashboard:overview")),
+    path("dashboard/", include("gradequeue.dashboard.urls")),
     path("xqueue/", include("submissions.urls")),
     # Exempt: a POST would be told of a missing token, by an HTML page.
     re_path(r"^xqueue(/.*)?$", csrf_exempt(answers.not_found)),

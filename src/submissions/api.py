@@ -7,6 +7,7 @@ returns. Where we differ from edx-submissions, ``docs/upgrading.md`` says how.
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -121,7 +122,7 @@ def create_external_grader_detail(
     ExternalGraderQueueEmptyError, SubmissionRequestError, InvalidFileTypeError, FileProcessingError, UnknownQueue,
     SubmissionInternalError.
     """
-    return _create_job(
+    return create_job(
         student_item_dict,
         answer,
         queue_name=queue_name,
@@ -135,7 +136,11 @@ def create_external_grader_detail(
 
 
 @in_transaction
-def _create_job(student_item_dict: Mapping[str, Any], answer: Any, **job: Any) -> ExternalGraderDetail:
+def create_job(student_item_dict: Mapping[str, Any], answer: Any, **job: Any) -> ExternalGraderDetail:
+    """Submission and job, in the caller's transaction if there is one. `job`: the arguments of `queue.enqueue`.
+
+    Raises as `create_external_grader_detail` does, and DatabaseError as it is.
+    """
     submission = _create_submission(student_item_dict, answer)
     return queue.enqueue(submission, **job)
 
@@ -420,14 +425,26 @@ def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | Non
     `mount` is the absolute address under which `submissions.urls` is mounted; without it ``SUBMISSIONS_BASE_URL``.
     """
     rows: list[SubmissionFile] = list(external_grader.files.order_by("id")) if external_grader.has_files else []
+    links = _links(external_grader.file_links)
     if not rows:
-        return {}
+        return links
     lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
-    mount = mount or str(conf.BASE_URL).rstrip("/") + _mount_path()
-    return {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
+    mount = mount or files_mount()
+    return links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
 
 
-def _mount_path() -> str:
+def _links(kept: str | None) -> dict[str, str]:
+    """The files that are kept elsewhere; the column is only written by an import, which checked it."""
+    return dict(json.loads(kept)) if kept else {}
+
+
+def files_mount() -> str:
+    """Where `submissions.urls` is mounted, with its slash: under ``SUBMISSIONS_BASE_URL``, else a path alone."""
+    return str(conf.BASE_URL).rstrip("/") + mount_path()
+
+
+def mount_path() -> str:
+    """Below which path of the host `submissions.urls` is mounted, with its slashes."""
     for name in ("submissions:xqueue-login", "xqueue-login"):
         try:
             return reverse(name).removesuffix("login/")

@@ -10,7 +10,8 @@ class SubmissionsConfig(AppConfig):
     default_auto_field = "django.db.models.AutoField"
 
     def ready(self) -> None:
-        from submissions import checks, logs
+        from submissions import checks, deliveries, logs
 
         checks.register()
         logs.connect()
+        deliveries.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
@@ -15,6 +16,7 @@ from submissions.models import (
     ScoreSummary,
     Status,
     SubmissionFile,
+    Told,
 )
 
 Job = ExternalGraderDetail
@@ -32,6 +34,11 @@ class Problem:
 def counts() -> dict[str, int]:
     """How many jobs stand in each state, by the state's word, whatever words there are."""
     return dict(Job.objects.order_by().values_list("status").annotate(Count("id")))
+
+
+def delivery_counts() -> dict[str, int]:
+    """The same of deliveries."""
+    return dict(Delivery.objects.order_by().values_list("state").annotate(Count("id")))
 
 
 def problems(*, look_at_files: bool = False) -> Iterator[Problem]:
@@ -56,13 +63,44 @@ def _rules() -> Iterator[tuple[QuerySet[Job], str]]:
     unexplained = jobs.filter(~_has_score(), status=Status.RETIRED)
     yield unexplained.filter(Q(last_error=None) | Q(last_error="")), "is retired without a score and without a reason"
     yield jobs.alias(scores=Count("submission__score", filter=_by_graders())).filter(scores__gt=1), "has two scores"
-    unsent = Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING)
-    yield (
-        jobs.filter(Exists(unsent), status=Status.RETIRED).filter(_has_score()),
-        "has a score, but a delivery that is not due",
-    )
-    early = Delivery.objects.filter(job=OuterRef("pk")).exclude(state=DeliveryState.WAITING)
-    yield jobs.filter(Exists(early), status__in=OPEN), "is not finished, but its result is on its way"
+    yield from _delivery_rules(jobs)
+
+
+def _delivery_rules(jobs: QuerySet[Job]) -> Iterator[tuple[QuerySet[Job], str]]:
+    """Each delivery is accounted for: it waits with its job, is due, was told, was given up, or nobody needs it."""
+    retired = jobs.filter(status=Status.RETIRED)
+    waiting = _delivery(state=DeliveryState.WAITING)
+    yield retired.filter(_has_score(), waiting), "has a score, but a delivery that is not due"
+    yield retired.filter(~_has_score(), waiting), "is retired, but a delivery waits for its result"
+    scores = _delivery(result=Told.SCORE)
+    yield jobs.filter(scores, status__in=OPEN), "is not finished, but its result is on its way"
+    told = Exists(Delivery.objects.filter(_is_told(), job=OuterRef("pk")))
+    yield retired.filter(_has_score(), told).exclude(scores), "has a score that no delivery tells"
+    yield jobs.filter(_delivery(state=DeliveryState.DUE, due_at=None)), "has a delivery that is due, but never sent"
+    late = Exists(Delivery.objects.filter(job=OuterRef("pk")).exclude(state=DeliveryState.DUE).exclude(due_at=None))
+    yield jobs.filter(late), "has a delivery that is not due, but would be sent"
+    empty = Exists(Delivery.objects.filter(job=OuterRef("pk"), result="").filter(_is_told()))
+    yield jobs.filter(empty), "has a delivery that tells nothing"
+    yield jobs.filter(_delivery(state=DeliveryState.DELIVERED, delivered_at=None)), "was told, nobody knows when"
+    silent = Exists(Delivery.objects.filter(_no_reason(), job=OuterRef("pk"), state=DeliveryState.GIVEN_UP))
+    yield jobs.filter(silent), "has a delivery that was given up without a reason"
+    yield jobs.filter(_unknown_state()), "has a delivery in no known state"
+
+
+def _delivery(**filters: Any) -> Exists:
+    return Exists(Delivery.objects.filter(job=OuterRef("pk"), **filters))
+
+
+def _is_told() -> Q:
+    return Q(state__in=(DeliveryState.DUE, DeliveryState.DELIVERED, DeliveryState.GIVEN_UP))
+
+
+def _no_reason() -> Q:
+    return Q(last_error=None) | Q(last_error="")
+
+
+def _unknown_state() -> Exists:
+    return Exists(Delivery.objects.filter(job=OuterRef("pk")).exclude(state__in=DeliveryState.values))
 
 
 def _has_score() -> Exists:

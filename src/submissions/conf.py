@@ -28,7 +28,7 @@ class Conf:
     """The largest answer that is taken, counted as UTF-8 (bytes)."""
 
     REQUEST_MAX_BYTES: int = 25 * 1024 * 1024
-    """The largest request of a grader that is read (bytes)."""
+    """The largest request of a grader or a platform that is read (bytes)."""
 
     REPLY_MAX_BYTES: int = 7 * 1024 * 1024
     """The longest reply of a grader that is kept (bytes). Twice this must fit into MySQL's max_allowed_packet."""
@@ -38,6 +38,9 @@ class Conf:
 
     GRADER_GROUP: str = "xqueue"
     """The group whose members may log in as graders."""
+
+    SUBMITTER_GROUP: str = "xqueue-submitters"
+    """The group of the platforms' accounts, which may submit over HTTP to every queue."""
 
     LOGIN_FREE_FAILURES: int = 5
     """How many failed logins of an account from one network cost no delay."""
@@ -78,6 +81,56 @@ class Conf:
     POLL_NOTE_SECONDS: int = 10
     """How often a queue's "last polled" is written at the most (seconds)."""
 
+    TRANSPORTS: list[str] = ["auto"]
+    """How each job's result travels, besides what is asked for with the job: signal, event; auto: event, where
+    openedx-events is installed."""
+
+    NOTIFY_FAILURES: bool = True
+    """Whether the platform is told of a job that ended without a score, where the queue does not say."""
+
+    FAILURE_NOTICE_SECONDS: int = 900
+    """How long an operator may put a failed job back before its platform is told that there is no score (seconds)."""
+
+    PUSH_TIMEOUT_SECONDS: int = 30
+    """How long a grader that is pushed to may take for a job; never more than nine tenths of the lease (seconds)."""
+
+    DELIVER_AT_ONCE: bool = True
+    """Whether results are sent in the process that took them, right after the commit; else by `deliver` alone."""
+
+    DELIVERY_TIMEOUT_SECONDS: int = 20
+    """How long one attempt at telling a platform may take, all together (seconds)."""
+
+    DELIVERY_BACKOFF_SECONDS: int = 5
+    """The pause after a first attempt that failed; it doubles with each further one (seconds)."""
+
+    DELIVERY_BACKOFF_CEILING_SECONDS: int = 86_400
+    """The longest such pause (seconds)."""
+
+    DELIVERY_MAX_AGE_SECONDS: int = 7 * 86_400
+    """How long a result is tried to be told before it is given up and waits for an operator (seconds)."""
+
+    DELIVERY_PER_HOST: int = 8
+    """How many results one process sends to the same host at once, at the most."""
+
+    CALLBACK_HOSTS: list[str] = []
+    """The hosts that results may be sent to, where the queue does not say (*.example.org: also those below). Empty:
+    every host with a public address."""
+
+    CALLBACK_AUTH: dict[str, str] = {}
+    """HTTP Basic for callbacks: host to user:password. It is sent to no other host."""
+
+    WEBHOOK_URL: str = ""
+    """Where each result is sent as a signed webhook, where the queue does not say. Empty: nowhere."""
+
+    WEBHOOK_SECRETS: list[str] = []
+    """What webhooks are signed with (whsec_...), where the queue does not say; several while they are exchanged."""
+
+    OUTBOUND_NETWORKS: list[str] = []
+    """Networks that are not public and may be connected to all the same (10.0.0.0/8)."""
+
+    OUTBOUND_CA_FILE: str = ""
+    """A file with certificates of authorities that are trusted beside the public ones (PEM)."""
+
     def __getattribute__(self, name: str) -> Any:
         if name.isupper():
             return getattr(settings, f"SUBMISSIONS_{name}", super().__getattribute__(name))
@@ -95,6 +148,9 @@ class Conf:
 MAY_BE_ZERO = {
     "BACKOFF_SECONDS",
     "BACKOFF_CEILING_SECONDS",
+    "DELIVERY_BACKOFF_SECONDS",
+    "DELIVERY_BACKOFF_CEILING_SECONDS",
+    "FAILURE_NOTICE_SECONDS",
     "LOGIN_DELAY_CEILING_SECONDS",
     "POLL_NOTE_SECONDS",
     "QUEUE_CACHE_SECONDS",
@@ -103,15 +159,23 @@ MAY_BE_ZERO = {
 }
 
 
-def _is(value: object, kind: type, *, at_least: int) -> bool:
+def _is(value: object, kind: object, *, at_least: int) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
-    return isinstance(value, kind)
+    if kind == list[str]:
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    if kind == dict[str, str]:
+        return isinstance(value, dict) and all(isinstance(one, str) for pair in value.items() for one in pair)
+    return isinstance(value, bool if kind is bool else str)
 
 
-def _in_words(name: str, kind: type) -> str:
+def _in_words(name: str, kind: object) -> str:
     if kind is int:
         return f"a whole number of {int(name not in MAY_BE_ZERO)} or more"
+    if kind == list[str]:
+        return "a list of texts"
+    if kind == dict[str, str]:
+        return "a dict of texts"
     return "True or False" if kind is bool else "a text"
 
 

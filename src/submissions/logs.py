@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from submissions import signals
-from submissions.models import ExternalGraderDetail
+from submissions.models import Delivery, ExternalGraderDetail
 
 logger = logging.getLogger("submissions.queue")
 
@@ -24,7 +24,11 @@ def connect() -> None:
         (signals.job_released, released),
         (signals.job_retried, retried),
         (signals.job_retired, retired),
+        (signals.delivered, delivered),
+        (signals.delivery_failed, delivery_failed),
+        (signals.delivery_given_up, delivery_given_up),
         (signals.claim_refused, refused),
+        (signals.submit_refused, submit_refused),
         (signals.logged_in, logged_in),
         (signals.login_refused, login_refused),
         (signals.login_throttled, login_throttled),
@@ -75,8 +79,33 @@ def retired(job: Job, reason: str, **_: Any) -> None:
     _say(logging.INFO, "retired without a score: %s", job, reason)
 
 
+def _say_of(level: int, what: str, delivery: Delivery, *args: object) -> None:
+    # The host and no more of the address: platforms put their secrets into it.
+    who = (delivery.pk, delivery.job_id, delivery.transport, _one_line(delivery.host), *map(_one_line, args))
+    logger.log(level, f"delivery %s of job %s, %s to %s: {what}", *who)
+
+
+def delivered(delivery: Delivery, **_: Any) -> None:
+    _say_of(logging.INFO, "delivered, attempt %s", delivery, delivery.attempts)
+
+
+def delivery_failed(delivery: Delivery, reason: str, pause: float, **_: Any) -> None:
+    what = "attempt %s failed, next in %s seconds: %s"
+    # What follows a colon may be a receiver's own words, with a reply in them; it stands with the delivery.
+    _say_of(logging.WARNING, what, delivery, delivery.attempts, round(pause), reason.partition(": ")[0])
+
+
+def delivery_given_up(delivery: Delivery, reason: str, **_: Any) -> None:
+    short = reason.partition(": ")[0]
+    _say_of(logging.ERROR, "given up after %s attempts: %s", delivery, delivery.attempts, short)
+
+
 def refused(submission_id: int, reason: Exception, **_: Any) -> None:
     logger.warning("submission %s: a grader was refused, %s", submission_id, type(reason).__name__)
+
+
+def submit_refused(account: str, reason: str, **_: Any) -> None:
+    logger.warning("a submission of %s was refused: %s", _one_line(account), _one_line(reason))
 
 
 def logged_in(username: str, network: str, first: bool, **_: Any) -> None:

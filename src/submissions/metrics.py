@@ -1,4 +1,4 @@
-"""Numbers about queues, computed from the tables when somebody asks."""
+"""Numbers about queues, computed from the tables when somebody asks; however deep a queue is, asking costs the same."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Min
+from django.db.models import OuterRef, Subquery
 
+from submissions import depths
 from submissions.conf import conf
 from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, Status
 
@@ -24,59 +25,65 @@ class QueueNumbers:
     retry: int
     failed: int
     oldest_waiting_seconds: float | None
-    """How long the oldest pending or retry job has been here (seconds); None where nothing waits."""
+    """For how long the next job could have been taken (seconds); None where none can be."""
     last_polled_at: datetime | None
     last_polled_by: str
     paused: bool
     warnings: list[str]
+    at_least: bool
+    """Whether a number is only a lower bound: more than `depths.MOST` that nobody has counted yet (ADR 0080)."""
 
 
 def queues() -> Iterator[QueueNumbers]:
     """Every queue's numbers, by name."""
-    known = {queue.name: queue for queue in GraderQueue.objects.annotate(now=DatabaseNow())}
+    rows: Any = GraderQueue.objects.annotate(now=DatabaseNow(), next_since=_next_since(OuterRef("name")))
+    known = {queue.name: queue for queue in rows}
     # A queue without a row has the default settings: edx-submissions, still running beside us, sets none up.
-    others = {queue.name: queue for queue in _queues_of_jobs() if queue.name not in known}
-    for _, queue in sorted({**known, **others}.items()):
-        yield numbers_of(queue)
+    others = {name: _unknown(name) for name in depths.names_of_jobs() if name not in known}
+    counts = depths.counts([*known, *others])
+    for name, queue in sorted({**known, **others}.items()):
+        yield _numbers(queue, counts[name])
 
 
-def _queues_of_jobs() -> Iterator[Any]:
-    """One seek in the index per queue, however many jobs it holds."""
-    names = ExternalGraderDetail.objects.order_by("queue_name").values_list("queue_name", DatabaseNow())
-    found = names.first()
-    while found is not None:
-        queue: Any = GraderQueue(name=found[0])
-        queue.now = found[1]
-        yield queue
-        found = names.filter(queue_name__gt=found[0]).first()
+def numbers_of(queue_name: str) -> QueueNumbers:
+    """One queue's numbers; all zero where nobody knows it."""
+    rows: Any = GraderQueue.objects.annotate(now=DatabaseNow(), next_since=_next_since(OuterRef("name")))
+    queue = rows.filter(name=queue_name).first() or _unknown(queue_name)
+    return _numbers(queue, depths.counts([queue_name])[queue_name])
 
 
-def numbers_of(queue: Any) -> QueueNumbers:
-    """`queue` is a row, or a new one, with the database's time as ``now``."""
-    jobs = ExternalGraderDetail.objects.filter(queue_name=queue.name)
-    # One count per state: each is a range of the index (queue_name, status, ...); retired rows are never touched.
-    count = {
-        status: jobs.filter(status=status).count()
-        for status in (Status.PENDING, Status.PULLED, Status.RETRY, Status.FAILED)
-    }
-    oldest = jobs.waiting().aggregate(oldest=Min("created_at"))["oldest"]
+def _next_since(name: Any) -> Any:
+    """The first entry of the index that a claim walks."""
+    due = ExternalGraderDetail.objects.claimable(name).filter(status__in=[Status.PENDING, Status.RETRY, Status.PULLED])
+    return Subquery(due.values("available_at")[:1])
+
+
+def _unknown(name: str) -> Any:
+    queue: Any = GraderQueue(name=name)
+    found = ExternalGraderDetail.objects.order_by().values_list(DatabaseNow(), _next_since(name)).first()
+    queue.now, queue.next_since = found or (None, None)
+    return queue
+
+
+def _numbers(queue: Any, count: depths.Depths) -> QueueNumbers:
+    since = queue.next_since
     return QueueNumbers(
         queue_name=queue.name,
-        waiting=count[Status.PENDING],
-        being_graded=count[Status.PULLED],
-        retry=count[Status.RETRY],
-        failed=count[Status.FAILED],
-        oldest_waiting_seconds=None if oldest is None else round((queue.now - oldest).total_seconds(), 3),
+        waiting=count.pending,
+        being_graded=count.pulled,
+        retry=count.retry,
+        failed=count.failed,
+        oldest_waiting_seconds=None if since is None else round((queue.now - since).total_seconds(), 3),
         last_polled_at=queue.last_polled_at,
         last_polled_by=queue.last_polled_by,
         paused=queue.paused,
         warnings=list(_warnings(queue, count)),
+        at_least=count.at_least,
     )
 
 
-def _warnings(queue: Any, count: dict[Status, int]) -> Iterator[str]:
-    lapsed = ExternalGraderDetail.objects.claimable(queue.name).filter(status=Status.PULLED).count()
-    waiting = count[Status.PENDING] + count[Status.RETRY] + lapsed
+def _warnings(queue: Any, count: depths.Depths) -> Iterator[str]:
+    waiting = count.pending + count.retry + count.lapsed
     wait = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
     if queue.paused and waiting:
         yield f"{wait}, and the queue is paused"
@@ -84,5 +91,5 @@ def _warnings(queue: Any, count: dict[Status, int]) -> Iterator[str]:
         yield f"{wait}, and no grader has ever polled"
     elif waiting and (silent := (queue.now - queue.last_polled_at).total_seconds()) > conf.SILENCE_SECONDS:
         yield f"{wait}, and no grader has polled for {silent:.0f} seconds"
-    if failed := count[Status.FAILED]:
+    if failed := count.failed:
         yield f"{'1 job' if failed == 1 else f'{failed} jobs'} failed, for an operator to look at"

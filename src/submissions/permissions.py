@@ -1,4 +1,4 @@
-"""Who is a grader."""
+"""Who is a grader, and who may submit. Neither may do what the other does, unless the account is both."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from submissions.conf import conf
+from submissions.models import GraderQueue
 
 
 def is_grader(user: Any) -> bool:
@@ -16,10 +17,30 @@ def is_grader(user: Any) -> bool:
 
     ``in_grader_group`` saves the question where whoever loaded the account has asked it already.
     """
-    if user is None or not (user.is_authenticated and user.is_active):
+    if not (user.is_authenticated and user.is_active):
         return False
     known: bool | None = getattr(user, "in_grader_group", None)
     return user.groups.filter(name=conf.GRADER_GROUP).exists() if known is None else known
+
+
+def is_submitter(user: Any) -> bool:
+    """Whether the account may submit over HTTP: active, and in the submitters' group or granted a queue."""
+    if not (user.is_authenticated and user.is_active):
+        return False
+    return _is_of_platform(user) or bool(user.submitting_queues.exists())
+
+
+def may_submit_to(user: Any, queue_name: str) -> bool:
+    """Whether this account, which is a submitter, may submit to the queue: be it there already or not."""
+    return _is_of_platform(user) or GraderQueue.objects.filter(name=queue_name, submitters=user).exists()
+
+
+def may_log_in(user: Any) -> bool:
+    return is_grader(user) or is_submitter(user)
+
+
+def _is_of_platform(user: Any) -> bool:
+    return bool(user.groups.filter(name=conf.SUBMITTER_GROUP).exists())
 
 
 class IsXQueueUser(BasePermission):

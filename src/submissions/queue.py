@@ -21,7 +21,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db.models import Exists, F, OuterRef
@@ -29,7 +29,7 @@ from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import prepared, pulls, registry, signals
+from submissions import outbox, prepared, pulls, registry, signals
 from submissions.conf import conf
 from submissions.errors import (
     AlreadyGraded,
@@ -43,6 +43,8 @@ from submissions.errors import (
 )
 from submissions.models import (
     DELETED,
+    ClaimEnd,
+    ClaimOutcome,
     DatabaseNow,
     Delivery,
     DeliveryState,
@@ -63,35 +65,47 @@ _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")
 
 
 @in_transaction
-def enqueue(submission: Submission, queue_name: str, *, files: Mapping[str, Any] | None = None, **fields: Any) -> Job:
+def enqueue(
+    submission: Submission,
+    queue_name: str,
+    *,
+    files: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
+    arrived: datetime | None = None,
+    **fields: Any,
+) -> Job:
     """Make the job of `submission`: all of it, with all its files, or nothing.
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
-    file names to bytes, text, or anything that can be read.
+    file names to bytes, text, or anything that can be read. `kept`: further columns, checked by the caller: body,
+    points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue.
     Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = registry.for_enqueue(values["queue_name"])
     _require_room(queue, submission)
-    due = queue.now + timedelta(seconds=queue.initial_delay_seconds)
-    job = Job(submission=submission, available_at=due, created_at=queue.now, status_time=queue.now, **values)
+    came = min(arrived or queue.now, queue.now)
+    due = came + timedelta(seconds=queue.initial_delay_seconds)
+    job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
     stored_files.store(job, files or {})
+    outbox.owe(job, queue)
     if queue.supersede:
         supersede(job)
     signals.announce(signals.job_enqueued, job=job)
     return job
 
 
-def claim(queue_name: str, *, grader: str, limit: int = 1) -> list[Job]:
+def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False) -> list[Job]:
     """Hand out up to `limit` jobs to the account `grader`; an empty list where nothing is due.
 
-    The jobs come with ``submission`` and its ``student_item``. Raises UnknownQueue.
+    `pushing`: for a grader that is sent its jobs; nobody else gets those of its queue. The jobs come with
+    ``submission`` and its ``student_item``. Raises UnknownQueue.
     """
-    queue = registry.for_grader(queue_name, grader)
+    queue = registry.for_push(queue_name, grader) if pushing else registry.for_grader(queue_name, grader)
     if queue.pk:
         registry.note_poll(queue, grader)
-    if queue.paused:
+    if queue.paused or pushing != bool(queue.push_url):
         return []
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
@@ -179,8 +193,10 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
         job.num_failures += 1
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
         lost["pulls"] = pulls.noted(job, pulls.LOST)
-        if job.num_failures >= queue.failure_limit:
-            _give_up(job, job.last_error, **lost)
+        given_up = job.num_failures >= queue.failure_limit
+        _note_claim_end(job, ClaimOutcome.LOST, gave_up=given_up)
+        if given_up:
+            _give_up(job, queue, job.last_error, **lost)
             return False
     _move(
         job,
@@ -222,14 +238,14 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
         return LeaseLost("The submission was deleted; nobody waits for its result.")
     queue = registry.settings_of(job.queue_name, fresh=fresh)
     try:
-        points = queue.points(score, job.points_possible)
+        points = queue.points(score, job.points_possible if job.points_known else None)
     except BadReply as bad:
         _count_failure(job, queue, str(bad), reply)
         return bad
     _record_score(job, points)
     ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
     _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
-    _make_deliveries_due(job)
+    outbox.scored(job, points, queue)
     signals.announce(signals.job_completed, job=job, points_earned=points)
     return job
 
@@ -279,12 +295,23 @@ def release_lease(submission_id: int) -> Job:
 
 
 @in_transaction
+def take(submission_id: int, *, grader: str) -> Job:
+    """Claim this one waiting job, out of turn: its result is there already. Raises UnknownJob, NotAllowed."""
+    job = _locked(submission_id)
+    _require(job, "taken", Status.PENDING, Status.RETRY)
+    _attach_submissions([job])
+    _hand_out(job, registry.settings_of(job.queue_name, fresh=True), grader)
+    return job
+
+
+@in_transaction
 def retry(submission_id: int) -> Job:
     """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "retried", Status.FAILED)
     noted = pulls.noted(job, pulls.RETRIED, claim=False)
     _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None, pulls=noted)
+    outbox.taken_back(job)
     signals.announce(signals.job_retried, job=job)
     return job
 
@@ -294,19 +321,22 @@ def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job:
     """End an unfinished job without a score, for an operator; `reason` is kept. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "retired", Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
-    _retire(job, reason)
+    _retire(job, reason, tell=True)
     return job
 
 
 @in_transaction
-def supersede(newer: Job) -> int:
+def supersede(newer: Job, *, called_back_at: str | None = None) -> int:
     """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
 
+    `called_back_at`: only those whose result goes to this destination (its key, see `outbox.key_of`).
     What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
     """
     older = Job.objects.waiting().filter(
         submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
     )
+    if called_back_at is not None:
+        older = older.filter(deliveries__destination_key=called_back_at)
     waiting = list(
         Job.objects.waiting().filter(pk__in=list(older.values_list("pk", flat=True))).locked(skip_locked=True)
     )
@@ -323,7 +353,8 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
     if not queue.pk:
         raise UnknownQueue
     jobs = _claimable(queue_name, grader or "", others=grader is not None and queue.others)
-    return 0 if queue.paused else int(jobs.count())
+    nobodys = queue.paused or (grader is not None and queue.push_url)
+    return 0 if nobodys else int(jobs.count())
 
 
 def _require_room(queue: GraderQueue, submission: Submission) -> None:
@@ -351,7 +382,8 @@ def _locked(submission_id: int) -> Job:
 
 def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
-    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().locked()
+    # Without the body, which may be megabytes and is needed by `claim` alone.
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer("body").locked()
     return locked.annotate(owes_deliveries=owes)
 
 
@@ -399,8 +431,15 @@ def _move(job: Job, status: str, **changes: Any) -> None:
 
 
 def _let_go(job: Job, reason: str = "") -> None:
+    _note_claim_end(job, ClaimOutcome.RELEASED)
     _move(job, Status.RETRY, available_at=job.now, pulls=pulls.noted(job, pulls.RELEASED, reason))
     signals.announce(signals.job_released, job=job)
+
+
+def _note_claim_end(job: Job, outcome: ClaimOutcome, *, gave_up: bool = False) -> None:
+    """For the numbers: a claim that brings a score is told by the job's own row, and needs no further statement."""
+    ended = {"queue_name": job.queue_name, "grader": job.grader, "submission_id": job.submission_id, "at": job.now}
+    ClaimEnd.objects.create(outcome=outcome, gave_up=gave_up, **ended)
 
 
 def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None) -> None:
@@ -411,48 +450,50 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
         return
     job.num_failures += 1
     ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
-    if job.num_failures >= queue.failure_limit:
-        _give_up(job, reason, **ended)
+    given_up = job.num_failures >= queue.failure_limit
+    _note_claim_end(job, ClaimOutcome.FAILED, gave_up=given_up)
+    if given_up:
+        _give_up(job, queue, reason, **ended)
         return
     due = job.now + timedelta(seconds=queue.backoff(job.num_failures))
     _move(job, Status.RETRY, available_at=due, num_failures=job.num_failures, **ended)
     signals.announce(signals.job_failed, job=job, reason=reason)
 
 
-def _give_up(job: Job, reason: str, **changes: Any) -> None:
+def _give_up(job: Job, queue: GraderQueue, reason: str, **changes: Any) -> None:
     changes["last_error"] = reason
     _move(job, Status.FAILED, available_at=None, pullkey=None, num_failures=job.num_failures, **changes)
+    outbox.failed(job, queue)
     signals.announce(signals.job_given_up, job=job, reason=reason)
 
 
-def _retire(job: Job, reason: str) -> None:
+def _retire(job: Job, reason: str, *, tell: bool = False) -> None:
+    """`tell`: somebody may still wait for the result."""
     noted = pulls.noted(job, pulls.RETIRED, reason, claim=job.status == Status.PULLED)
     _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason, pulls=noted)
+    if tell:
+        outbox.failed(job, registry.settings_of(job.queue_name, fresh=True), final=True)
+    else:
+        outbox.dropped(job)
     signals.announce(signals.job_retired, job=job, reason=reason)
 
 
 def _record_score(job: Job, points: float) -> None:
     item = job.submission.student_item
-    score = Score(
-        student_item=item, submission=job.submission, points_earned=points, points_possible=job.points_possible
-    )
+    possible = job.points_possible if job.points_known else max(points, job.points_possible)
+    score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
     score.keeps_order_of_attempts = True
     prepared.insert(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
-        points_possible=job.points_possible,
+        points_possible=possible,
         points_earned=points,
         anonymous_user_id=item.student_id,
         course_id=item.course_id,
         item_id=item.item_id,
         created_at=score.created_at,
     )
-
-
-def _make_deliveries_due(job: Job) -> None:
-    if job.owes_deliveries:
-        job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DUE, due_at=job.now)
 
 
 def _attach_submissions(jobs: list[Job]) -> None:

@@ -44,6 +44,20 @@ def for_grader(queue_name: str, grader: str) -> Any:
     return queue
 
 
+def for_push(queue_name: str, grader: str) -> Any:
+    """The queue for the one grader that its jobs are sent to: the operator named it with the address. UnknownQueue."""
+    queue = _with_grants(grader).filter(name=queue_name).first()
+    if queue is None:
+        raise UnknownQueue
+    queue.others = False  # who polls it besides gets nothing
+    return queue
+
+
+def pushed() -> list[str]:
+    """The names of the queues whose jobs are sent to a grader."""
+    return list(GraderQueue.objects.filter(paused=False).exclude(push_url="").values_list("name", flat=True))
+
+
 def settings_of(queue_name: str, *, fresh: bool) -> GraderQueue:
     """The queue's row, or one with the defaults, unsaved. `fresh` asks the database in any case."""
     known = _recall((queue_name, None), lambda: GraderQueue.objects.filter(name=queue_name).first(), fresh=fresh)

@@ -18,6 +18,9 @@ score_set = Signal()
 # anonymous_user_id, course_id, item_id, created_at
 score_reset = Signal()
 
+# The transport "signal": message, a submissions.deliveries.Message. Who raises gets it again.
+result_ready = Signal()
+
 # Each of these carries job (a row as it was written), and what its comment names.
 job_enqueued = Signal()
 job_claimed = Signal()  # grader
@@ -27,10 +30,16 @@ job_released = Signal()
 job_retried = Signal()
 job_retired = Signal()  # reason
 job_given_up = Signal()  # reason
+deliveries_due = Signal()  # there is something to tell of the job
 file_left_behind = Signal()  # name, reason: a stored file that no row names could not be removed
 logged_in = Signal()  # username, network, first: whether from a network that was not known
 login_refused = Signal()  # username, network
 login_throttled = Signal()  # username, network, seconds
+submit_refused = Signal()  # account, reason: what a platform handed in was not taken
+# Each of these carries delivery (a row with its job).
+delivered = Signal()
+delivery_failed = Signal()  # reason, pause: seconds until it is tried again
+delivery_given_up = Signal()  # reason
 claim_refused = Signal()  # submission_id, reason: a grader's word was not accepted
 
 

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
-from submissions import signals
+from submissions import signals, tallies
 from submissions.conf import conf
 from submissions.models import DatabaseNow, LoginCounter
 from submissions.transactions import in_transaction
@@ -69,6 +69,7 @@ class Attempt:
             blocked = self._count(self._digest())
         if blocked:
             self._throttled(blocked)
+        tallies.add("logins:refused")
         signals.login_refused.send_robust(sender=None, username=self.username, network=self.network)
 
     def succeeded(self) -> None:

@@ -137,11 +137,23 @@ def test_what_people_do_to_scores_is_clean(capsys: pytest.CaptureFixture[str]) -
 @in_process
 def test_deliveries_in_their_time_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
     done, failed, waiting = job_of(scored()), job_of(given_up()), job_of(enqueue())
-    for state in ("due", "delivered", "given_up"):
-        Delivery.objects.create(job=done, transport="event", state=state)
+    for state in ("due", "delivered", "given_up", "dropped"):
+        with_delivery(done.submission_id, state)
     for job in (failed, waiting):
-        Delivery.objects.create(job=job, transport="event", state="waiting")
+        with_delivery(job.submission_id, "waiting")
+    with_delivery(failed.submission_id, "delivered", result="failure")
+    code, problems, counts = audit(capsys)
+    assert (code, problems) == (0, [])
+    assert counts["deliveries"] == {"delivered": 2, "dropped": 1, "due": 1, "given_up": 1, "waiting": 2}
+
+
+@in_process
+def test_a_failure_that_was_told_and_the_job_put_back_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    again = given_up()
+    with_delivery(again, "delivered", result="failure")
+    queue.retry(again)
     assert audit(capsys)[:2] == (0, [])
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["delivered", "waiting"]
 
 
 # Something does not. ------------------------------------------------------------------------------------------------
@@ -155,8 +167,17 @@ def second_score(submission_id: int) -> int:
     return submission_id
 
 
-def with_delivery(submission_id: int, state: str) -> int:
-    Delivery.objects.create(job=job_of(submission_id), transport="event", state=state)
+def with_delivery(submission_id: int, state: str, **columns: Any) -> int:
+    """One as the verbs leave it in `state`, but for `columns`."""
+    usual: dict[str, dict[str, Any]] = {
+        "waiting": {},
+        "due": {"result": "score", "due_at": now()},
+        "delivered": {"result": "score", "delivered_at": now()},
+        "given_up": {"result": "score", "last_error": "It answered 410."},
+        "dropped": {},
+    }
+    fields = {**usual[state], **columns}
+    Delivery.objects.create(job=job_of(submission_id), transport="event", state=state, **fields)
     return submission_id
 
 
@@ -190,6 +211,19 @@ UNEXPLAINED = "is retired without a score and without a reason"
         (lambda: with_delivery(scored(), "waiting"), "has a score, but a delivery that is not due"),
         (lambda: with_delivery(enqueue(), "due"), "is not finished, but its result is on its way"),
         (lambda: with_delivery(pulled(), "delivered"), "is not finished, but its result is on its way"),
+        (lambda: with_delivery(retired(), "waiting"), "is retired, but a delivery waits for its result"),
+        (lambda: with_delivery(scored(), "delivered", result="failure"), "has a score that no delivery tells"),
+        (lambda: with_delivery(scored(), "due", due_at=None), "has a delivery that is due, but never sent"),
+        (
+            lambda: with_delivery(scored(), "delivered", due_at=now()),
+            "has a delivery that is not due, but would be sent",
+        ),
+        (lambda: with_delivery(given_up(), "delivered", result=""), "has a delivery that tells nothing"),
+        (lambda: with_delivery(scored(), "delivered", delivered_at=None), "was told, nobody knows when"),
+        (
+            lambda: with_delivery(scored(), "given_up", last_error=""),
+            "has a delivery that was given up without a reason",
+        ),
         (lambda: without_summary(scored()), "has scores, but its learner and item have no score summary"),
     ],
 )

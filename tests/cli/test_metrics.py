@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.utils.timezone import now
+from pytest_django import DjangoAssertNumQueries
 
-from submissions import api, metrics, queue
-from submissions.models import ExternalGraderDetail, GraderQueue
+from submissions import api, depths, metrics, queue
+from submissions.models import ExternalGraderDetail, GraderQueue, QueueTotal
 
 pytestmark = pytest.mark.django_db
 
@@ -72,11 +73,51 @@ def test_a_queue_that_was_never_set_up_is_counted_by_its_jobs() -> None:
     assert [(one.queue_name, one.waiting) for one in metrics.queues()] == [("a", 1), ("b", 1), ("c", 1)]
 
 
-def test_the_oldest_that_waits_is_the_oldest_that_can_be_taken_some_day() -> None:
-    jobs = [enqueue("a", f"s{number}") for number in range(3)]
-    for job, (age, status) in zip(jobs, ((500, "failed"), (300, "retry"), (100, "pending")), strict=True):
-        moment = now() - timedelta(seconds=age)
-        ExternalGraderDetail.objects.filter(pk=job.pk).update(created_at=moment, status=status)
+def test_the_oldest_that_waits_is_the_next_that_is_handed_out() -> None:
+    jobs = [enqueue("a", f"s{number}") for number in range(5)]
+    states = ((500, "failed"), (300, "pulled"), (200, "retry"), (100, "pending"), (-100, "retry"))
+    for job, (age, status) in zip(jobs, states, strict=True):
+        due = None if status == "failed" else now() - timedelta(seconds=age)
+        ExternalGraderDetail.objects.filter(pk=job.pk).update(available_at=due, status=status)
     (numbers,) = metrics.queues()
     assert numbers.oldest_waiting_seconds is not None
     assert 300 <= numbers.oldest_waiting_seconds < 400
+    assert metrics.numbers_of("a").retry == 2
+    ExternalGraderDetail.objects.exclude(num_pulls=1).filter(available_at__lt=now()).update(
+        available_at=now() + timedelta(seconds=50)
+    )
+    assert metrics.numbers_of("a").oldest_waiting_seconds is None
+
+
+def test_a_queue_that_nobody_knows_has_nothing() -> None:
+    numbers = metrics.numbers_of("nobody's")
+    assert (numbers.waiting, numbers.oldest_waiting_seconds, numbers.warnings) == (0, None, [])
+
+
+def test_all_queues_together_cost_three_statements(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for number in range(12):
+        enqueue(f"q{number}")
+    with django_assert_num_queries(3):
+        assert len(list(metrics.queues())) == 12
+
+
+def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depths, "MOST", 3)
+    for number in range(5):
+        enqueue("deep", f"s{number}")
+    enqueue("flat")
+    assert [(one.queue_name, one.waiting, one.at_least) for one in metrics.queues()] == [
+        ("deep", 3, True),
+        ("flat", 1, False),
+    ]
+    assert depths.recount() == 0  # nothing is rolled up yet
+    QueueTotal.objects.create(queue_name="deep")
+    assert [depths.recount(), depths.recount()] == [1, 0]
+    enqueue("deep", "another")
+    deep = metrics.numbers_of("deep")
+    assert (deep.waiting, deep.at_least) == (5, False)
+    QueueTotal.objects.update(counted_at=now() - timedelta(minutes=2))
+    assert depths.recount() == 1
+    assert metrics.numbers_of("deep").waiting == 6
+    QueueTotal.objects.update(counted_at=now() - timedelta(minutes=20))
+    assert (metrics.numbers_of("deep").waiting, metrics.numbers_of("deep").at_least) == (3, True)

@@ -19,6 +19,7 @@ FIELDS = [
     "last_polled_by",
     "paused",
     "warnings",
+    "at_least",
 ]
 
 
@@ -41,6 +42,7 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
         "last_polled_at": None,
         "last_polled_by": "",
         "paused": False,
+        "at_least": False,
         "warnings": ["5 jobs wait, and no grader has ever polled"],
     }
     http, _, _ = log_in(server, name, server.grader(name))

@@ -44,8 +44,18 @@ def start(fresh_database: str, tmp_path: Path) -> Iterator[Start]:
 
 
 def workers(server: Server) -> list[psutil.Process]:
+    """The web workers; they are forks, the other children are not."""
+    return [process for process in children(server) if process.name() == "gradequeue"]
+
+
+def children(server: Server) -> list[psutil.Process]:
     assert server.process is not None
     return list(psutil.Process(server.process.pid).children(recursive=True))
+
+
+def loops(server: Server) -> list[psutil.Process]:
+    """The processes that send results."""
+    return [process for process in children(server) if "--multiprocessing-fork" in process.cmdline()]
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -164,10 +174,27 @@ def test_a_request_that_never_ends_does_not_hold_the_end_for_ever(start: Start) 
     server.enqueue({"queue_name": "q"})
     with logged_in(server, "ada") as http:
         connection, _ = half_sent(http, server, claimed(http, server, "q"))
-    children = workers(server)
+    everybody = children(server)
     assert server.stop() == 0
-    assert alive(children) == []
+    assert alive(everybody) == []
     connection.close()
+
+
+def test_a_killed_delivery_loop_is_replaced_and_does_not_outlive_a_killed_service(start: Start) -> None:
+    server = start()
+    eventually(lambda: len(loops(server)) == 1)
+    (first,) = loops(server)
+    first.kill()
+    eventually(lambda: [one for one in loops(server) if one != first])
+    everybody = children(server)
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    assert alive(everybody) == []
+
+
+def test_the_delivery_loop_can_run_elsewhere(start: Start) -> None:
+    assert loops(start("--delivery-threads", "0")) == []
 
 
 def test_a_killed_worker_is_replaced_and_no_worker_outlives_a_killed_service(start: Start) -> None:

@@ -10,10 +10,22 @@ from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from submissions.models import Score
+from submissions.models import Delivery, ExternalGraderDetail, Score
 from tests.xqueue import hostile
 from tests.xqueue.hostile import Request, send
-from tests.xqueue.talk import GOOD, PASSWORD, Work, enqueue, job, let_leases_run_out, log_in, points, pull, put
+from tests.xqueue.talk import (
+    GOOD,
+    PASSWORD,
+    Work,
+    enqueue,
+    job,
+    let_leases_run_out,
+    log_in,
+    make_submitter,
+    points,
+    pull,
+    put,
+)
 
 # One database and one job for all examples of a test: what the earlier ones left behind is part of what is tested.
 hostile_settings = settings(
@@ -189,6 +201,81 @@ def assert_told_as_stored(work: Work, body: dict[str, Any]) -> None:
         assert row.status in ("pulled", "retry")
         assert (row.pullkey, points(work.submission_id)) == (work.key, None)
         assert row.num_failures <= 1
+
+
+# What a platform hands in. What is taken is claimed by a grader as it came, and scored.
+CALL = "https://lms.example/courses/c/xqueue/7/b/score_update"
+calls = hostile.mostly(CALL, hostile.values, 6)
+submit_names = hostile.mostly("sq", hostile.values, 6)
+submit_keys = hostile.mostly("k", hostile.values, 2)
+submit_heads = st.fixed_dictionaries(
+    {"lms_callback_url": calls, "lms_key": submit_keys, "queue_name": submit_names}, optional={"x": hostile.values}
+)
+infos = st.one_of(hostile.values, hostile.values.map(json.dumps), st.just('{"anonymous_student_id": "s"}'))
+submit_bodies = st.fixed_dictionaries(
+    {"student_response": hostile.values}, optional={"student_info": infos, "grader_payload": infos}
+)
+submit_fields = {
+    "xqueue_header": st.one_of(
+        submit_heads.map(json.dumps), submit_heads, submit_heads.map(json.dumps), hostile.values
+    ),
+    "xqueue_body": st.one_of(submit_bodies.map(json.dumps), submit_bodies, hostile.values),
+}
+
+
+def handed_in(head: object, body: object) -> bytes:
+    return json.dumps({"xqueue_header": head, "xqueue_body": body}).encode()
+
+
+GOOD_HEAD = json.dumps({"lms_callback_url": CALL, "lms_key": "k", "queue_name": "sq"})
+LONG_CALL = "https://lms.example" + "/courses/a/xqueue/b" * 100_000
+
+
+def test_submit(grader: Client) -> None:
+    make_submitter("lms")
+    http = log_in("lms")
+    cookie = http.cookies["sessionid"].value
+    taken = []
+
+    @hostile_settings
+    @given(request=hostile.requests("POST", submit_fields))
+    @example(Request("POST", "", "application/json", handed_in(GOOD_HEAD, BIG)))
+    @example(Request("POST", "", "application/json", handed_in(GOOD_HEAD, "[" * 100_000)))
+    @example(Request("POST", "", "application/json", handed_in({"queue_name": "sq", "lms_key": [], "x": BIG}, {})))
+    @example(
+        Request(
+            "POST",
+            "",
+            "application/json",
+            handed_in({"queue_name": "sq", "lms_key": "k", "lms_callback_url": LONG_CALL}, BIG),
+        )
+    )
+    @example(Request("POST", "", "application/x-www-form-urlencoded", b"xqueue_header=" + BIG.encode()))
+    @example(Request("POST", "", "multipart/form-data; boundary=b", b"--b" * 100_000))
+    def submit(request: Request) -> None:
+        before = ExternalGraderDetail.objects.count()
+        status, body = send(cookie, "submit", request)
+        made = ExternalGraderDetail.objects.count() - before
+        if body["return_code"] == 1:
+            assert made == 0
+        else:
+            assert (status, made in (0, 1)) == (200, True)
+            assert body["content"].isdigit()
+            taken.append(made)
+
+    submit()
+    assert sum(taken) > 0
+    assert ExternalGraderDetail.objects.count() == Delivery.objects.filter(transport="callback").count()
+    for name in ExternalGraderDetail.objects.values_list("queue_name", flat=True).distinct():
+        while ExternalGraderDetail.objects.filter(queue_name=name, status="pending").exists():
+            work = pull_raw(grader, name)
+            assert work["xqueue_body"] == ExternalGraderDetail.objects.get(submission_id=work["id"]).body
+            assert put(grader, work["xqueue_header"]) == (200, {"return_code": 0, "content": ""})
+
+
+def pull_raw(http: Client, name: str) -> dict[str, Any]:
+    content = json.loads(http.get("/xqueue/get_submission/", {"queue_name": name}).json()["content"])
+    return {**content, "id": json.loads(content["xqueue_header"])["submission_id"]}
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,7 @@ def test_a_submission_is_json_in_json_in_json() -> None:
     content = wire.submission(
         submission_id=72,
         key="ab12",
-        student_response="print(1)",
-        grader_payload="",
-        student_info="{}",
+        body=wire.body(student_response="print(1)", grader_payload="", student_info="{}"),
         files={"a.py": "https://example.org/a"},
     )
     assert json.loads(content) == {

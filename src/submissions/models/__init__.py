@@ -1,6 +1,6 @@
 """The tables. Names and columns of edx-submissions stay (DESIGN section 5); what is ours is only added."""
 
-from submissions.models.delivery import Delivery, DeliveryState
+from submissions.models.delivery import Delivery, DeliveryHost, DeliveryState, Told, Transport
 from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail, Status
 from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole
 from submissions.models.file import SubmissionFile, get_storage, submission_file_path
@@ -8,6 +8,7 @@ from submissions.models.items import StudentItem
 from submissions.models.login import LoginCounter
 from submissions.models.queue import GraderQueue, GraderSighting, ScoreMeaning
 from submissions.models.score import Score, ScoreAnnotation, ScoreSummary
+from submissions.models.statistics import ClaimEnd, ClaimOutcome, QueueMinute, QueueTotal, RollUp, Tally
 from submissions.models.submission import ACTIVE, DELETED, STATUS_CHOICES, Submission
 from submissions.models.team import TeamSubmission
 from submissions.signals import score_reset, score_set
@@ -18,8 +19,11 @@ __all__ = [
     "STATUS_CHOICES",
     "AnonymizedUserIDField",
     "BrokenJSON",
+    "ClaimEnd",
+    "ClaimOutcome",
     "DatabaseNow",
     "Delivery",
+    "DeliveryHost",
     "DeliveryState",
     "ExternalGraderDetail",
     "GraderQueue",
@@ -27,6 +31,9 @@ __all__ = [
     "JSONTextField",
     "LoginCounter",
     "PointsField",
+    "QueueMinute",
+    "QueueTotal",
+    "RollUp",
     "Score",
     "ScoreAnnotation",
     "ScoreMeaning",
@@ -35,7 +42,10 @@ __all__ = [
     "StudentItem",
     "Submission",
     "SubmissionFile",
+    "Tally",
     "TeamSubmission",
+    "Told",
+    "Transport",
     "get_storage",
     "score_reset",
     "score_set",

@@ -1,36 +1,106 @@
 from __future__ import annotations
 
-from django.db import models
+from typing import Any
 
-from submissions.models.external_grader import ExternalGraderDetail
+from django.db import connections, models
+
+from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail
+from submissions.models.fields import PointsField
+
+
+class Transport(models.TextChoices):
+    """How a result travels."""
+
+    SIGNAL = "signal", "Django signal"
+    EVENT = "event", "Open edX event"
+    CALLBACK = "callback", "XQueue callback"
+    WEBHOOK = "webhook", "Signed webhook"
 
 
 class DeliveryState(models.TextChoices):
     WAITING = "waiting", "Waiting for the result"
     """Made with the job; there is nothing to send yet."""
     DUE = "due", "Due"
-    """The result is there; to be sent from due_at on."""
+    """The result is there; to be sent from due_at on. While it is being sent, due_at is the end of the lease."""
     DELIVERED = "delivered", "Delivered"
     GIVEN_UP = "given_up", "Given up"
     """Refused for good, or too old; waits for an operator."""
+    DROPPED = "dropped", "Nothing to tell"
+    """The job ended in a way that this destination need not hear of."""
+
+
+class Told(models.TextChoices):
+    """What a delivery tells its destination."""
+
+    NOTHING_YET = "", "Nothing yet"
+    SCORE = "score", "Score"
+    FAILURE = "failure", "No score"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def locked(self, *, skip_locked: bool = False) -> Any:
+        """These rows, locked until the transaction ends, each with the database's time as ``now``."""
+        skip = skip_locked and connections[self.db].features.has_select_for_update_skip_locked
+        return self.select_for_update(skip_locked=skip).annotate(now=DatabaseNow())
 
 
 class Delivery(models.Model):
     """One result on its way to one destination: made with the job, due when the job ends (DESIGN section 5)."""
 
     job = models.ForeignKey(ExternalGraderDetail, on_delete=models.CASCADE, related_name="deliveries")
-    transport = models.CharField(max_length=20)
+    transport = models.CharField(max_length=20, choices=Transport.choices)
+    # The whole URL; empty where the result stays in this process.
     destination = models.TextField(blank=True, default="")
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
+    # Counted when a worker takes it, and so the fence: who comes back with an older number has lost the row.
     attempts = models.PositiveIntegerField(default=0)
+    # When to send it next; NULL unless it is due.
     due_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(null=True, blank=True)
+    # What the platform wants back unchanged (XQueue's xqueue_header).
+    header = models.TextField(null=True, blank=True)
+    # SHA-256 of the destination, as hex: a URL can be longer than what an index takes.
+    destination_key = models.CharField(max_length=64, blank=True, default="", db_default="", db_index=True)
+    # Names one POST of a platform, so that the same POST again makes no second job.
+    submit_key = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    # Limits and pauses are kept per host; what stays in this process has its transport here.
+    host = models.CharField(max_length=255, blank=True, default="", db_default="")
+    result = models.CharField(max_length=10, choices=Told.choices, blank=True, default="", db_default="")
+    # What the score is worth, as it was when it was recorded.
+    points = PointsField(null=True, blank=True)
+    # When there was something to tell.
+    ready_at = models.DateTimeField(null=True, blank=True)
+    # The last attempts, as JSON; `submissions.deliveries.attempts_of` reads it.
+    history = models.TextField(null=True, blank=True, editable=False)
+
+    objects = models.Manager.from_queryset(DeliveryQuerySet)()
 
     class Meta:
         app_label = "submissions"
         verbose_name_plural = "deliveries"
-        indexes = [models.Index(fields=["state", "due_at", "id"], name="submissions_due_idx")]
+        permissions = [("can_resend", "Can send deliveries again")]
+        indexes = [
+            models.Index(fields=["state", "due_at", "id"], name="submissions_due_idx"),
+            # A worker walks the hosts, and of each what is due: what waits for a dead one is never read.
+            models.Index(fields=["state", "host", "due_at", "id"], name="submissions_due_host_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.transport} of job {self.job_id}: {self.state}"
+
+
+class DeliveryHost(models.Model):
+    """A host that does not answer: all workers leave it alone until `held_until`, then one of them tries once."""
+
+    host = models.CharField(max_length=255, unique=True)
+    # In a row, since it last answered.
+    failures = models.PositiveIntegerField(default=0)
+    held_until = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True, default="")
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.failures} failures"

@@ -79,6 +79,24 @@ class Status(models.TextChoices):
     """Given back or failed at; claimable again from available_at on."""
 
 
+class IndexWhere(models.Index):
+    """An index of the rows that `where` holds for; of all rows on MySQL and MariaDB, where Django would make none."""
+
+    def __init__(self, *, where: models.Q, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Not `condition`: with it, each command on MariaDB would warn that there is no such index.
+        self.where = where
+
+    def deconstruct(self) -> Any:
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "where": self.where}
+
+    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **kwargs: Any) -> Any:
+        partial = schema_editor.connection.features.supports_partial_indexes
+        index = models.Index(fields=self.fields, name=self.name, condition=self.where if partial else None)
+        return index.create_sql(model, schema_editor, using, **kwargs)
+
+
 class ExternalGraderDetail(models.Model):
     """A job: one submission that waits for, or went through, an external grader.
 
@@ -123,6 +141,12 @@ class ExternalGraderDetail(models.Model):
     # Verbatim from the platform: what edx-submissions reduces to {"grader": ...}.
     grader_payload = models.TextField(null=True, blank=True)
     student_info = models.TextField(null=True, blank=True)
+    # The whole xqueue_body of a platform that submits over HTTP: the grader gets it byte for byte.
+    body = models.TextField(null=True, blank=True)
+    # XQueue's submit does not say what a problem is worth; points_possible is then no maximum (ADR 0051).
+    points_known = models.BooleanField(default=True, db_default=True)
+    # Files that are kept elsewhere, as JSON: names and addresses, handed to the grader as they are.
+    file_links = models.TextField(null=True, blank=True)
     # What became of the claims that ended, as JSON; `submissions.pulls` reads and writes it.
     pulls = models.TextField(null=True, blank=True, editable=False)
 
@@ -131,10 +155,21 @@ class ExternalGraderDetail(models.Model):
     class Meta:
         app_label = "submissions"
         ordering = ["-created_at"]
+        permissions = [
+            ("can_retry", "Can put failed jobs back"),
+            ("can_retire", "Can end jobs without a score"),
+            ("can_release", "Can take jobs away from graders"),
+        ]
         indexes = [
             models.Index(fields=["queue_name", "status", "status_time"]),
             # The claim walks this one and nothing else; id makes the order of equal moments certain.
             models.Index(fields=["queue_name", "available_at", "id"], name="submissions_claim_idx"),
+            # For people who look for jobs; a claim must not pay for more of them (ADR 0060).
+            models.Index(fields=["queue_key"], name="submissions_queue_key_idx"),
+            models.Index(fields=["grader_file_name", "id"], name="submissions_file_name_idx"),
+            IndexWhere(
+                fields=["num_failures", "id"], where=models.Q(num_failures__gt=0), name="submissions_failures_idx"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
@@ -15,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob
-from submissions.permissions import is_grader
+from submissions.permissions import is_grader, is_submitter
 from submissions.xqueue import bodies, sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")
@@ -45,7 +44,7 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
     def view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:
-            response = _checked(request, for_all) or (
+            response = _checked(request, name, for_all) or (
                 verb(request)
                 if request.method in methods
                 else refused(405, f"'{name}' must use HTTP {' or '.join(methods)}")
@@ -74,14 +73,14 @@ def _answer(status: int, return_code: int, content: str | int) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def _checked(request: HttpRequest, for_all: bool) -> HttpResponse | None:
+def _checked(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
     """The refusal of a request that no verb is to see."""
     sessions.forget_unusable(request)
     if request.META.get("HTTP_SEC_FETCH_SITE") == "cross-site":
         return refused(403, "Requests from other sites are refused")
     if bodies.declared_length(request) > int(conf.REQUEST_MAX_BYTES):
         raise RequestDataTooBig
-    return None if for_all or is_grader(getattr(request, "user", None)) else _log_in_first(request)
+    return None if for_all or is_grader(request.user) else _no_grader(request, name)
 
 
 def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
@@ -97,12 +96,21 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
     return refused(500, "Internal error; please try again")
 
 
+def _no_grader(request: HttpRequest, name: str) -> HttpResponse:
+    """A platform's session is a good one: sent to log in, its client would do so for ever. It sees no queue."""
+    if not is_submitter(request.user):
+        return _log_in_first(request)
+    if name == "put_result":
+        return refused(*REFUSALS[UnknownJob])
+    if name == "get_queuelen":
+        return refused(200, "Valid queue names are: ")
+    return refused(200, f"Queue '{request.GET.get('queue_name', '')}' not found")
+
+
 def _log_in_first(request: HttpRequest) -> HttpResponse:
-    """302 to login: the only answer after which old and new watchers alike log in again (WIRE section 0)."""
-    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-    if scheme not in ("", "basic"):
+    address = sessions.login_address(request)
+    if address is None:
         return refused(401, "login_required")
     response = refused(302, "login_required")
-    path = request.path.rstrip("/").rpartition("/")[0]
-    response["Location"] = f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
+    response["Location"] = address
     return response

@@ -1,17 +1,29 @@
-"""A grader's session: how it begins, how a request shows it, how it ends."""
+"""A session of a grader or of a platform: how it begins, how a request shows it, how it ends."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
 from django.http import HttpRequest
 
-from submissions.permissions import is_grader
+from submissions.permissions import may_log_in
 from submissions.serializers import storable
 from submissions.throttle import Attempt
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096
+
+
+def login_address(request: HttpRequest) -> str | None:
+    """Where a client without a session is sent: the only answer after which old and new watchers, and platforms, log
+    in again (WIRE section 0). None for a client with an Authorization header that is not Basic: it is none of them."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    if scheme not in ("", "basic"):
+        return None
+    path = request.path.rstrip("/").rpartition("/")[0]
+    return f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
 
 
 def forget_unusable(request: HttpRequest) -> None:
@@ -22,7 +34,7 @@ def forget_unusable(request: HttpRequest) -> None:
 
 
 def begin(request: HttpRequest, username: str, password: str) -> bool:
-    """Log a grader in under a session of its own; False for whoever is no grader or has no such password.
+    """Log a grader or a submitter in under a session of its own; False for others, and for a wrong password.
 
     Raises Throttled where too many logins failed.
 
@@ -33,7 +45,7 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
     attempt = Attempt(username, request.META.get("REMOTE_ADDR", ""), password)
     attempt.admit()
     user = None if attempt.repeated else auth.authenticate(request, username=username, password=password)
-    if user is None or not is_grader(user):
+    if user is None or not may_log_in(user):
         if user is not None:
             # It must take as long as a wrong password does.
             identify_hasher(user.password).harden_runtime(password, user.password)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from submissions.xqueue.submit import submit
 from submissions.xqueue.views import ENDPOINTS
 
 urlpatterns: list[URLPattern] = [
     pattern
-    for verb, view in ENDPOINTS.items()
+    for verb, view in {**ENDPOINTS, "submit": submit}.items()
     for pattern in (path(f"{verb}/", view, name=f"xqueue-{verb}"), path(verb, view))
 ]

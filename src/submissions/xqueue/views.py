@@ -14,6 +14,7 @@ from submissions.models import ExternalGraderDetail
 from submissions.throttle import Throttled
 from submissions.xqueue import bodies, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
+from submissions.xqueue.jobs import body_of
 
 
 def login(request: HttpRequest) -> HttpResponse:
@@ -106,13 +107,10 @@ def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
 
 
 def _written(job: ExternalGraderDetail, mount: str) -> str:
-    student_id = job.submission.student_item.student_id
     return wire.submission(
         submission_id=job.submission_id,
         key=str(job.pullkey),
-        student_response=job.submission.answer,
-        grader_payload=wire.payload(job.grader_payload, job.grader_file_name),
-        student_info=wire.student_info(student_id, job.created_at) if job.student_info is None else job.student_info,
+        body=body_of(job),
         files=api.get_files_for_grader(job, mount),
     )
 

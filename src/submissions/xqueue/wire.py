@@ -58,10 +58,11 @@ def parse_result(fields: object, *, longest: int) -> Result:
     key = header.get("submission_key")
     if not isinstance(body, str) or not isinstance(key, str):
         raise Malformed
-    return _judged(_id(header.get("submission_id")), key, storable(body), longest)
+    return judged(_id(header.get("submission_id")), key, storable(body), longest)
 
 
-def _judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
+def judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
+    """What a reply (storable text) says, as far as it is understood."""
     if len(reply.encode()) > longest:
         return Result(submission_id, key, reply[:KEPT_OF_TOO_LONG], flaw=TOO_LONG.format(longest))
     found = _object_or_none(reply)
@@ -102,28 +103,21 @@ def storable(text: str) -> str:
     return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
-def submission(
-    *,
-    submission_id: int,
-    key: str,
-    student_response: Any,
-    grader_payload: str,
-    student_info: str,
-    files: Mapping[str, str],
-) -> str:
+def submission(*, submission_id: int, key: str, body: str, files: Mapping[str, str]) -> str:
     """The content of a successful get_submission: an object of three JSON texts, as JSON text."""
-    body = {
-        "student_info": student_info,
-        "grader_payload": grader_payload,
-        "student_response": student_response if isinstance(student_response, str) else json.dumps(student_response),
-    }
     return json.dumps(
         {
             "xqueue_header": json.dumps({"submission_id": submission_id, "submission_key": key}),
-            "xqueue_body": json.dumps(body),
+            "xqueue_body": body,
             "xqueue_files": json.dumps(dict(files)),
         }
     )
+
+
+def body(*, student_response: Any, grader_payload: str, student_info: str) -> str:
+    """An xqueue_body, where the platform sent none of its own."""
+    response = student_response if isinstance(student_response, str) else json.dumps(student_response)
+    return json.dumps({"student_info": student_info, "grader_payload": grader_payload, "student_response": response})
 
 
 def payload(verbatim: str | None, grader_file_name: str) -> str:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gradequeue.demo import course, folder, report, run, screen
+from gradequeue.demo.history import write
 from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, require_free
 from gradequeue.demo.progress import progress
 from submissions.management.base import DataCommand, positive
@@ -27,6 +28,11 @@ class Command(DataCommand):
         parser.add_argument("--graders", type=positive, default=2, help="how many at once (default: %(default)s)")
         parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
         parser.add_argument("--port", type=_port, default=8000, help="the port to serve on (default: %(default)s)")
+        parser.add_argument(
+            "--seed-history", action="store_true", help="only write weeks of made-up history, for the dashboard"
+        )
+        parser.add_argument("--days", type=positive, default=28, help="how many of history (default: %(default)s)")
+        parser.add_argument("--queues", type=positive, default=12, help="how many in it (default: %(default)s)")
         parser.add_argument("--once", action="store_true", help="end after the table; exit 0 if each has one score")
         parser.epilog = "Ends with Ctrl-C. It writes into the configured database, under names of its own."
 
@@ -38,6 +44,9 @@ class Command(DataCommand):
         if settings.PRODUCTION:
             raise CommandError("The demonstration is not for production; run it without GRADEQUEUE_ENV=production.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if options["seed_history"]:
+            self._seed(options["days"], options["queues"])
+            return
         try:
             attempts = course.in_turns(folder.read(options["data"]) if options["data"] else course.own())
             require_free(options["host"], options["port"])
@@ -50,6 +59,17 @@ class Command(DataCommand):
             raise CommandError("Stopped before everything was graded.")
         if any(result.scores != 1 for result in self.found):
             raise SystemExit(1)
+
+    def _seed(self, days: int, queues: int) -> None:
+        run.prepare()
+        try:
+            with progress("Writing queues", queues, self.tell) as done:
+                jobs = write.history(days, queues, done)
+        except write.NotPossible as error:
+            raise CommandError(str(error)) from None
+        self.tell(f"{jobs} jobs in {queues} queues. For /dashboard/, not shown again:")
+        for name, password in write.accounts(queues).items():
+            self.say({"name": name, "password": password})
 
     def _demonstrate(self, attempts: list[course.Attempt], options: dict[str, Any]) -> None:
         url = address(options["host"], options["port"])

@@ -1,4 +1,5 @@
-"""Serve the queue: web workers until SIGTERM or Ctrl-C, which let the requests under way finish."""
+"""Serve the queue: web workers, and the delivery loop beside them, until SIGTERM or Ctrl-C, which let what is under way
+finish."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
 
+from gradequeue.loop import Loop
 from submissions.management.base import first_line
 
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
@@ -38,6 +40,12 @@ class Command(BaseCommand):
             ("--drain", 30, "how long requests under way may take after SIGTERM (seconds)"),
         ):
             parser.add_argument(name, type=_count, default=usual, help=f"{what} (default: %(default)s)")
+        parser.add_argument(
+            "--delivery-threads",
+            type=_count_or_none,
+            default=16,
+            help="results on their way at once; 0: none, `deliver` runs elsewhere (default: %(default)s)",
+        )
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=_port, default=8000, help="the port to listen on (default: %(default)s)")
         parser.add_argument("--migrate", action="store_true", help="bring the tables up to date first")
@@ -52,8 +60,15 @@ class Command(BaseCommand):
         connections.close_all()
         # One that is told to stop while it still loads just ends; until it listens it inherits a handler that waits.
         os.register_at_fork(after_in_child=_stop_at_once)
-        self.stderr.write(f"gradequeue listens on http://{f'[{host}]' if ':' in host else host}:{port}/")
-        server.serve(target_loader=_application)
+        place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.stderr.write(f"gradequeue listens on {place}/")
+        loop = Loop(options["delivery_threads"], place)
+        if options["delivery_threads"]:
+            loop.start()
+        try:
+            server.serve(target_loader=_application)
+        finally:
+            loop.stop(options["drain"])
 
 
 def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
@@ -78,6 +93,10 @@ def _application(_: str) -> Callable[..., Any]:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from gradequeue.wsgi import application
 
+    # Only now: what it imports needs Django to be set up.
+    from gradequeue import chores  # isort: skip
+
+    threading.Thread(target=chores.run, daemon=True).start()
     return application
 
 
@@ -126,6 +145,10 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536):
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
 
 
 def _count(text: str) -> int:

@@ -26,15 +26,21 @@ class Command(DataCommand):
                 self.say(asdict(problem))
             else:
                 self.stdout.write(f"submission {problem.submission_id} {problem.problem}")
-        counts = audit.counts()
+        counts, sent = audit.counts(), audit.delivery_counts()
         if options["as_json"]:
-            self.say({"jobs": sum(counts.values()), "states": counts, "problems": found})
+            deliveries = {"deliveries": sent} if sent else {}
+            self.say({"jobs": sum(counts.values()), "states": counts, **deliveries, "problems": found})
         else:
             listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
             jobs = sum(counts.values())
-            self.stdout.write(f"{_many(jobs, 'job')}: {listed or 'none'}. {_many(found, 'problem')}.")
+            self.stdout.write(f"{_many(jobs, 'job')}: {listed or 'none'}. {_told(sent)}{_many(found, 'problem')}.")
         if found:
             raise SystemExit(1)
+
+
+def _told(sent: dict[str, int]) -> str:
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(sent.items()))
+    return f"Deliveries: {listed}. " if sent else ""
 
 
 def _many(count: int, what: str) -> str:

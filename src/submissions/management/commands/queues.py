@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from submissions import metrics
+from submissions import depths, metrics
 from submissions.management.base import DataCommand
 
 COLUMNS = ("queue", "waiting", "graded now", "retry", "failed", "oldest waiting (s)", "last polled", "by", "warnings")
@@ -29,12 +29,13 @@ class Command(DataCommand):
 def _cells(numbers: metrics.QueueNumbers) -> tuple[object, ...]:
     return (
         f"{numbers.queue_name} (paused)" if numbers.paused else numbers.queue_name,
-        numbers.waiting,
-        numbers.being_graded,
-        numbers.retry,
-        numbers.failed,
+        *(_count(number, numbers) for number in (numbers.waiting, numbers.being_graded, numbers.retry, numbers.failed)),
         numbers.oldest_waiting_seconds,
         numbers.last_polled_at,
         numbers.last_polled_by,
         "; ".join(numbers.warnings),
     )
+
+
+def _count(number: int, numbers: metrics.QueueNumbers) -> str:
+    return f"{number}+" if numbers.at_least and number >= depths.MOST else str(number)

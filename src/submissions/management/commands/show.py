@@ -90,11 +90,16 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, Any]:
         "returned_at": job.returned_at,
         "deliveries": [
             {
+                "id": delivery.pk,
                 "transport": delivery.transport,
+                "destination": delivery.destination,
                 "state": delivery.state,
+                "result": delivery.result,
                 "attempts": delivery.attempts,
+                "due_at": delivery.due_at,
+                "delivered_at": delivery.delivered_at,
                 "last_error": delivery.last_error,
             }
-            for delivery in job.deliveries.all()
+            for delivery in sorted(job.deliveries.all(), key=lambda one: one.pk)
         ],
     }

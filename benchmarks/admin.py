@@ -1,0 +1,168 @@
+"""Time the admin's pages on a small and on a large table: what an operator waits for must not grow with it.
+
+    python -m benchmarks.admin
+    python -m benchmarks.admin --databases mariadb --rows 1000 100000
+
+A page is asked for through the whole stack of middleware and templates, in one process, as a superuser. Uses the
+database servers that the tests use, with databases of its own that it drops afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report, seed
+from benchmarks.databases import Database
+from tests import databases
+
+GRADEQUEUE = str(Path(sys.executable).parent / "gradequeue")
+NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+TIMES = 15
+LIST = "/admin/submissions/externalgraderdetail/"
+
+# What an operator looks for is rare and old: an incident of three weeks ago, under everything that came since.
+INCIDENT = [
+    "status = 'failed', num_failures = 5, available_at = NULL, queue_name = 'rare', pullkey = NULL WHERE id <= 20",
+    "status = 'failed', num_failures = 5, available_at = NULL, pullkey = NULL WHERE id > 20 AND id <= 60",
+]
+
+
+def pages(some: dict[str, Any]) -> dict[str, str]:
+    """What is asked for; `some` describes one job."""
+    return {
+        "list": LIST,
+        "list, page 20": f"{LIST}?p=20",
+        "failed, of all queues": f"{LIST}?status__exact=failed",
+        "finished, of all queues": f"{LIST}?status__exact=retired",
+        "pulled (there are none)": f"{LIST}?status__exact=pulled",
+        "a rare queue": f"{LIST}?queue_name=rare",
+        "the large queue": f"{LIST}?queue_name={seed.QUEUE}",
+        "failed in the large queue": f"{LIST}?queue_name={seed.QUEUE}&status__exact=failed",
+        "with failures": f"{LIST}?failures=1",
+        "created within 24 hours": f"{LIST}?created=1d",
+        "search: id": f"{LIST}?q={some['submission_id']}",
+        "search: uuid": f"{LIST}?q={some['uuid']}",
+        "search: queue": f"{LIST}?q={seed.QUEUE}",
+        "search: queue key": f"{LIST}?q={some['queue_key']}",
+        "search: grader file (every job's)": f"{LIST}?q=ps1/double/grade.py",
+        "search: student": f"{LIST}?q={some['student_id']}",
+        "search: course (every job's)": f"{LIST}?q=course-v1:Bench%2BCS1%2B2026",
+        "search: course, failed": f"{LIST}?q=course-v1:Bench%2BCS1%2B2026&status__exact=failed",
+        "search: item (every 50th job's)": f"{LIST}?q=block-v1:Bench%2Bproblem@7",
+        "search: nothing like it": f"{LIST}?q=nothing-like-it",
+        "page of a job": f"{LIST}{some['pk']}/change/",
+        "submissions": "/admin/submissions/submission/",
+        "submissions of a course": "/admin/submissions/submission/?q=course-v1:Bench%2BCS1%2B2026",
+        "page of a submission": f"/admin/submissions/submission/{some['submission_id']}/change/",
+        "student items": "/admin/submissions/studentitem/",
+        "scores": "/admin/submissions/score/",
+        "score summaries": "/admin/submissions/scoresummary/",
+        "files": "/admin/submissions/submissionfile/",
+        "deliveries": "/admin/submissions/delivery/",
+    }
+
+
+def main(words: list[str] | None = None) -> int:
+    given = _arguments().parse_args(words)
+    if given.inside:
+        print(json.dumps(_time_pages()))
+        return 0
+    for kind in given.databases:
+        server = databases.server_url(kind)
+        if server is None:
+            report.tell(f"{NAMES[kind]}: NOT MEASURED, no server was reachable")
+            continue
+        taken = {rows: _measured(kind, server, rows) for rows in given.rows}
+        print(_table(kind, taken), flush=True)
+    return 0
+
+
+def _measured(kind: str, server: str, rows: int) -> dict[str, float]:
+    """Milliseconds of each page with `rows` jobs, half of them finished."""
+    report.tell(f"{NAMES[kind]}: {rows:,} jobs ...")
+    name = f"gqb_{uuid.uuid4().hex[:10]}"
+    with tempfile.TemporaryDirectory(prefix="gradequeue-bench-") as folder:
+        url = databases.create(kind, server, name, Path(folder))
+        environment = os.environ | {"DATABASE_URL": url, "GRADEQUEUE_DATA": folder, "GRADEQUEUE_LOG_LEVEL": "ERROR"}
+        environment["DJANGO_SETTINGS_MODULE"] = "gradequeue.settings"
+        try:
+            subprocess.run([GRADEQUEUE, "migrate", "-v", "0"], env=environment, check=True)
+            _fill(Database(kind, url), rows)
+            command = [sys.executable, "-m", "benchmarks.admin", "--inside"]
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        finally:
+            databases.drop(kind, server, name)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _fill(database: Database, rows: int) -> None:
+    seed.fill(database, waiting=rows - rows // 2, finished=rows // 2, ours=True)
+    database.run(*(f"UPDATE {seed.JOBS} SET {change}" for change in INCIDENT))
+    names = [(seed.QUEUE, "false"), ("rare", "false"), *((f"empty-{i}", "false") for i in range(10))]
+    values = ", ".join(f"('{name}', 'ratio', {no}, {no}, 0, '', '')" for name, no in names)
+    columns = "name, score_meaning, supersede, paused, initial_delay_seconds, push_url, last_polled_by"
+    database.run(f"INSERT INTO submissions_graderqueue ({columns}) VALUES {values}")
+    database.run(f"{'ANALYZE' if database.kind == 'postgresql' else 'ANALYZE TABLE'} {seed.JOBS}")
+    database.close()
+
+
+def _time_pages() -> dict[str, float]:
+    """In a process whose settings name the filled database."""
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from submissions.models import ExternalGraderDetail as Job
+
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(User.objects.create(username="bench", is_staff=True, is_superuser=True))
+    job = Job.objects.select_related("submission__student_item").filter(status="retired").order_by("id")[100]
+    some = {"pk": job.pk, "submission_id": job.submission_id, "uuid": job.submission.uuid, "queue_key": job.queue_key}
+    some["student_id"] = job.submission.student_item.student_id
+    return {name: _milliseconds(client, url) for name, url in pages(some).items()}
+
+
+def _milliseconds(client: Any, url: str) -> float:
+    """The lower quartile: others use the machine too. The first turns fill caches of database and templates."""
+    taken = []
+    for turn in range(TIMES + 3):
+        began = time.perf_counter()
+        response = client.get(url)
+        if turn >= 3:
+            taken.append((time.perf_counter() - began) * 1000)
+        if response.status_code != 200:
+            raise SystemExit(f"{url} was answered with {response.status_code}")
+    return round(statistics.quantiles(taken, n=4)[0], 1)
+
+
+def _table(kind: str, taken: dict[int, dict[str, float]]) -> str:
+    small, large = min(taken), max(taken)
+    lines = [f"| {NAMES[kind]} | {small:,} jobs (ms) | {large:,} jobs (ms) | ratio |", "| --- | --- | --- | --- |"]
+    for name, few in taken[small].items():
+        many = taken[large][name]
+        lines.append(f"| {name} | {few} | {many} | {many / few:.1f} |")
+    return "\n".join(lines)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.admin", description=__doc__.split("\n")[0])
+    parser.add_argument("--databases", nargs="+", choices=list(NAMES), default=list(NAMES))
+    parser.add_argument("--rows", nargs=2, type=int, default=[1_000, 1_000_000], metavar="N", help="few, and many")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,36 @@
+"""What is done now and then beside the requests, by each worker: harmless where several do it at once."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+
+from django.db import close_old_connections, connection
+
+from submissions import depths, stats
+
+logger = logging.getLogger("gradequeue.chores")
+
+# About so often (seconds).
+EVERY = 20
+
+
+def run() -> None:
+    """Never returns; for a thread of its own."""
+    while True:
+        time.sleep(EVERY * random.uniform(0.75, 1.25))  # noqa: S311 - so that workers do not meet each time
+        once()
+
+
+def once() -> None:
+    """Count the minutes that are over, and the queues that are deep. What fails is tried again next time."""
+    close_old_connections()
+    try:
+        while stats.roll_up():
+            pass
+        depths.recount()
+    except Exception:  # a database that is away
+        logger.exception("the roll-up failed")
+    finally:
+        connection.close()

@@ -1,0 +1,72 @@
+"""Who may see what: staff with Django's view permission everything, observers their queues, nobody else anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils.crypto import salted_hmac
+
+from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
+
+VIEW = "submissions.view_externalgraderdetail"
+# What each verb wants; the permissions are those of the admin's actions.
+PERMISSIONS = {
+    "retry": "submissions.can_retry",
+    "retire": "submissions.can_retire",
+    "release": "submissions.can_release",
+    "pause": "submissions.can_pause",
+    "resume": "submissions.can_pause",
+    "resend": "submissions.can_resend",
+}
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Somebody who may look."""
+
+    user: Any
+    everything: bool
+    """Every queue, with students' ids. If not: an observer, who sees pseudonyms and changes nothing."""
+
+    def queues(self) -> Any:
+        """The queues to be seen, by name, each with the database's time as ``now``."""
+        queues = GraderQueue.objects.annotate(now=DatabaseNow()).order_by("name")
+        return queues if self.everything else queues.filter(observers=self.user)
+
+    def queue(self, pk: int) -> Any:
+        """Raises Http404, for a queue that is not to be seen as for one that does not exist."""
+        queue = self.queues().filter(pk=pk).first()
+        if queue is None:
+            raise Http404
+        return queue
+
+    def jobs(self) -> Any:
+        """The jobs to be seen. Not one of a queue that is not, and none in the order that costs a sort of all."""
+        jobs = ExternalGraderDetail.objects.order_by()
+        return jobs if self.everything else jobs.filter(queue_name__in=self.queues().order_by().values("name"))
+
+    def student(self, student_id: str) -> str:
+        """The id for staff; for observers a short pseudonym, the same one everywhere as long as the secret key is."""
+        if self.everything:
+            return student_id
+        return f"student-{salted_hmac('gradequeue.dashboard.student', student_id, algorithm='sha256').hexdigest()[:8]}"
+
+    def may(self, verb: str) -> bool:
+        return self.everything and bool(self.user.has_perm(PERMISSIONS[verb]))
+
+    def require(self, verb: str) -> None:
+        """Raises PermissionDenied."""
+        if not self.may(verb):
+            raise PermissionDenied
+
+
+def viewer_of(user: Any) -> Viewer | None:
+    """None for who may not look at all. `user` is logged in."""
+    if user.is_staff and user.has_perm(VIEW):
+        return Viewer(user, everything=True)
+    if GraderQueue.objects.filter(observers=user).exists():
+        return Viewer(user, everything=False)
+    return None

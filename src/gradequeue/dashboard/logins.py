@@ -1,0 +1,34 @@
+"""The dashboard's login: that of the admin, throttled like it, but open to observers, who are no staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+
+from gradequeue.dashboard.views.page import POLICY
+from gradequeue.logins import LoginForm
+
+
+class Form(LoginForm):
+    error_messages = AuthenticationForm.error_messages
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        # Not the admin's, which takes staff only; what one may see is each page's question.
+        AuthenticationForm.confirm_login_allowed(self, user)
+
+
+class Login(LoginView):
+    template_name = "dashboard/login.html"
+    authentication_form = Form
+    next_page = "dashboard:overview"
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().dispatch(*args, **kwargs)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class Logout(LogoutView):
+    next_page = "dashboard:login"

@@ -1,0 +1,101 @@
+"""Failed jobs, grouped by cause. Errors name processes, lines and times; what is left without them is the cause."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models.functions import Left
+
+from submissions.models import ExternalGraderDetail, Status
+
+# The newest failed ones that are looked at; with more, the page says so.
+MOST = 1000
+# Of an error's text, from its beginning (characters).
+LENGTH = 400
+MOST_SHOWN = 30
+
+VARYING = (
+    # In this order: a uuid is full of numbers.
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "…"),
+    (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{7,}\b", re.IGNORECASE), "…"),
+    (re.compile(r"\d+(?:\.\d+)?"), "#"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+@dataclass
+class Cause:
+    """Failed jobs of one queue that failed in the same way."""
+
+    key: str
+    words: str
+    """What their errors have in common; "#" stands for a number."""
+    example: str
+    """The newest error, as it is."""
+    newest: datetime
+    ids: list[int] = field(default_factory=list)
+    """Of their submissions, newest first."""
+    graders: set[str] = field(default_factory=set)
+
+    @property
+    def some(self) -> list[int]:
+        return self.ids[:5]
+
+
+@dataclass(frozen=True)
+class Failures:
+    causes: list[Cause]
+    """Those of most jobs first."""
+    looked_at: int
+    more: bool
+    """Whether there are failed jobs beyond the newest MOST."""
+
+    @property
+    def shown(self) -> list[Cause]:
+        return self.causes[:MOST_SHOWN]
+
+
+def failures(queue_name: str) -> Failures:
+    rows = list(_newest(queue_name)[: MOST + 1])
+    causes: dict[str, Cause] = {}
+    for submission_id, error, grader, moment in rows[:MOST]:
+        words = cause_of(error or "", grader)
+        cause = causes.setdefault(words, Cause(_key(words), words, error or words, moment))
+        cause.ids.append(submission_id)
+        cause.graders.add(grader)
+    ordered = sorted(causes.values(), key=lambda cause: -len(cause.ids))
+    return Failures(ordered, min(len(rows), MOST), len(rows) > MOST)
+
+
+def _newest(queue_name: str) -> Any:
+    """A walk of the index (queue_name, status, status_time), backwards."""
+    failed = ExternalGraderDetail.objects.filter(queue_name=queue_name, status=Status.FAILED)
+    return failed.order_by("-status_time").values_list(
+        "submission_id", Left("last_error", LENGTH), "grader", "status_time"
+    )
+
+
+def cause_of(error: str, grader: str = "") -> str:
+    """`error` without what differs from job to job."""
+    text = error.strip()
+    if grader:
+        text = text.replace(grader, "A grader" if text.startswith(grader) else "the grader")
+    for pattern, instead in VARYING:
+        text = pattern.sub(instead, text)
+    return text.strip() or "No reason was given"
+
+
+def ids_of(queue_name: str, key: str) -> Iterator[int]:
+    """The submissions of the cause with this key, as far as they are among the newest."""
+    for cause in failures(queue_name).causes:
+        if cause.key == key:
+            yield from cause.ids
+
+
+def _key(words: str) -> str:
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]

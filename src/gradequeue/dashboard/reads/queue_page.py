@@ -1,0 +1,148 @@
+"""One queue: its plots, who holds what, who graded, what was scored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from gradequeue.dashboard.access import Viewer
+from gradequeue.dashboard.lights import Light
+from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads.failures import Failures, failures
+from gradequeue.dashboard.reads.overview import light_of, lost_lately
+from gradequeue.dashboard.reads.queues import Standing, standings
+from submissions import stats
+from submissions.models import ExternalGraderDetail, Score, Status
+
+# Rows of a list; results that the scores' distribution and the graders' rates are taken from.
+MOST_LEASES, MOST_NEXT, MOST_RESULTS, RESULTS_SHOWN = 50, 10, 1000, 10
+# The scores' distribution has so many bars.
+BARS = 10
+RECENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class GraderRow:
+    """One grader at this queue, in the last hour."""
+
+    name: str
+    seen_at: datetime | None
+    graded: int
+    ended_otherwise: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        return self.ended_otherwise.get("failed", 0)
+
+    @property
+    def lost(self) -> int:
+        return self.ended_otherwise.get("lost", 0)
+
+    @property
+    def claims(self) -> int:
+        """That ended by a score, a failure or a lost lease."""
+        return self.graded + self.failed + self.lost
+
+    @property
+    def failure_share(self) -> float:
+        return (self.failed + self.lost) / self.claims if self.claims else 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    submission_id: int
+    grader: str
+    at: datetime
+    earned: float | None
+    possible: float
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    standing: Standing
+    light: Light
+    window: history.Window
+    steps: list[history.Step]
+    leases: list[Any]
+    next: list[Any]
+    failures: Failures
+    results: list[Result]
+    scores: list[int]
+    """How many of `results` lie in each tenth of the points possible, lowest first."""
+    graders: list[GraderRow]
+
+    @property
+    def now(self) -> datetime:
+        return self.standing.now
+
+
+def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | None:
+    """None where there is no such queue to be seen."""
+    found = standings(viewer, pk=pk)
+    if not found:
+        return None
+    standing, name = found[0], found[0].queue.name
+    hour = history.history([name], history.SMALL_HOUR)[name]
+    results = _results(name)
+    return QueuePage(
+        standing=standing,
+        light=light_of(standing, hour, lost_lately(standing.now)[name]),
+        window=window,
+        steps=history.history([name], window)[name],
+        leases=list(_live(name, Status.PULLED).order_by("available_at")[:MOST_LEASES]),
+        next=list(_live(name, Status.PENDING, Status.RETRY).order_by("available_at", "id")[:MOST_NEXT]),
+        failures=failures(name),
+        results=results,
+        scores=_distribution(results),
+        graders=_graders(standing, results),
+    )
+
+
+def _live(name: str, *statuses: Status) -> Any:
+    """Without answers and replies, which may be megabytes."""
+    # Not NULL: the index that the claim walks ends with all the finished ones.
+    jobs = ExternalGraderDetail.objects.filter(queue_name=name, status__in=statuses, available_at__isnull=False)
+    return jobs.only("submission_id", "grader", "available_at", "pulled_at", "created_at", "num_failures", "status")
+
+
+def _results(name: str) -> list[Result]:
+    """The newest scored ones: a walk of the index (queue_name, status, status_time), backwards."""
+    ended = ExternalGraderDetail.objects.filter(queue_name=name, status=Status.RETIRED).order_by("-status_time")
+    rows = list(ended.values_list("submission_id", "grader", "status_time", "points_possible")[:MOST_RESULTS])
+    scores = Score.objects.filter(submission_id__in=[row[0] for row in rows], reset=False).order_by("pk")
+    earned = dict(scores.values_list("submission_id", "points_earned"))
+    return [Result(one, grader, at, earned.get(one), possible) for one, grader, at, possible in rows]
+
+
+def _distribution(results: list[Result]) -> list[int]:
+    bars = [0] * BARS
+    for result in results:
+        if result.earned is not None and result.possible:
+            bars[min(int(BARS * result.earned / result.possible), BARS - 1)] += 1
+    return bars
+
+
+def _graders(standing: Standing, results: list[Result]) -> list[GraderRow]:
+    since = standing.now - RECENT
+    graded = Counter(result.grader for result in results if result.at >= since and result.earned is not None)
+    losses = {
+        grader: outcomes for (name, grader), outcomes in stats.losses(since).items() if name == standing.queue.name
+    }
+    seen = dict(standing.seen)
+    names = {*seen, *graded, *losses} - {""}
+    rows = [GraderRow(name, seen.get(name), graded[name], losses.get(name, {})) for name in names]
+    return sorted(rows, key=lambda row: (-row.claims, row.name))
+
+
+def waits_of(steps: list[history.Step]) -> list[tuple[float | None, int]]:
+    """How many jobs waited how long: each upper bound (seconds; None: longer) with its number."""
+    total = history.merged(steps)
+    if total is None:
+        return []
+    before, found = 0, []
+    for bound, until in total.waits.cumulative():
+        found.append((bound, until - before))
+        before = until
+    return found

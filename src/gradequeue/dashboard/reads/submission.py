@@ -1,0 +1,96 @@
+"""One submission: its job, answer, reply, files, deliveries, and its life as a timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404
+
+from gradequeue.dashboard.access import Viewer
+from gradequeue.dashboard.reads.timeline import Event, timeline
+from submissions import replies
+from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
+
+# From which states each verb starts (docs/states.md).
+STARTS = {
+    "retry": (Status.FAILED,),
+    "release": (Status.PULLED,),
+    "retire": (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED),
+}
+MOST_FILES, MOST_DELIVERIES = 100, 50
+
+
+@dataclass(frozen=True)
+class SubmissionPage:
+    job: Any
+    item: Any
+    student: str
+    queue: Any
+    score: Any
+    answer: str
+    reply: str
+    has_message: bool
+    """Whether the reply has HTML to be shown in a frame."""
+    files: list[Any]
+    deliveries: list[Any]
+    events: list[Event]
+    other_attempts: list[Any]
+
+    @property
+    def verbs(self) -> list[str]:
+        """Those that are legal now."""
+        return [verb for verb, starts in STARTS.items() if self.job.status in starts]
+
+    @property
+    def given_up(self) -> bool:
+        """Whether a delivery was given up, and may be sent again."""
+        return any(one.state == DeliveryState.GIVEN_UP for one in self.deliveries)
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.job.submission.status == DELETED)
+
+
+def submission_page(viewer: Viewer, submission_id: int) -> SubmissionPage:
+    """Raises Http404. Seven statements."""
+    job = job_of(viewer, submission_id)
+    item = job.submission.student_item
+    deliveries = list(job.deliveries.order_by("id")[:MOST_DELIVERIES])
+    score = Score.objects.filter(submission_id=submission_id, reset=False).order_by("-pk").first()
+    return SubmissionPage(
+        job=job,
+        item=item,
+        student=viewer.student(item.student_id),
+        queue=viewer.queues().filter(name=job.queue_name).first(),
+        score=score,
+        answer=text_of(job.submission.answer),
+        reply=replies.pretty(job.grader_reply),
+        has_message=bool(replies.html_of(job.grader_reply)),
+        files=list(job.files.order_by("id")[:MOST_FILES]),
+        deliveries=deliveries,
+        events=timeline(job, score, deliveries),
+        other_attempts=_others(viewer, job),
+    )
+
+
+def job_of(viewer: Viewer, submission_id: int) -> Any:
+    """The job with its submission, student item and the database's time as ``now``. Raises Http404."""
+    jobs = viewer.jobs().filter(submission_id=submission_id).annotate(now=DatabaseNow())
+    job = jobs.select_related("submission__student_item").first() if submission_id < 2**31 else None
+    if job is None:
+        raise Http404
+    return job
+
+
+def _others(viewer: Viewer, job: Any) -> list[Any]:
+    """The newest other attempts of this learner at this item."""
+    jobs = viewer.jobs().filter(submission__student_item_id=job.submission.student_item_id).exclude(pk=job.pk)
+    return list(jobs.order_by("-submission_id").values("submission_id", "status", "created_at")[:6])
+
+
+def text_of(answer: Any) -> str:
+    """A program as it is; anything else as JSON that a person can read."""
+    text = answer if isinstance(answer, str) else replies.indented(answer)
+    # Half a pair of surrogates, which no page can be sent with.
+    return replies.shortened(text.encode("utf-8", "backslashreplace").decode())

@@ -1,0 +1,100 @@
+"""The life of one submission, as events in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from submissions import pulls
+from submissions.deliveries import attempts_of, history
+from submissions.models import DeliveryState, Status
+
+# How an event looks.
+NEUTRAL, GOOD, BAD, OPEN = "neutral", "good", "bad", "open"
+
+OUTCOMES = {
+    pulls.COMPLETED: (GOOD, "{grader} graded it"),
+    pulls.FAILED: (BAD, "{grader} failed at it"),
+    pulls.RELEASED: (NEUTRAL, "{grader} gave it back"),
+    pulls.LOST: (BAD, "{grader} let the lease run out"),
+    pulls.RETRIED: (NEUTRAL, "Put back by an operator"),
+    pulls.RETIRED: (BAD, "Ended without a score"),
+}
+
+
+ATTEMPTS = {
+    history.DELIVERED: (GOOD, "Delivered to {where}"),
+    history.FAILED: (BAD, "Could not be delivered to {where}"),
+    history.REFUSED: (BAD, "Not sent to {where} any more"),
+    history.RETRIED: (NEUTRAL, "Delivery to {where} put back by an operator"),
+    history.GIVEN_UP: (BAD, "Delivery to {where} was given up"),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    at: datetime | None
+    """None: it is still to come, and when is not known."""
+    look: str
+    title: str
+    detail: str = ""
+    took: timedelta | None = None
+    """What is told ended then, and had begun so long before."""
+
+
+def timeline(job: Any, score: Any, deliveries: list[Any]) -> list[Event]:
+    """Oldest first; what is still to come is last. `job` has its submission and ``now``; `score` may be None."""
+    past = [*_claims(job), *_result(job, score)]
+    for delivery in deliveries:
+        past += _delivery(delivery)
+    # What is still to come stands last; of one moment, what was told first.
+    past.sort(key=lambda event: (event.at is None, event.at or job.now))
+    return [Event(job.created_at, NEUTRAL, f"Came into queue {job.queue_name}"), *past, *_next(job)]
+
+
+def _claims(job: Any) -> Iterator[Event]:
+    ended = pulls.of(job)
+    for pull in ended:
+        look, words = OUTCOMES.get(pull.outcome, (NEUTRAL, pull.outcome))
+        took = pull.until - pull.since if pull.since else None
+        yield Event(pull.until, look, words.format(grader=pull.grader or "A grader"), pull.reason, took)
+    if job.returned_at is not None and not ended:
+        yield Event(job.returned_at, NEUTRAL, f"{job.grader or 'A grader'} sent a reply")
+
+
+def _result(job: Any, score: Any) -> Iterator[Event]:
+    if score is not None:
+        points = f"{score.points_earned:g} of {score.points_possible:g} points"
+        yield Event(score.created_at, GOOD, f"Scored: {points}")
+    elif job.status == Status.FAILED:
+        last = pulls.of(job)[-1:]
+        told = bool(last) and last[0].reason == (job.last_error or "")[: pulls.REASON_LENGTH]
+        error = "" if told else job.last_error or ""
+        yield Event(job.status_time, BAD, f"Given up after {job.num_failures} failures", error)
+    elif job.status == Status.RETIRED and not job.pulls:
+        yield Event(job.status_time, BAD, "Ended without a score", job.last_error or "")
+
+
+def _delivery(delivery: Any) -> Iterator[Event]:
+    where = delivery.host or delivery.transport
+    attempts = attempts_of(delivery)
+    for attempt in attempts:
+        look, words = ATTEMPTS.get(attempt.outcome, (NEUTRAL, "{where}: " + attempt.outcome))
+        yield Event(attempt.at, look, words.format(where=where), attempt.error)
+    if delivery.state == DeliveryState.DELIVERED and not attempts:
+        yield Event(delivery.delivered_at, GOOD, ATTEMPTS[history.DELIVERED][1].format(where=where))
+    elif delivery.state == DeliveryState.DUE:
+        yield Event(None, OPEN, f"To be sent to {where}")
+
+
+def _next(job: Any) -> Iterator[Event]:
+    if job.status == Status.PULLED:
+        left = (job.available_at - job.now) if job.available_at else timedelta()
+        over = "its lease is over" if left <= timedelta() else "it is being graded"
+        yield Event(job.pulled_at, OPEN, f"{job.grader or 'A grader'} took it: {over}", took=None)
+    elif job.status == Status.PENDING:
+        yield Event(None, OPEN, "Waits for a grader")
+    elif job.status == Status.RETRY:
+        yield Event(None, OPEN, "Waits for another attempt", job.last_error or "")

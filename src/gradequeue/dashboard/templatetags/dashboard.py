@@ -1,0 +1,79 @@
+"""Times, numbers and plots, as the pages show them. Everything is escaped by the templates, nothing is marked safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+
+from gradequeue.dashboard import plots, words
+from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads.history import Step
+
+register = template.Library()
+
+register.filter("duration", words.duration)
+
+
+@register.filter
+def number(value: int) -> str:
+    return f"{value:,}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+@register.filter
+def points(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
+
+
+@register.inclusion_tag("dashboard/_moment.html")
+def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, Any]:
+    """A moment in UTC, which the script writes in the reader's zone; with its age where `now` is given."""
+    return {
+        "at": at,
+        "iso": at.astimezone(UTC).isoformat(timespec="milliseconds") if at else "",
+        "form": form,
+        "age": None if at is None or now is None else words.duration(now - at),
+    }
+
+
+@register.filter
+def left(until: datetime | None, now: datetime) -> str:
+    """How much of a lease is left."""
+    if until is None:
+        return "-"
+    return f"{words.duration(until - now)} left" if until > now else f"over for {words.duration(now - until)}"
+
+
+@register.filter
+def since(at: datetime | None, now: datetime) -> str:
+    return "-" if at is None else words.duration(max(now - at, timedelta()))
+
+
+@register.inclusion_tag("dashboard/_spark.html")
+def spark(steps: Sequence[Step], over: str) -> dict[str, Any]:
+    """The small plot of the overview."""
+    total = history.merged(steps)
+    whole = (None, None) if total is None else (total.waits.quantile(0.5), total.waits.quantile(0.95))
+    drawn = plots.spark([step.completed for step in steps], *_quantiles(steps), whole)
+    return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1]}
+
+
+def _quantiles(steps: Sequence[Step]) -> tuple[list[float | None], list[float | None]]:
+    return [step.waits.quantile(0.5) for step in steps], [step.waits.quantile(0.95) for step in steps]
+
+
+@register.inclusion_tag("dashboard/_chart.html")
+def chart(drawn: plots.Chart) -> dict[str, Any]:
+    return {"chart": drawn, "width": plots.WIDTH, "height": plots.HEIGHT}
+
+
+@register.inclusion_tag("dashboard/_light.html")
+def light(colour: str) -> dict[str, Any]:
+    return {"colour": colour}

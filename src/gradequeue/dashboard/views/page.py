@@ -1,0 +1,70 @@
+"""What all pages share: who may come in, and what their answers carry."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_http_methods
+
+from gradequeue.dashboard.access import Viewer, viewer_of
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def page(*methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    """A view for who may look: it is given the viewer. Others are sent to log in, or refused."""
+
+    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @require_http_methods(list(methods))
+        @functools.wraps(view)
+        def run(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            return _guarded(_answer(request, lambda viewer: view(request, viewer, *args, **kwargs)))
+
+        return run
+
+    return decorate
+
+
+def _answer(request: HttpRequest, view: Callable[[Viewer], HttpResponse]) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    viewer = viewer_of(request.user)
+    try:
+        if viewer is None:
+            raise PermissionDenied
+        return view(viewer)
+    except PermissionDenied:
+        return render(request, "dashboard/refused.html", {"viewer": viewer, "knows": viewer is not None}, status=403)
+    except Http404:
+        return render(request, "dashboard/missing.html", {"viewer": viewer}, status=404)
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        # A page that refreshes itself must not take the login form for its own content.
+        return HttpResponse(status=403, headers={"HX-Refresh": "true"})
+    return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
+
+
+def _guarded(response: HttpResponse) -> HttpResponse:
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+def context(viewer: Viewer, **more: Any) -> dict[str, Any]:
+    return {"viewer": viewer, **more}

@@ -1,0 +1,104 @@
+"""The process beside the web workers: it sends results, sends jobs to graders that are pushed to, and does what has to
+be done now and then."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+
+logger = logging.getLogger("submissions.deliveries")
+
+# What is called every few seconds, in a process of its own on each machine.
+CHORES: list[Callable[[], object]] = []
+CHORE_SECONDS = 10.0
+# The first and the longest pause before a loop that died is started again (seconds).
+RESTART_SECONDS = (0.5, 30.0)
+
+
+class Loop:
+    """Keeps one such process running, until `stop`."""
+
+    def __init__(self, threads: int, server: str = "") -> None:
+        """`server`: where graders that are pushed to fetch files, if it is not configured."""
+        self._words = (threads, server)
+        self._stopped = threading.Event()
+        self._process: SpawnProcess | None = None
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+
+    def start(self) -> None:
+        self._keeper.start()
+
+    def stop(self, seconds: float) -> None:
+        """What is on its way is finished, for up to `seconds`."""
+        self._stopped.set()
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+        self._keeper.join(seconds)
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+
+    def _keep(self) -> None:
+        pause = RESTART_SECONDS[0]
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            # Spawned, not forked: this process has threads.
+            self._process = multiprocessing.get_context("spawn").Process(target=run, args=self._words, daemon=True)
+            self._process.start()
+            if self._stopped.is_set():
+                self._process.terminate()
+            self._process.join()
+            if not self._stopped.is_set():
+                logger.error("the delivery loop ended (%s); it is started again", self._process.exitcode)
+                pause = RESTART_SECONDS[0] if time.monotonic() - began > 60 else min(pause * 2, RESTART_SECONDS[1])
+                self._stopped.wait(pause)
+
+
+def run(threads: int, server: str) -> None:
+    """What the process does."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Ctrl-C reaches the whole group; whoever started this says when it is time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
+
+    import django
+
+    django.setup()
+    from submissions.deliveries import Worker
+    from submissions.xqueue.push import Dispatcher
+
+    dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)
+    dispatching.start()
+    Worker(threads).run(stop, between=_Chores())
+    dispatching.join()
+
+
+class _Chores:
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + CHORE_SECONDS
+        for chore in CHORES:
+            try:
+                chore()
+            except Exception:  # a chore that fails must stop neither the others nor the deliveries
+                logger.exception("a chore failed")
+
+
+def _end_with_parent(stop: threading.Event) -> None:
+    """It must not outlive a killed `serve`."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        stop.set()
+        time.sleep(30)
+        os._exit(1)

@@ -1,0 +1,134 @@
+"""The numbers of all queues in Prometheus' words.
+
+Counters come from the tables, so they are the same from each process and go on after a restart (ADR 0080, 0081).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db.models import Count as Number
+from django.db.models import Q
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector as Base
+
+from gradequeue.monitoring.health import outbox_age
+from submissions import depths, metrics, stats, tallies
+from submissions.conf import conf
+from submissions.histogram import Histogram
+from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
+
+# A grader that was not seen for longer is no longer expected.
+EXPECTED = timedelta(days=1)
+
+
+class Collector(Base):
+    def collect(self) -> Iterator[Metric]:
+        yield from _states()
+        yield from _totals()
+        yield from _graders()
+        yield from _outbox()
+        yield _single(
+            CounterMetricFamily("gradequeue_logins_refused", "Logins with a wrong name, password or group."),
+            tallies.value("logins:refused"),
+        )
+
+
+def _states() -> Iterator[Metric]:
+    states = GaugeMetricFamily("gradequeue_submissions", "Unfinished jobs.", labels=["queue", "state"])
+    oldest = GaugeMetricFamily(
+        "gradequeue_oldest_waiting_seconds", "For how long the next job could have been taken.", labels=["queue"]
+    )
+    paused = GaugeMetricFamily("gradequeue_queue_paused", "1 while a queue is paused.", labels=["queue"])
+    polled = GaugeMetricFamily(
+        "gradequeue_last_polled_timestamp_seconds", "When a grader last asked for a job.", labels=["queue"]
+    )
+    for queue in metrics.queues():
+        name = queue.queue_name
+        numbers = (queue.waiting, queue.being_graded, queue.retry, queue.failed)
+        for state, number in zip(depths.STATES, numbers, strict=True):
+            states.add_metric([name, state], number)
+        oldest.add_metric([name], queue.oldest_waiting_seconds or 0)
+        paused.add_metric([name], int(queue.paused))
+        if queue.last_polled_at is not None:
+            polled.add_metric([name], queue.last_polled_at.timestamp())
+    yield from (states, oldest, paused, polled)
+
+
+def _totals() -> Iterator[Metric]:
+    def counter(name: str, text: str, *more: str) -> CounterMetricFamily:
+        return CounterMetricFamily(f"gradequeue_{name}", text, labels=["queue", *more])
+
+    arrived = counter("enqueued", "Jobs that came in.")
+    claims = counter("claims", "Claims that ended.", "outcome")
+    results = counter("results", "Results of graders.", "outcome")
+    expired = counter("lease_expired", "Leases that ran out.")
+    dead = counter("dead_lettered", "Jobs that were given up after too many failures.")
+    waits = HistogramMetricFamily(
+        "gradequeue_wait_seconds", "From a job's arrival to the claim that scored it.", labels=["queue"]
+    )
+    gradings = HistogramMetricFamily("gradequeue_grade_seconds", "From the claim to the score.", labels=["queue"])
+    for name, total in sorted(stats.totals().items()):
+        arrived.add_metric([name], total.arrived)
+        for outcome, number in (
+            ("scored", total.completed),
+            ("failed", total.claims_failed),
+            ("lost", total.claims_lost),
+            ("released", total.claims_released),
+        ):
+            claims.add_metric([name, outcome], number)
+        results.add_metric([name, "scored"], total.completed)
+        results.add_metric([name, "failed"], total.claims_failed)
+        expired.add_metric([name], total.claims_lost)
+        dead.add_metric([name], total.failed)
+        _add(waits, name, total.waits)
+        _add(gradings, name, total.gradings)
+    yield from (arrived, claims, results, expired, dead, waits, gradings)
+
+
+def _add(family: HistogramMetricFamily, queue_name: str, histogram: Histogram) -> None:
+    buckets = [("+Inf" if bound is None else str(float(bound)), count) for bound, count in histogram.cumulative()]
+    family.add_metric([queue_name], buckets, sum_value=round(histogram.sum, 3))
+
+
+def _graders() -> Iterator[Metric]:
+    family = GaugeMetricFamily(
+        "gradequeue_workers", "Graders' accounts that polled within the last day.", labels=["queue", "health"]
+    )
+    lately = Q(seen_at__gte=DatabaseNow() - timedelta(seconds=conf.SILENCE_SECONDS))
+    seen = GraderSighting.objects.filter(seen_at__gte=DatabaseNow() - EXPECTED).order_by()
+    by_queue = seen.values_list("queue__name").annotate(live=Number("pk", filter=lately), all=Number("pk"))
+    for name, live, everybody in by_queue:
+        family.add_metric([name, "live"], live)
+        family.add_metric([name, "silent"], everybody - live)
+    yield family
+
+
+def _outbox() -> Iterator[Metric]:
+    due = Delivery.objects.filter(state=DeliveryState.DUE).order_by()
+    yield _single(
+        GaugeMetricFamily("gradequeue_outbox_pending", "Results that are to be sent; 10000 stands for more."),
+        due.values("pk")[: depths.MOST].count(),
+    )
+    yield _single(
+        GaugeMetricFamily("gradequeue_outbox_oldest_seconds", "For how long the oldest could have been sent."),
+        outbox_age() or 0,
+    )
+    deliveries = CounterMetricFamily(
+        "gradequeue_deliveries", "Attempts to send a result.", labels=["transport", "outcome"]
+    )
+    for name, value in tallies.beginning_with("deliveries:"):
+        transport, _, outcome = name.partition(":")
+        deliveries.add_metric([transport, outcome], value)
+    yield deliveries
+
+
+def _single(family: CounterMetricFamily | GaugeMetricFamily, value: float) -> Metric:
+    family.add_metric([], value)
+    return family

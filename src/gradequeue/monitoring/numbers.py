@@ -1,0 +1,55 @@
+"""`/metrics` for Prometheus, and `/autoscaling/<queue>` for what starts graders."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client.exposition import choose_encoder
+
+from gradequeue.monitoring.collector import Collector
+from submissions import stats
+from submissions.depths import names_of_jobs
+from submissions.metrics import QueueNumbers, numbers_of
+from submissions.models import GraderQueue
+
+# What a grading is taken to last where none was seen lately (seconds).
+UNKNOWN_GRADING = 10.0
+LATELY = timedelta(hours=1)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(Collector()), content_type=content_type)
+
+
+def autoscaling(request: HttpRequest, queue_name: str) -> JsonResponse:
+    """One queue in numbers that a scaler can act on; 404 for a name that no queue and no job has."""
+    known = queue_name.isprintable() and (
+        GraderQueue.objects.filter(name=queue_name).exists() or queue_name in names_of_jobs()
+    )
+    if not known:
+        return JsonResponse({"error": "There is no such queue"}, status=404)
+    queue = numbers_of(queue_name)
+    return JsonResponse(
+        {
+            "queue": queue_name,
+            "waiting": queue.waiting + queue.retry,
+            "in_flight": queue.being_graded,
+            "oldest_age_seconds": queue.oldest_waiting_seconds or 0,
+            "desired_graders": desired_graders(queue, _grading_seconds(queue_name)),
+        }
+    )
+
+
+def _grading_seconds(queue_name: str) -> float:
+    (bucket,) = stats.history(queue_name, since=datetime.now(UTC) - LATELY, step=2 * LATELY)
+    return bucket.gradings.quantile(0.95) or UNKNOWN_GRADING
+
+
+def desired_graders(queue: QueueNumbers, grading_seconds: float) -> int:
+    """As many as would bring the backlog to its end within the target wait; a paused queue keeps who is at work."""
+    backlog = queue.being_graded if queue.paused else queue.waiting + queue.retry + queue.being_graded
+    return math.ceil(backlog * grading_seconds / settings.TARGET_WAIT_SECONDS)

@@ -1,0 +1,119 @@
+"""Which jobs a list shows, along indexes alone: by its filters, and by what somebody searches for (ADR 0061)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import connections
+from django.http import HttpRequest
+
+from submissions.admin.filters import exactly
+from submissions.admin.terms import ITEM_COLUMNS, Id, Text, Uuid, of_items
+from submissions.models import ExternalGraderDetail, GraderQueue, Status, Submission
+
+Job = ExternalGraderDetail
+
+LAST_CHANGE = ("-status_time", "-id")
+NEWEST = ("-id",)
+
+MOST_RANGES = 60
+"""More ranges of the index than this in one statement, and the planner does as well by itself."""
+
+KEYS_OF_FINISHED = 2000
+"""A finished job is found by its key while it is among so many that finished last."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a term turned out to be."""
+
+    jobs: Any
+    words: str
+    narrow: bool = True
+    """An index of its own leads to these rows, in the order of ids."""
+    queue: str | None = None
+    sample: Any = None
+    """Where there are too many for that: those of the newest student items."""
+
+
+def search(jobs: Any, term: str, *, keys: bool) -> Found:
+    """The first that there is: an id, a uuid, a queue, a name of the platform's, a grader's file, a learner, a course,
+    an item; and with `keys` a pull key."""
+    number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
+    if number is not None and Job.objects.filter(submission_id=number).exists():
+        return Found(jobs.filter(submission_id=number), f"submission {number}")
+    # The ids of learners in Open edX look like a uuid without dashes, so the search goes on where there is none.
+    if uuid is not None and (ids := list(Submission._objects.filter(uuid=uuid).values_list("pk", flat=True))):
+        return Found(jobs.filter(submission_id__in=ids), f"submission {uuid}")
+    for found in _by_text(jobs, text, keys=keys) if text else ():
+        return found
+    return Found(jobs.none(), "nothing that is known here")
+
+
+def _by_text(jobs: Any, text: str, *, keys: bool) -> Iterator[Found]:
+    if GraderQueue.objects.filter(name=text).exists():
+        yield Found(jobs.filter(queue_name=text), f"queue {text}", narrow=False, queue=text)
+    for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
+        if Job.objects.filter(**{column: text}).order_by().exists():
+            yield Found(jobs.filter(**{column: text}), f"{what} {text}")
+    for column, what in ITEM_COLUMNS.items():
+        if (items := of_items(column, text, at="submission__student_item")) is not None:
+            sample = None if items.few else jobs.filter(**items.newest)
+            yield Found(jobs.filter(**items.where), f"{what} {text}", narrow=items.few, sample=sample)
+    if keys and (job := _by_key(text)) is not None:
+        yield Found(jobs.filter(pk=job), "the pull key")
+
+
+def _by_key(key: str) -> int | None:
+    """No index leads to keys: each claim writes a new one, and would pay for it. Who holds a job is a short list."""
+    held = Job.objects.filter(status__in=(Status.PULLED, Status.RETRY), queue_name__in=_queues())
+    last = Job.objects.order_by(*LAST_CHANGE).values_list("pk", "pullkey", "status")[:KEYS_OF_FINISHED]
+    found = held.filter(pullkey=key).order_by().values_list("pk", flat=True).first()
+    if found is not None:
+        return int(found)
+    return next((pk for pk, pullkey, status in last if pullkey == key and status == Status.RETIRED), None)
+
+
+def first_ids(
+    jobs: Any, most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
+) -> list[int]:
+    """The ids of the first `most` of `jobs`: of those that changed last, or of the newest of a narrow search.
+
+    `queue` and `status` are what `jobs` is already filtered by. With one of them the index by queue, status and time
+    is walked, a range for each pair, however seldom a state is and however long ago it came about.
+    """
+    if jobs.query.is_empty():  # a union of nothing cannot be put into an order
+        return []
+    if narrow:
+        return list(jobs.order_by(*NEWEST).values_list("pk", flat=True)[:most])
+    ranges = list(islice(_ranges(queue, status), MOST_RANGES + 1)) if queue or status else []
+    together = connections[jobs.db].features.supports_slicing_ordering_in_compound
+    if not ranges or len(ranges) > MOST_RANGES or (len(ranges) > 1 and not together):
+        return list(jobs.order_by(*LAST_CHANGE).values_list("pk", flat=True)[:most])
+    parts = [
+        jobs.filter(queue_name=name, **exactly(state))
+        .order_by("-status", *LAST_CHANGE)
+        .values_list("status_time", "id")[:most]
+        for name, state in ranges
+    ]
+    rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(*LAST_CHANGE)[:most]
+    return [pk for _, pk in rows]
+
+
+def _ranges(queue: str | None, status: str | None) -> Iterator[tuple[str, str]]:
+    for name in [queue] if queue else _queues():
+        for state in [status] if status else Status.values:
+            yield name, state
+
+
+def _queues() -> list[str]:
+    return list(GraderQueue.objects.order_by().values_list("name", flat=True)[: MOST_RANGES + 1])
+
+
+def chosen(request: HttpRequest) -> tuple[str | None, str | None]:
+    """The queue and the status that the filters in the URL name."""
+    status = request.GET.get("status__exact")
+    return request.GET.get("queue_name") or None, status if status in Status.values else None

@@ -1,0 +1,198 @@
+"""The page of one job: what came in, where it stands, what came back, and who had it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import models
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from submissions import pulls, registry, replies
+from submissions.admin import display
+from submissions.admin.base import ReadOnly
+from submissions.models import (
+    Delivery,
+    ExternalGraderDetail,
+    GraderQueue,
+    Score,
+    Status,
+    Submission,
+    SubmissionFile,
+)
+
+Job = ExternalGraderDetail
+
+
+class JobPage(ReadOnly):
+    """Fields that are methods. What belongs to another table is shown to those who may view that table."""
+
+    belongs_to: ClassVar[dict[str, type[models.Model]]] = {
+        "answer": Submission,
+        "files": SubmissionFile,
+        "scores": Score,
+        "delivery_table": Delivery,
+    }
+    fieldsets = (
+        ("Submission", {"fields": ("submission_link", "student_link", "course", "item", "attempt", "files", "answer")}),
+        ("Status", {"fields": ("badge", "why", "failures", "pulls_so_far", "grader_name")}),
+        ("Result", {"fields": ("scores", "message", "reply")}),
+        ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
+        ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
+        ("Deliveries", {"fields": ("delivery_table",)}),
+        ("History of pulls", {"fields": ("pull_table",)}),
+        ("What the platform sent along", {"fields": ("payload", "info"), "classes": ["collapse"]}),
+    )
+
+    # Submission. ------------------------------------------------------------------------------------------------------
+
+    @admin.display(description="Submission")
+    def submission_link(self, job: Job) -> Any:
+        deleted = display.badge("deleted", "deleted") if job.submission.status == "D" else ""
+        text = f"{job.submission_id} ({job.submission.uuid})"
+        return format_html("{} {}", self.page(job.submission, text), deleted)
+
+    @admin.display(description="Student")
+    def student_link(self, job: Job) -> Any:
+        item = job.submission.student_item
+        others = self.list_link(Job, "all jobs of this student", q=item.student_id)
+        return format_html("{} ({})", self.page(item, item.student_id), others)
+
+    @admin.display
+    def course(self, job: Job) -> str:
+        return job.submission.student_item.course_id
+
+    @admin.display
+    def item(self, job: Job) -> str:
+        item = job.submission.student_item
+        return f"{item.item_id} ({item.item_type})"
+
+    @admin.display
+    def attempt(self, job: Job) -> int:
+        return job.submission.attempt_number
+
+    @admin.display
+    def answer(self, job: Job) -> Any:
+        return display.value(job.submission.answer)
+
+    @admin.display
+    def files(self, job: Job) -> Any:
+        return display.lines([self.page(row, row.original_filename) for row in job.files.all()])
+
+    # Status. ----------------------------------------------------------------------------------------------------------
+
+    @admin.display(description="Status")
+    def badge(self, job: Job) -> SafeString:
+        return display.badge(job.status, job.get_status_display())
+
+    @admin.display(description="Why")
+    def why(self, job: Job) -> Any:
+        return display.code(job.last_error)
+
+    @admin.display
+    def failures(self, job: Job) -> str:
+        return f"{job.num_failures} of {self._queue(job).failure_limit}"
+
+    @admin.display(description="Pulls")
+    def pulls_so_far(self, job: Job) -> int:
+        return job.num_pulls
+
+    @admin.display(description="Grader")
+    def grader_name(self, job: Job) -> str:
+        return job.grader or display.EMPTY
+
+    # Result. ----------------------------------------------------------------------------------------------------------
+
+    @admin.display
+    def scores(self, job: Job) -> Any:
+        found = [
+            self.page(score, f"{score} points{' (reset)' if score.reset else ''}")
+            for score in Score.objects.filter(submission_id=job.submission_id).order_by("-id")[:20]
+        ]
+        return display.lines(found)
+
+    @admin.display(description="Message")
+    def message(self, job: Job) -> Any:
+        return display.sandbox(replies.html_of(job.grader_reply))
+
+    @admin.display(description="Reply")
+    def reply(self, job: Job) -> Any:
+        return display.code(replies.pretty(job.grader_reply))
+
+    # Queue and times. -------------------------------------------------------------------------------------------------
+
+    @admin.display(description="Queue")
+    def queue_link(self, job: Job) -> Any:
+        settings = self.page(row, row.name) if (row := self._queue(job)).pk else job.queue_name
+        return format_html("{} ({})", settings, self.list_link(Job, "its jobs", queue_name=job.queue_name))
+
+    @staticmethod
+    def _queue(job: Job) -> GraderQueue:
+        """Asked once for a page: two fields show something of it."""
+        if not hasattr(job, "settings_of_queue"):
+            job.settings_of_queue = registry.settings_of(job.queue_name, fresh=True)  # type: ignore[attr-defined]
+        return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
+
+    @admin.display
+    def created(self, job: Job) -> Any:
+        return display.moment(job.created_at)
+
+    @admin.display(description="In this state since")
+    def changed(self, job: Job) -> Any:
+        return display.moment(job.status_time)
+
+    @admin.display(description="Available")
+    def next_moment(self, job: Job) -> Any:
+        """What `available_at` means depends on the state (docs/states.md)."""
+        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}
+        meaning = meanings.get(job.status, "")
+        return format_html("{} {}", display.moment(job.available_at), meaning)
+
+    @admin.display(description="Pulled")
+    def pulled(self, job: Job) -> Any:
+        return display.moment(job.pulled_at)
+
+    @admin.display(description="Reply came")
+    def returned(self, job: Job) -> Any:
+        return display.moment(job.returned_at)
+
+    # What happened. ---------------------------------------------------------------------------------------------------
+
+    @admin.display(description="Deliveries")
+    def delivery_table(self, job: Job) -> Any:
+        rows = (
+            (
+                self.page(row, row.transport),
+                display.badge(row.state, row.get_state_display()),
+                row.destination or display.EMPTY,
+                row.attempts,
+                display.moment(row.delivered_at or row.due_at),
+                row.last_error or "",
+            )
+            for row in job.deliveries.order_by("id")[:50]
+        )
+        return display.table(("Transport", "State", "Destination", "Attempts", "When", "Last error"), rows)
+
+    @admin.display(description="Pulls")
+    def pull_table(self, job: Job) -> Any:
+        rows = (
+            (
+                pull.outcome,
+                pull.grader or display.EMPTY,
+                display.moment(pull.since),
+                display.moment(pull.until),
+                display.duration((pull.until - pull.since).total_seconds()) if pull.since else "",
+                pull.reason,
+            )
+            for pull in reversed(pulls.of(job))
+        )
+        return display.table(("Outcome", "Grader", "From", "Until", "Took", "Reason"), rows)
+
+    @admin.display(description="grader_payload")
+    def payload(self, job: Job) -> Any:
+        return display.code(replies.pretty(job.grader_payload))
+
+    @admin.display(description="student_info")
+    def info(self, job: Job) -> Any:
+        return display.code(replies.pretty(job.student_info))

@@ -1,0 +1,128 @@
+"""The list of jobs, what can be done with them, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+
+from submissions.admin import display, filters, job_list
+from submissions.admin.actions import Working
+from submissions.admin.base import may
+from submissions.admin.job_page import JobPage
+from submissions.admin.verbs import RELEASE, RETIRE, RETRY
+from submissions.models import ExternalGraderDetail
+
+Job = ExternalGraderDetail
+
+LIST_COLUMNS = (
+    "submission__uuid",
+    "submission__status",
+    "submission__student_item__student_id",
+    "submission__student_item__course_id",
+    "submission__student_item__item_id",
+    *("queue_name", "status", "status_time", "created_at", "num_failures", "num_pulls", "grader"),
+)
+
+
+@admin.register(ExternalGraderDetail)
+class JobAdmin(Working, JobPage):
+    list_display = ("subject", "where", "failures_and_grader", "since", "made")
+    list_filter = (
+        filters.StatusFilter,
+        filters.QueueFilter,
+        filters.FailuresFilter,
+        filters.ChangedFilter,
+        filters.CreatedFilter,
+    )
+    list_select_related = ("submission__student_item",)
+    search_help_text = (
+        "Exactly: a submission's id or uuid, the name of a queue, a queue key, a grader file, a student, course or "
+        "item id. The first that there is counts. Superusers: also the key of a claim."
+    )
+    actions = ("retry_failed", "release_leases", "retire_jobs")
+    actions_on_bottom = True
+    buttons = ((RETRY, "Try again"), (RELEASE, "Release the lease"), (RETIRE, "Retire..."))
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return Job.objects.select_related(*self.list_select_related)
+
+    # The list. --------------------------------------------------------------------------------------------------------
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = job_list.search(queryset, term, keys=request.user.is_superuser)
+        request.job_search = found  # type: ignore[attr-defined]
+        return found.jobs, False
+
+    def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
+        found = getattr(request, "job_search", None)
+        queue, status = job_list.chosen(request)
+        if found is not None and queue is None:
+            queue = found.queue
+        if found is not None and (ids := self.sampled(request, found.sample, most)):
+            return ids
+        narrow = found is not None and found.narrow
+        return job_list.first_ids(queryset, most, queue=queue, status=status, narrow=narrow)
+
+    def rows(self, ids: list[int]) -> list[Job]:
+        rows = Job.objects.filter(pk__in=ids).order_by().select_related(*self.list_select_related)
+        found = {job.pk: job for job in rows.only(*LIST_COLUMNS)}
+        return [found[pk] for pk in ids if pk in found]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        found = getattr(request, "job_search", None)
+        if found is not None and isinstance(response, TemplateResponse) and response.context_data is not None:
+            newest = ", the newest of many" if getattr(request, "is_sample", False) else ""
+            response.context_data["subtitle"] = f"found by {found.words}{newest}"
+        return response
+
+    @admin.display(description="Submission")
+    def subject(self, job: Job) -> SafeString:
+        item = job.submission.student_item
+        return display.subject(job.submission_id, item.student_id, item.course_id, item.item_id)
+
+    @admin.display(description="Status, queue")
+    def where(self, job: Job) -> Any:
+        return display.lines([self.badge(job), job.queue_name])
+
+    @admin.display(description="Since")
+    def since(self, job: Job) -> Any:
+        return display.moment_short(job.status_time)
+
+    @admin.display(description="Created")
+    def made(self, job: Job) -> Any:
+        return display.moment_short(job.created_at)
+
+    @admin.display(description="Failures, grader")
+    def failures_and_grader(self, job: Job) -> Any:
+        return display.lines([f"{job.num_failures} in {job.num_pulls} pulls", job.grader])
+
+    # What can be done. ------------------------------------------------------------------------------------------------
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return may(request, RETRY.permission)
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        return may(request, RELEASE.permission)
+
+    def has_retire_permission(self, request: HttpRequest) -> bool:
+        return may(request, RETIRE.permission)
+
+    @admin.action(description="Reset failed to pending: try again", permissions=["retry"])
+    def retry_failed(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self.work(request, queryset, RETRY)
+
+    @admin.action(description="Release a stuck lease now", permissions=["release"])
+    def release_leases(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self.work(request, queryset, RELEASE)
+
+    @admin.action(description="Retire without a score...", permissions=["retire"])
+    def retire_jobs(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self.work(request, queryset, RETIRE)

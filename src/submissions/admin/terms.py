@@ -1,0 +1,75 @@
+"""What a search term can be. Each shape is looked up along an index, exactly; nothing is searched in part."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from submissions.models import StudentItem
+
+LARGEST_ID = 2**31 - 1
+"""Primary keys are 32 bits; PostgreSQL refuses to compare with more."""
+
+
+class Term:
+    """Reads a term as one shape; None where it has another one."""
+
+    @staticmethod
+    def read(term: str) -> object | None:
+        raise NotImplementedError
+
+
+class Id(Term):
+    @staticmethod
+    def read(term: str) -> int | None:
+        if not re.fullmatch(r"[0-9]{1,10}", term):
+            return None
+        return int(term) if int(term) <= LARGEST_ID else None
+
+
+class Uuid(Term):
+    @staticmethod
+    def read(term: str) -> UUID | None:
+        try:
+            return UUID(term) if len(term) in (32, 36) else None
+        except ValueError:
+            return None
+
+
+class Text(Term):
+    @staticmethod
+    def read(term: str) -> str | None:
+        # NUL and half surrogates stand in no row, and some databases refuse to compare with them.
+        text = term.encode("utf-8", "ignore").decode()
+        return term if term == text and "\0" not in term and len(term) <= 255 else None
+
+
+MOST_ITEMS = 1000
+"""Up to so many student items are handed to a search by their ids."""
+
+ITEM_COLUMNS = {"student_id": "student", "course_id": "course", "item_id": "item"}
+
+
+@dataclass(frozen=True)
+class Items:
+    """The student items of a student, a course or an item, as a filter of a table that leads to them."""
+
+    where: dict[str, Any]
+    newest: dict[str, Any]
+    """Only the newest of them."""
+    few: bool
+
+
+def of_items(column: str, text: str, *, at: str = "") -> Items | None:
+    """None where there are none. `at`: the path to the student item (``submission__student_item``), or ""."""
+    rows = StudentItem.objects.filter(**{column: text}).order_by("-id").values_list("pk", flat=True)
+    ids = list(rows[: MOST_ITEMS + 1])
+    if not ids:
+        return None
+    # By their ids, a planner has no choice but to come from them.
+    newest = {f"{at or 'pk'}__in": ids}
+    if len(ids) <= MOST_ITEMS:
+        return Items(newest, newest, few=True)
+    return Items({f"{at}__{column}" if at else column: text}, newest, few=False)

@@ -1,0 +1,33 @@
+"""The outbox: results on their way to platforms (``docs/deliveries.md``).
+
+`submissions.outbox` makes the rows, inside the queue's own transactions; what is here sends them, outside.
+"""
+
+from submissions import signals
+from submissions.deliveries import at_once
+from submissions.deliveries.attempt import Outcome
+from submissions.deliveries.history import Attempt, attempts_of
+from submissions.deliveries.message import Message
+from submissions.deliveries.verbs import NotAllowedNow, UnknownDelivery, give_up, retry
+from submissions.deliveries.worker import Worker, deliver_due
+from submissions.outbox import create_for
+
+__all__ = [
+    "Attempt",
+    "Message",
+    "NotAllowedNow",
+    "Outcome",
+    "UnknownDelivery",
+    "Worker",
+    "attempts_of",
+    "connect",
+    "create_for",
+    "deliver_due",
+    "give_up",
+    "retry",
+]
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    signals.deliveries_due.connect(at_once.begin, dispatch_uid="submissions.deliveries.at_once")

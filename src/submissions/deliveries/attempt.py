@@ -1,0 +1,88 @@
+"""One attempt at telling one destination."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from submissions.deliveries import claims, hosts
+from submissions.deliveries.base import Failed, Refused, sender
+from submissions.deliveries.message import Message, in_points, no_score
+from submissions.models import ExternalGraderDetail, Told
+
+
+class Outcome(Enum):
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    GIVEN_UP = "given up"
+    DROPPED = "dropped"
+    LOST = "taken over"
+
+
+def attempt(delivery: Any) -> Outcome:
+    """Send a delivery that was taken, and write down what became of it. Only the database's errors come out."""
+    if claims.is_overtaken(delivery):
+        claims.drop(delivery)
+        return Outcome.DROPPED
+    message = message_of(delivery)
+    started = time.monotonic()
+    try:
+        sender(delivery.transport)(message)
+    except Refused as refused:
+        _note_answer(delivery)
+        claims.give_up(delivery, str(refused))
+        return Outcome.GIVEN_UP
+    except Exception as error:  # a receiver of the platform may raise anything
+        return _failed(delivery, error, time.monotonic() - started)
+    _note_answer(delivery)
+    return Outcome.DELIVERED if claims.delivered(delivery) else Outcome.LOST
+
+
+def _note_answer(delivery: Any) -> None:
+    if delivery.in_trouble:
+        hosts.note_answer(delivery.host, claims.lease())
+
+
+def _failed(delivery: Any, error: Exception, seconds: float) -> Outcome:
+    now = delivery.now + timedelta(seconds=seconds)
+    failure = error if isinstance(error, Failed) else Failed(f"{type(error).__name__}: {error}", unreachable=False)
+    claims.failed(delivery, now, str(failure), failure.retry_after)
+    if not failure.unreachable:
+        _note_answer(delivery)
+        return Outcome.FAILED
+    hosts.note_failure(delivery.host, now, str(failure), failure.retry_after)
+    return Outcome.UNREACHABLE
+
+
+def message_of(delivery: Any) -> Message:
+    job: Any = (
+        ExternalGraderDetail.objects.select_related("submission__student_item")
+        .defer("submission__answer", "body")
+        .get(pk=delivery.job_id)
+    )
+    item = job.submission.student_item
+    scored = delivery.result == Told.SCORE
+    points = delivery.points if scored and delivery.points is not None else 0
+    return Message(
+        delivery_id=delivery.pk,
+        attempt=delivery.attempts,
+        transport=delivery.transport,
+        destination=delivery.destination,
+        header=delivery.header,
+        result=delivery.result,
+        points_earned=points,
+        points_possible=job.points_possible if job.points_known else max(job.points_possible, points),
+        reply=in_points(job.grader_reply or "", points) if scored else no_score(),
+        submission_id=job.submission_id,
+        submission_uuid=str(job.submission.uuid),
+        course_id=item.course_id,
+        item_id=item.item_id,
+        student_id=item.student_id,
+        queue_name=job.queue_name,
+        queue_key=job.queue_key or "",
+        grader=job.grader,
+        ready_at=delivery.ready_at,
+    )

@@ -1,0 +1,37 @@
+"""XQueue's callback: the platform's own header and the grader's reply, as a form; 200 means that it was taken."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlencode
+
+from submissions import outbound, registry
+from submissions.conf import conf
+from submissions.deliveries.base import unless_done
+from submissions.deliveries.message import Message
+from submissions.outbox import host_of
+
+
+def send(message: Message) -> None:
+    body = urlencode({"xqueue_header": message.header or "{}", "xqueue_body": message.reply}, errors="replace")
+    answer = outbound.post(
+        message.destination,
+        body=body.encode("ascii"),
+        headers={"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "gradequeue"}
+        | _authorization(message.destination),
+        allowed_hosts=hosts_of(message.queue_name),
+    )
+    unless_done(answer, done=answer.status == 200)
+
+
+def hosts_of(queue_name: str) -> list[str] | None:
+    """The hosts that results of this queue may be sent to; None: every public one."""
+    own = registry.settings_of(queue_name, fresh=registry.inside_transaction()).callback_hosts.split()
+    return own or [str(name) for name in conf.CALLBACK_HOSTS] or None
+
+
+def _authorization(destination: str) -> dict[str, str]:
+    account = conf.CALLBACK_AUTH.get(host_of("", destination))
+    if account is None:
+        return {}
+    return {"Authorization": "Basic " + base64.b64encode(account.encode()).decode()}

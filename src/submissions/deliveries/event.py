@@ -1,0 +1,80 @@
+"""Open edX's event EXTERNAL_GRADER_SCORE_SUBMITTED; the one file that knows openedx-events."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+from openedx_events.learning.data import ExternalGraderScoreData
+from openedx_events.learning.signals import EXTERNAL_GRADER_SCORE_SUBMITTED
+
+from submissions.deliveries.base import Failed
+from submissions.deliveries.message import Message
+
+
+def send(message: Message) -> None:
+    score = ExternalGraderScoreData(
+        # The event's points are whole numbers. The platform reads those of score_msg, which are exact.
+        points_possible=math.ceil(message.points_possible),
+        points_earned=math.floor(message.points_earned + 0.5),
+        course_id=message.course_id,
+        score_msg=message.reply,
+        submission_id=message.submission_id,
+        user_id=message.student_id,
+        module_id=message.item_id,
+        queue_key=message.queue_key,
+        queue_name=message.queue_name,
+    )
+    # A receiver that raises: it is tried again.
+    EXTERNAL_GRADER_SCORE_SUBMITTED.send_event(send_robust=False, time=message.ready_at, score=score)
+
+
+# The event bus. -----------------------------------------------------------------------------------------------------
+
+
+def create_producer() -> Any:
+    """For EVENT_BUS_PRODUCER: edx-event-bus-redis' producer, but with errors.
+
+    Its own logs what went wrong and returns, so that a result that never reached Redis would count as told.
+    """
+    from edx_event_bus_redis.internal import producer
+
+    class Producer(producer.RedisEventProducer):  # type: ignore[misc]
+        def send(self, **event: Any) -> None:
+            self.client.added.clear()
+            super().send(**event)
+            if not self.client.added.is_set():
+                raise Failed("It did not reach the event bus; the log says why.")
+
+    found = producer.create_producer()
+    return None if found is None else Producer(_Noting(found.client))
+
+
+class _Noting:
+    """A Redis client that remembers, per thread, whether a message was added."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._threads = threading.local()
+
+    @property
+    def added(self) -> threading.Event:
+        if not hasattr(self._threads, "added"):
+            self._threads.added = threading.Event()
+        found: threading.Event = self._threads.added
+        return found
+
+    def Stream(self, topic: str) -> _NotingStream:  # noqa: N802 - walrus' name
+        return _NotingStream(self._client.Stream(topic), self.added)
+
+
+class _NotingStream:
+    def __init__(self, stream: Any, added: threading.Event) -> None:
+        self._stream = stream
+        self._added = added
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        name = self._stream.add(*args, **kwargs)
+        self._added.set()
+        return name

@@ -1,0 +1,152 @@
+"""The loop: takes what is due and sends it, many at once, and not too many to one host."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from django.db import close_old_connections, connections
+
+from submissions.conf import conf
+from submissions.deliveries import claims
+from submissions.deliveries.attempt import Outcome, attempt
+
+logger = logging.getLogger("submissions.deliveries")
+
+# When nothing is due, how long until the next look (seconds).
+POLL_SECONDS = 1.0
+# For how many that are done the next look waits, and for how long at the most (seconds).
+TOGETHER = 4
+TOGETHER_SECONDS = 0.1
+# After an error of the database's.
+ERROR_SECONDS = 5.0
+
+
+class Room:
+    """How many may be on their way to each host: one at first, one more with each that arrives, half after a failure.
+
+    So a host that has just come back is not run over by all that waited for it.
+    """
+
+    def __init__(self) -> None:
+        self._most: defaultdict[str, float] = defaultdict(lambda: 1.0)
+        self._sent: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def __call__(self, host: str) -> int:
+        with self._lock:
+            return int(self._most[host]) - self._sent[host]
+
+    def begin(self, host: str) -> None:
+        with self._lock:
+            self._sent[host] += 1
+
+    def end(self, host: str, outcome: Outcome | None) -> None:
+        with self._lock:
+            self._sent[host] -= 1
+            if outcome in (Outcome.DELIVERED, Outcome.DROPPED):
+                self._most[host] = min(self._most[host] + 1, float(conf.DELIVERY_PER_HOST))
+            elif outcome in (Outcome.FAILED, Outcome.UNREACHABLE, None):
+                self._most[host] = max(self._most[host] / 2, 1.0)
+
+
+class Worker:
+    """`threads` deliveries at once. Any number of workers may run side by side, in any number of processes."""
+
+    def __init__(self, threads: int = 16) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self._threads = threads
+        self._room = Room()
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._busy = 0
+        self._changed = threading.Condition()
+
+    def run(
+        self, stop: threading.Event, *, until_idle: bool = False, between: Callable[[], None] | None = None
+    ) -> None:
+        """Until `stop` is set; what is on its way is finished. `until_idle`: until nothing is due.
+
+        `between` is called now and then, in this thread.
+        """
+        senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(self._threads)]
+        for sender in senders:
+            sender.start()
+        try:
+            while not stop.is_set() and (self._round(stop, between) or not until_idle):
+                pass
+        finally:
+            for _ in senders:
+                self._tasks.put(None)
+            for sender in senders:
+                sender.join()
+
+    def _round(self, stop: threading.Event, between: Callable[[], None] | None) -> bool:
+        """False where nothing is due and nothing on its way."""
+        try:
+            close_old_connections()
+            if between is not None:
+                between()
+            free = self._free()
+            taken = claims.take(free, self._room) if free else []
+        except Exception:  # the database may be away for a while; this process is to outlive that
+            logger.exception("due deliveries could not be read")
+            stop.wait(ERROR_SECONDS)
+            return True
+        for delivery in taken:
+            with self._changed:
+                self._busy += 1
+            self._room.begin(delivery.host)
+            self._tasks.put(delivery)
+        return self._wait(stop, bool(taken))
+
+    def _free(self) -> int:
+        with self._changed:
+            return self._threads - self._busy
+
+    def _wait(self, stop: threading.Event, taken: bool) -> bool:
+        """Until some are done, so that what is taken next is taken together; where nothing was found, for a while."""
+        with self._changed:
+            busy = self._busy
+            if busy and (busy == self._threads or not taken):
+                enough = busy - min(busy, TOGETHER)
+                self._changed.wait_for(lambda: self._busy <= enough, TOGETHER_SECONDS)
+        if not busy and not taken:
+            stop.wait(POLL_SECONDS)
+        return bool(busy or taken)
+
+    def _send_all(self) -> None:
+        try:
+            while (delivery := self._tasks.get()) is not None:
+                self._send(delivery)
+        finally:
+            connections.close_all()
+
+    def _send(self, delivery: Any) -> None:
+        outcome = None
+        try:
+            close_old_connections()
+            outcome = attempt(delivery)
+        except Exception:  # the row comes back when its lease is over
+            logger.exception("delivery %s could not be recorded", delivery.pk)
+        finally:
+            self._room.end(delivery.host, outcome)
+            with self._changed:
+                self._busy -= 1
+                if outcome is not None:
+                    self.outcomes[outcome] += 1
+                self._changed.notify_all()
+
+
+def deliver_due(limit: int | None = None) -> Counter[Outcome]:
+    """Send what is due now, one after the other in this thread, up to `limit`; how it went."""
+    outcomes: Counter[Outcome] = Counter()
+    while limit is None or outcomes.total() < limit:
+        taken = claims.take(1, lambda _: 1)
+        if not taken:
+            break
+        outcomes[attempt(taken[0])] += 1
+    return outcomes

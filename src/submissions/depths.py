@@ -1,0 +1,117 @@
+"""How many jobs are in which state: exact up to a limit, beyond it the number that was counted last (ADR 0080).
+
+A database counts a million entries of an index in a tenth of a second; monitors that ask every few seconds must
+not make it do so each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import Q
+
+from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
+
+# So many are counted for each who asks.
+MOST = 10_000
+# More than that are counted at the most so often.
+AGAIN = timedelta(minutes=1)
+# A count that is older tells nothing.
+STALE = timedelta(minutes=15)
+
+STATES = ("pending", "pulled", "retry", "failed")
+# Queues in one statement; SQLite takes 500 terms of a UNION.
+AT_ONCE = 50
+
+
+@dataclass
+class Depths:
+    pending: int = 0
+    pulled: int = 0
+    retry: int = 0
+    failed: int = 0
+    lapsed: int = 0
+    """Pulled, and the lease is over: they wait, too."""
+    at_least: bool = False
+    """Whether a number is only a lower bound."""
+
+
+def counts(names: Sequence[str]) -> dict[str, Depths]:
+    """By queue: two statements for fifty queues, each of which reads a limited part of an index."""
+    found = {name: Depths() for name in names}
+    for start in range(0, len(names), AT_ONCE):
+        for name, state, number in _capped(names[start : start + AT_ONCE]):
+            setattr(found[name], state, number)
+    deep = [name for name, depths in found.items() if _deep_states(depths)]
+    kept = _kept(deep) if deep else {}
+    for name in deep:
+        for state in _deep_states(found[name]):
+            number = kept.get(name, {}).get(state, 0)
+            found[name].at_least |= number < MOST
+            setattr(found[name], state, max(number, MOST))
+    return found
+
+
+def recount() -> int:
+    """Count the deep queues anew, where nobody has done it for a minute; how many there were."""
+    names = list(QueueTotal.objects.values_list("queue_name", flat=True))
+    done = 0
+    for name, depths in counts(names).items():
+        states = [state for state in STATES if getattr(depths, state) >= MOST]
+        due = Q(counted_at=None) | Q(counted_at__lt=DatabaseNow() - AGAIN)
+        # First taken, then done: of several processes one counts.
+        if states and QueueTotal.objects.filter(due, queue_name=name).update(counted_at=DatabaseNow()):
+            exact = {state: _in_state(name, state).count() for state in states}
+            QueueTotal.objects.filter(queue_name=name).update(depths=json.dumps(exact), counted_at=DatabaseNow())
+            done += 1
+    return done
+
+
+def names_of_jobs() -> list[str]:
+    """The name of every queue that has jobs: one seek in the index for each, in one statement."""
+    connection = connections[router.db_for_read(ExternalGraderDetail)]
+    table = connection.ops.quote_name(ExternalGraderDetail._meta.db_table)
+    first = f"SELECT MIN(queue_name) FROM {table}"  # noqa: S608 - our own table's name
+    after = f"(SELECT MIN(queue_name) FROM {table} WHERE queue_name > found.name)"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE found (name) AS ({first} UNION ALL SELECT {after} FROM found WHERE name IS NOT NULL) "  # noqa: S608
+            "SELECT name FROM found WHERE name IS NOT NULL"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    asked = [(name, state) for name in names for state in (*STATES, "lapsed")]
+    connection = connections[router.db_for_read(ExternalGraderDetail)]
+    terms, params = [], []
+    for position, (name, state) in enumerate(asked):
+        rows = _in_state(name, state).values("pk")[: MOST + 1]
+        sql, values = rows.query.get_compiler(connection=connection).as_sql()
+        terms.append(f"SELECT {position}, (SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608 - the ORM's own SQL
+        params += values
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(terms), params)
+        for position, number in cursor.fetchall():
+            yield (*asked[position], number)
+
+
+def _in_state(name: str, state: str) -> Any:
+    jobs = ExternalGraderDetail.objects
+    if state == "lapsed":
+        return jobs.claimable(name).filter(status=Status.PULLED).order_by()
+    return jobs.filter(queue_name=name, status=Status(state)).order_by()
+
+
+def _deep_states(depths: Depths) -> list[str]:
+    return [state for state in STATES if getattr(depths, state) > MOST]
+
+
+def _kept(names: Sequence[str]) -> dict[str, dict[str, int]]:
+    fresh = QueueTotal.objects.filter(queue_name__in=names, counted_at__gt=DatabaseNow() - STALE).exclude(depths="")
+    return {name: json.loads(text) for name, text in fresh.values_list("queue_name", "depths")}

@@ -1,0 +1,186 @@
+"""The commands for accounts that may do one thing: graders, and platforms that submit."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import get_hasher, make_password
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from submissions.conf import conf
+from submissions.management.base import DataCommand
+from submissions.models import GraderQueue
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+class AccountCommand(DataCommand):
+    """create, list, password, grant, disable. Subclasses say what is different for their kind of account."""
+
+    kind: ClassVar[str]
+    verb: ClassVar[str]
+    """What a granted queue lets it do."""
+    client: ClassVar[str]
+    """Whose settings are printed, and under which name."""
+    printed: ClassVar[str]
+    grants: ClassVar[str]
+    """The accounts that a queue was granted to: a field of the queue. And the other way round, of the account."""
+    granted: ClassVar[str]
+    without_grants: ClassVar[str]
+    every_member: ClassVar[bool] = True
+    """Whether a new account with grants is in the group, too."""
+
+    @property
+    @abstractmethod
+    def group(self) -> str:
+        """The group's name."""
+
+    @abstractmethod
+    def settings(self, server: str, name: str, password: str) -> dict[str, Any]:
+        """What the account's client reads."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(
+            dest="what", required=True, metavar="create | list | password | grant | disable"
+        )
+        create = commands.add_parser("create", help=f"make an account; prints {self.printed} for {self.client}")
+        create.add_argument(
+            "--queue", action="append", default=[], help=f"a queue that it may {self.verb} (repeatable)"
+        )
+        listing = commands.add_parser("list", help=f"every {self.kind}, its queues, its last login")
+        password = commands.add_parser("password", help="set a new password; its sessions end")
+        grant = commands.add_parser("grant", help=f"let it {self.verb} further queues")
+        grant.add_argument("--queue", action="append", required=True, help="the queue (repeatable)")
+        disable = commands.add_parser("disable", help="end its sessions and let it log in no more")
+        for command in (create, password, grant, disable):
+            command.add_argument("name", help="the account's name")
+        for command in (create, password):
+            command.add_argument("--password", help="made up where it is not given")
+            command.add_argument(
+                "--server", default="", help=f"the address for {self.client} (default: as configured, or {LOCAL})"
+            )
+        for command in (create, listing, password, grant, disable):
+            super().add_arguments(command)
+
+    def handle(self, **options: Any) -> None:
+        getattr(self, f"_{options['what']}")(options)
+
+    def _create(self, options: dict[str, Any]) -> None:
+        user = get_user_model()(**{get_user_model().USERNAME_FIELD: options["name"]})
+        _check_name(user)
+        password = _set_password(user, options["password"])
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+                if self.every_member or not options["queue"]:
+                    user.groups.add(Group.objects.get_or_create(name=self.group)[0])
+                self._grant_to(user, options["queue"])
+        except IntegrityError:
+            raise CommandError(f"There is an account {options['name']!r} already.") from None
+        self._print(options, user, password)
+
+    def _password(self, options: dict[str, Any]) -> None:
+        user = self._account(options["name"])
+        # Sessions carry a hash of the password and end with it.
+        password = _set_password(user, options["password"])
+        user.save(update_fields=["password"])
+        self._print(options, user, password)
+
+    def _grant(self, options: dict[str, Any]) -> None:
+        with transaction.atomic():
+            self._grant_to(self._account(options["name"]), options["queue"])
+        self._list(options, only=options["name"])
+
+    def _disable(self, options: dict[str, Any]) -> None:
+        user = self._account(options["name"])
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+        self._list(options, only=options["name"])
+
+    def _list(self, options: dict[str, Any], only: str | None = None) -> None:
+        rows = [row for row in self._rows() if only is None or row["name"] == only]
+        if options["as_json"]:
+            for row in rows:
+                self.say(row)
+        else:
+            shown = ({**row, "queues": ", ".join(row["queues"]) or self.without_grants} for row in rows)
+            self.table(("name", "active", "queues", "last login"), (row.values() for row in shown))
+
+    def _print(self, options: dict[str, Any], user: Any, password: str) -> None:
+        if weakness := options["password"] and _weakness(password, user):
+            self.tell(f"Warning, a weak password: {weakness}")
+        server = (options["server"] or str(conf.BASE_URL) or LOCAL).rstrip("/")
+        settings = self.settings(server, options["name"], password)
+        if options["as_json"]:
+            self.say({"name": options["name"], "password": password, self.printed.partition(".")[0].lower(): settings})
+            return
+        self.tell(f"For {self.client}, as {self.printed}; the password is not shown again:")
+        self.stdout.write(json.dumps(settings, indent=2))
+
+    def _accounts(self) -> Any:
+        ours = Q(groups__name=self.group)
+        if not self.every_member:
+            ours |= Q(**{f"{self.granted}__isnull": False})
+        return get_user_model()._default_manager.filter(ours).distinct()
+
+    def _account(self, name: str) -> Any:
+        user = self._accounts().filter(**{get_user_model().USERNAME_FIELD: name}).first()
+        if user is None:
+            raise CommandError(f"There is no {self.kind} {name!r}.")
+        return user
+
+    def _grant_to(self, user: Any, names: list[str]) -> None:
+        for name in names:
+            if not 0 < len(name) <= 128 or not name.isprintable() or name != name.strip():
+                raise CommandError(f"{name!r} cannot be the name of a queue.")
+            getattr(GraderQueue.objects.get_or_create(name=name)[0], self.grants).add(user)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": user.get_username(),
+                "active": user.is_active,
+                "queues": sorted(queue.name for queue in getattr(user, self.granted).all()),
+                "last_login": user.last_login,
+            }
+            for user in self._accounts().prefetch_related(self.granted).order_by(get_user_model().USERNAME_FIELD)
+        ]
+
+
+def _check_name(user: Any) -> None:
+    others = [field.name for field in user._meta.fields if field.name != user.USERNAME_FIELD]
+    try:
+        user.full_clean(exclude=others, validate_unique=False)
+    except ValidationError as error:
+        raise CommandError(f"{user.get_username()!r} cannot be a name: {' '.join(error.messages)}") from None
+
+
+def _set_password(user: Any, chosen: str | None) -> str:
+    """Give `user` the password that somebody chose, else a random one; return it."""
+    if chosen:
+        user.set_password(chosen)
+        return chosen
+    # The letter: a word that began with a dash would be taken for an option where somebody passes it on.
+    made = secrets.choice(string.ascii_letters) + secrets.token_urlsafe(24)
+    # The service keeps random ones in a way that makes logins cheap; a host's hasher need not know of it.
+    user.password = getattr(get_hasher(), "encode_random", make_password)(made)
+    return made
+
+
+def _weakness(password: str, user: Any) -> str:
+    """What is wrong with a password that somebody chose: told, not refused; it is the operator's account."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""

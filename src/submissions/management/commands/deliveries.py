@@ -1,0 +1,149 @@
+"""Results on their way to platforms: list them, send them again, give them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db.models import QuerySet
+
+from submissions import deliveries
+from submissions.errors import QueueError
+from submissions.management.base import DataCommand, UsageError, ids_from, parsed_id, positive
+from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
+
+BATCH = 500
+FILTERS = {
+    "state": "state",
+    "transport": "transport",
+    "host": "host",
+    "queue": "job__queue_name",
+    "submission": "job__submission_id",
+}
+COLUMNS = ("id", "submission", "transport", "host", "state", "tells", "attempts", "next at", "error")
+# Each with the states that it starts from, and its past participle.
+VERBS: dict[str, tuple[Callable[[int], Delivery], tuple[DeliveryState, ...], str]] = {
+    "retry": (deliveries.retry, (DeliveryState.GIVEN_UP, DeliveryState.DUE), "put back"),
+    "give-up": (deliveries.give_up, (DeliveryState.DUE,), "given up"),
+}
+
+
+class Command(DataCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(dest="what", required=True, metavar="list | hosts | retry | give-up")
+        listing = commands.add_parser("list", help="deliveries, the newest first")
+        listing.add_argument("--limit", type=positive, default=100, help="how many (default: %(default)s)")
+        hosts = commands.add_parser("hosts", help="hosts that do not answer")
+        retry = commands.add_parser("retry", help="send again, at once: given up ones, or such as wait for their time")
+        give_up = commands.add_parser("give-up", help="send no more")
+        for command in (retry, give_up):
+            command.add_argument("ids", nargs="*", metavar="ID", help="ids; else one per line on standard input")
+            command.add_argument("--all-matching", action="store_true", help="every one that matches the filters")
+            command.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
+        for command in (listing, retry, give_up):
+            filters = command.add_argument_group("filters")
+            filters.add_argument("--state", choices=DeliveryState.values, help="in this state")
+            filters.add_argument("--transport", choices=Transport.values, help="that travel so")
+            filters.add_argument("--host", help="to this host")
+            filters.add_argument("--queue", help="of jobs in this queue")
+            filters.add_argument("--submission", type=positive, help="of this submission")
+            filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="due for at least so long")
+        for command in (listing, hosts, retry, give_up):
+            super().add_arguments(command)
+
+    def handle(self, **options: Any) -> None:
+        if options["what"] == "list":
+            self._list(options)
+        elif options["what"] == "hosts":
+            self._hosts(options)
+        else:
+            self._touch(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        found = _matching(options).select_related("job").defer("job__grader_reply").order_by("-pk")
+        rows = [_row(delivery) for delivery in found[: options["limit"]]]
+        if options["as_json"]:
+            for row in rows:
+                self.say(row)
+        else:
+            shown = ("id", "submission_id", "transport", "host", "state", "result", "attempts", "due_at", "last_error")
+            self.table(COLUMNS, ([row[name] for name in shown] for row in rows))
+
+    def _hosts(self, options: dict[str, Any]) -> None:
+        rows = list(DeliveryHost.objects.order_by("host").values("host", "failures", "held_until", "last_error"))
+        if options["as_json"]:
+            for row in rows:
+                self.say(row)
+        else:
+            self.table(("host", "failures in a row", "left alone until", "error"), (row.values() for row in rows))
+
+    def _touch(self, options: dict[str, Any]) -> None:
+        verb, starts_from, done = VERBS[options["what"]]
+        many = options["all_matching"]
+        if many and options["ids"]:
+            raise UsageError("Give ids, or --all-matching, not both.")
+        if not many and any(options[name] is not None for name in (*FILTERS, "older_than")):
+            raise UsageError("Filters go with --all-matching.")
+        if many:
+            found = _matching(options).filter(state__in=[options["state"]] if options["state"] else starts_from)
+            count, ids = found.count(), map(str, _walk(found))
+        else:
+            given = list(ids_from(options["ids"]))
+            count, ids = len(given), map(str, given)
+        self.tell(f"{count} {'delivery' if count == 1 else 'deliveries'} to be {done}.")
+        if not options["dry_run"]:
+            self._touch_each(verb, ids, done, options["as_json"])
+
+    def _touch_each(self, verb: Callable[[int], Delivery], ids: Iterator[str], done: str, as_json: bool) -> None:
+        counts = {True: 0, False: 0}
+        for text in ids:
+            row = _touched(verb, text)
+            counts["error" not in row] += 1
+            if as_json:
+                self.say(row)
+            elif "error" in row:
+                self.tell(f"{text}: {row['error']}")
+        self.tell(f"{counts[True]} {done}, {counts[False]} refused.")
+        if counts[False]:
+            raise SystemExit(1)
+
+
+def _matching(options: dict[str, Any]) -> QuerySet[Delivery]:
+    wanted = {field: options[name] for name, field in FILTERS.items() if options[name] is not None}
+    found = Delivery.objects.filter(**wanted)
+    if options["older_than"]:
+        found = found.filter(ready_at__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
+    return found
+
+
+def _walk(found: QuerySet[Delivery]) -> Iterator[int]:
+    """Ids in batches: constant memory, and no cursor held open while the rows change under it."""
+    last = 0
+    while batch := list(found.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        last = batch[-1]
+        yield from batch
+
+
+def _row(delivery: Delivery) -> dict[str, Any]:
+    names = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
+    times = ("ready_at", "due_at", "delivered_at", "last_error")
+    return {
+        "submission_id": delivery.job.submission_id,
+        "queue_name": delivery.job.queue_name,
+        **{name: getattr(delivery, name) for name in (*names, *times)},
+        "history": [
+            {"at": one.at, "outcome": one.outcome, "error": one.error} for one in deliveries.attempts_of(delivery)
+        ],
+    }
+
+
+def _touched(verb: Callable[[int], Delivery], text: str) -> dict[str, Any]:
+    try:
+        delivery = verb(parsed_id(text))
+    except (QueueError, ValueError) as refusal:
+        return {"id": int(text) if text.isascii() and text.isdigit() else text, "error": str(refusal)}
+    return {"id": delivery.pk, "state": str(delivery.state)}

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+
+
+class ClaimOutcome(models.TextChoices):
+    """How a claim ended that brought no score."""
+
+    FAILED = "failed", "Failed"
+    LOST = "lost", "Lost"
+    """The lease ran out, and the job was offered again."""
+    RELEASED = "released", "Given back"
+
+
+class ClaimEnd(models.Model):
+    """A claim that ended without a score. Rows are only added: a job's own row tells of its last claim alone."""
+
+    queue_name = models.CharField(max_length=128)
+    grader = models.CharField(max_length=150)
+    outcome = models.CharField(max_length=10, choices=ClaimOutcome.choices)
+    # Whether the job was given up with it.
+    gave_up = models.BooleanField(default=False)
+    # Not a foreign key: what is counted stays when a job is pruned.
+    submission_id = models.PositiveIntegerField()
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        app_label = "submissions"
+        indexes = [models.Index(fields=["queue_name", "at"], name="submissions_claim_end_idx")]
+
+    def __str__(self) -> str:
+        return f"Claim of submission {self.submission_id} by {self.grader}: {self.outcome}"
+
+
+class Counted(models.Model):
+    """What is counted of one queue. The two histograms are JSON, as `submissions.histogram` writes them."""
+
+    arrived = models.PositiveBigIntegerField(default=0)
+    completed = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    """Jobs that were given up."""
+    claims_failed = models.PositiveBigIntegerField(default=0)
+    claims_lost = models.PositiveBigIntegerField(default=0)
+    claims_released = models.PositiveBigIntegerField(default=0)
+    waits = models.TextField(default="")
+    gradings = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+
+
+class QueueMinute(Counted):
+    """One queue in one minute that is over; no row where nothing happened (`submissions.stats`)."""
+
+    queue_name = models.CharField(max_length=128)
+    minute = models.DateTimeField(db_index=True)
+
+    class Meta:
+        app_label = "submissions"
+        constraints = [models.UniqueConstraint(fields=["queue_name", "minute"], name="submissions_one_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.queue_name} at {self.minute}"
+
+
+class QueueTotal(Counted):
+    """The sum of all minutes of a queue, also of those that were pruned: a counter never falls."""
+
+    queue_name = models.CharField(max_length=128, unique=True)
+    # Exact counts by state as JSON, of a queue that is too deep to be counted for each who asks.
+    depths = models.TextField(default="", blank=True)
+    counted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return self.queue_name
+
+
+class RollUp(models.Model):
+    """How far the minutes are counted: one row, whose lock decides who counts on."""
+
+    now: datetime
+    """The database's time, where the query asked for it; no column."""
+
+    until = models.DateTimeField()
+    # Up to here each minute was counted twice, the second time late enough to find what was committed late.
+    checked = models.DateTimeField()
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"Until {self.until}"
+
+
+class Tally(models.Model):
+    """A number that only grows, of what has no table of its own."""
+
+    name = models.CharField(max_length=100, unique=True)
+    value = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        app_label = "submissions"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value}"

@@ -1,0 +1,153 @@
+"""What is owed to whom: deliveries are made with their job, and become due with its result, in the same transaction.
+
+Rows only. Sending them is `submissions.deliveries`' work, in transactions and processes of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from submissions import signals
+from submissions.conf import conf
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Told, Transport
+
+Job = ExternalGraderDetail
+
+# What the platform does with these ends the learner's waiting, so an operator gets some time first (ADR 0041).
+FINAL = (Transport.CALLBACK, Transport.EVENT)
+
+
+def create_for(
+    job: Job, transport: str, destination: str = "", *, header: str | None = None, submit_key: str | None = None
+) -> Delivery:
+    """A delivery that waits for the job's result. Call it in the transaction that makes the job.
+
+    `header` comes back to the platform unchanged. `submit_key` (64 signs at most) is unique: IntegrityError where a
+    delivery has it already.
+    """
+    delivery = _row(job, transport, destination, header=header, submit_key=submit_key)
+    delivery.save(force_insert=True)
+    return delivery
+
+
+def owe(job: Job, queue: GraderQueue) -> None:
+    """Make the deliveries that each job of this site and this queue has."""
+    rows = [_row(job, transport, destination) for transport, destination in _usual(queue)]
+    if rows:
+        Delivery.objects.bulk_create(rows)
+
+
+def _usual(queue: GraderQueue) -> Iterator[tuple[str, str]]:
+    for transport in transports():
+        yield transport, ""
+    if url := queue.webhook_url or str(conf.WEBHOOK_URL):
+        yield Transport.WEBHOOK, url
+
+
+def transports() -> list[str]:
+    """The transports of SUBMISSIONS_TRANSPORTS."""
+    named = list(conf.TRANSPORTS)
+    if "auto" in named:
+        named.remove("auto")
+        # A platform of Open edX that swaps the package has always had the event.
+        if _has_events():
+            named.append(Transport.EVENT)
+    return list(dict.fromkeys(named))
+
+
+@lru_cache
+def _has_events() -> bool:
+    return importlib.util.find_spec("openedx_events") is not None
+
+
+def _row(job: Job, transport: str, destination: str, **fields: Any) -> Delivery:
+    return Delivery(
+        job=job,
+        transport=transport,
+        destination=destination,
+        destination_key=key_of(destination),
+        host=host_of(transport, destination),
+        **fields,
+    )
+
+
+def key_of(destination: str) -> str:
+    """SHA-256 of the whole destination, as hex."""
+    return hashlib.sha256(destination.encode("utf-8", "replace")).hexdigest()
+
+
+def host_of(transport: str, destination: str) -> str:
+    """Whose limits and pauses count; the transport itself where the result stays in this process."""
+    try:
+        # ASCII: databases take some other letters for equal.
+        host = (urlsplit(destination).hostname or "").encode("idna").decode("ascii")
+    except (ValueError, UnicodeError):
+        host = ""
+    return (host or transport)[:255].lower()
+
+
+# With the verbs of the queue. ---------------------------------------------------------------------------------------
+
+
+def scored(job: Job, points: float, queue: GraderQueue) -> None:
+    """The job has its score: tell it. The job is locked, with ``now`` and ``owes_deliveries``."""
+    told = {"state": DeliveryState.DUE, "due_at": job.now, "ready_at": job.now, "result": Told.SCORE, "points": points}
+    if job.owes_deliveries:
+        job.deliveries.filter(state=DeliveryState.WAITING).update(**told)
+    elif not _made_due(job, queue, told):
+        return
+    signals.announce(signals.deliveries_due, job=job)
+
+
+def failed(job: Job, queue: GraderQueue, *, final: bool = False) -> None:
+    """The job ended without a score. `final`: nobody can put it back, so the platform is told at once."""
+    waiting = job.deliveries.filter(state=DeliveryState.WAITING)
+    if not queue.tells_failures:
+        if final:
+            waiting.update(state=DeliveryState.DROPPED)
+        return
+    told = {"state": DeliveryState.DUE, "due_at": job.now, "ready_at": job.now, "result": Told.FAILURE}
+    later = told | {"due_at": job.now + timedelta(seconds=0 if final else int(conf.FAILURE_NOTICE_SECONDS))}
+    if not waiting.filter(transport__in=FINAL).update(**later) + waiting.update(**told):
+        _made_due(job, queue, told, later)
+    signals.announce(signals.deliveries_due, job=job)
+
+
+def _made_due(job: Job, queue: GraderQueue, told: dict[str, Any], later: dict[str, Any] | None = None) -> bool:
+    """For a job that was made without deliveries: by edx-submissions beside us, or before there were any."""
+    usual = list(_usual(queue))
+    if not usual or job.deliveries.exists():
+        return False
+    rows = [_row(job, transport, url, **(later or told if transport in FINAL else told)) for transport, url in usual]
+    Delivery.objects.bulk_create(rows)
+    return True
+
+
+def taken_back(job: Job) -> None:
+    """A failed job is put back. Who was not told yet need not be; the others get its next result after that one."""
+    failures = job.deliveries.filter(result=Told.FAILURE)
+    failures.filter(state=DeliveryState.DUE, attempts=0).update(
+        state=DeliveryState.WAITING, due_at=None, ready_at=None, result=Told.NOTHING_YET
+    )
+    waiting = set(job.deliveries.filter(state=DeliveryState.WAITING).values_list("transport", "destination_key"))
+    told = {(row.transport, row.destination_key): row for row in failures.order_by("pk")}
+    Delivery.objects.bulk_create(
+        [
+            _row(job, row.transport, row.destination, header=row.header)
+            for key, row in told.items()
+            if key not in waiting
+        ]
+    )
+
+
+def dropped(job: Job) -> None:
+    """Nobody waits for the job's result any more."""
+    job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DROPPED)
+    untold = job.deliveries.filter(state=DeliveryState.DUE, result=Told.FAILURE, attempts=0)
+    untold.update(state=DeliveryState.DROPPED, due_at=None)

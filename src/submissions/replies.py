@@ -1,0 +1,56 @@
+"""A grader's reply, made fit for a person's screen. A grader runs what learners write: nothing in it is trusted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import nh3
+
+LONGEST = 200_000
+"""More than anybody reads on a page (characters); what is longer is cut, and says so."""
+
+# No links and no pictures: opening a job must not tell anybody outside that somebody looks at it.
+TAGS = nh3.ALLOWED_TAGS - {"a", "area", "img", "map"}
+
+
+def pretty(reply: str | None) -> str:
+    """The reply as text: JSON with indents, everything else as it came; to be escaped by whoever shows it."""
+    value = parsed(reply)
+    return shortened(reply or "" if value is None else indented(value))
+
+
+def html_of(reply: str | None) -> str:
+    """The HTML of the reply's ``msg``, without whatever could run, load or lead anywhere; "" where there is none.
+
+    To be shown in a sandbox all the same.
+    """
+    value = parsed(reply)
+    message = value.get("msg") if isinstance(value, dict) else None
+    return sanitised(message) if isinstance(message, str) else ""
+
+
+def sanitised(html: str) -> str:
+    return nh3.clean(shortened(html), tags=TAGS, clean_content_tags={"script", "style", "title", "textarea"})
+
+
+def parsed(text: str | None) -> Any:
+    """The JSON that `text` holds; None where it holds none."""
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+
+
+def indented(value: Any) -> str:
+    """`value` as JSON for a reader: indented, every letter as itself."""
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
+    # Half a pair of surrogates, which no page can be sent with.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n... {len(text) - LONGEST:,} more characters"

@@ -1,0 +1,96 @@
+"""What happened in the queues, for whoever draws it: by minutes, and in total."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Count as Number
+
+from submissions.histogram import Histogram
+from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
+from submissions.rollup import MINUTE, Count, counted, roll_up, watermark
+
+__all__ = ["Bucket", "Count", "Histogram", "history", "losses", "roll_up", "totals"]
+
+# Of what is not yet rolled up, so much is counted for each who asks.
+TAIL = timedelta(minutes=15)
+# A reader does so many minutes of the roll-up, where no `serve` runs that does it.
+CATCH_UP = 24 * 60
+# More points than a screen has.
+MOST_BUCKETS = 10_000
+
+
+@dataclass
+class Bucket(Count):
+    """What happened from `start` on, for one step of time; `failed` are the jobs that were given up.
+
+    `waits`: from a job's arrival to the claim that brought its score; `gradings`: from that claim to the score. Both
+    are counted with the score.
+    """
+
+    start: datetime = field(kw_only=True)
+
+
+def history(queue_name: str | None, *, since: datetime, step: timedelta) -> list[Bucket]:
+    """One bucket per `step` (a whole number of minutes) from `since` to now, also where nothing happened.
+
+    `queue_name` None: all queues together. The last bucket goes on. Raises ValueError for a step of no whole minutes,
+    or for more than MOST_BUCKETS.
+    """
+    if step < MINUTE or step % MINUTE:
+        raise ValueError("A step is a whole number of minutes.")
+    roll_up(CATCH_UP)
+    state = watermark()
+    now = state.now if state is not None else datetime.now(UTC)
+    start = since.replace(second=0, microsecond=0)
+    length = max(-((start - now) // step), 0)
+    if length > MOST_BUCKETS:
+        raise ValueError(f"These are more than {MOST_BUCKETS} steps.")
+    buckets = [Bucket(start=start + number * step) for number in range(length)]
+    for at, count in _minutes(queue_name, start, state):
+        if 0 <= (position := (at - start) // step) < length:
+            buckets[position].add(count)
+    return buckets
+
+
+def _minutes(queue_name: str | None, start: datetime, state: RollUp | None) -> list[tuple[datetime, Count]]:
+    if state is None:
+        return []
+    rows = QueueMinute.objects.filter(minute__gte=start, minute__lt=state.until).order_by()
+    if queue_name is not None:
+        rows = rows.filter(queue_name=queue_name)
+    found = [(row.minute, Count.of(row)) for row in rows.iterator()]
+    return found + [(at, count) for (name, at), count in _tail(state).items() if queue_name in (None, name)]
+
+
+def _tail(state: RollUp) -> dict[tuple[str, datetime], Count]:
+    """From where the roll-up stands, not up to now: what a second call finds is never less."""
+    return counted(state.until, min(state.now + MINUTE, state.until + TAIL))
+
+
+def totals() -> dict[str, Count]:
+    """Everything that ever happened, by queue, up to this moment; none of its numbers falls."""
+    roll_up(CATCH_UP)
+    for _ in range(5):
+        state = watermark()
+        sums = {row.queue_name: Count.of(row) for row in QueueTotal.objects.all()}
+        if state is None:
+            return sums
+        tail = _tail(state)
+        # Counted on meanwhile: a part would be in both.
+        if RollUp.objects.filter(until=state.until).exists():
+            break
+    for (queue_name, _at), count in tail.items():
+        sums.setdefault(queue_name, Count()).add(count)
+    return sums
+
+
+def losses(since: datetime) -> dict[tuple[str, str], dict[str, int]]:
+    """How many claims ended without a score since then: ``{(queue, grader): {"failed": 2, "lost": 1}}``."""
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    ends = ClaimEnd.objects.filter(at__gte=since).values_list("queue_name", "grader", "outcome")
+    for queue_name, grader, outcome, number in ends.annotate(number=Number("pk")).order_by():
+        found[queue_name, grader][outcome] = number
+    return dict(found)

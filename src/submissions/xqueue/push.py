@@ -1,0 +1,223 @@
+"""Graders that are pushed to: the queue's jobs are claimed and sent to its `push_url`, and the answer is the reply.
+
+As XQueue's own consumer did it, but a job gets more than one try. What the grader does with a job is the job's failure;
+that it cannot be reached, or says itself that it is busy, is not: the job is given back and its queue left alone for a
+while (ADR 0053).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import close_old_connections, connections
+
+from submissions import api, outbound, queue, registry
+from submissions.conf import conf
+from submissions.errors import QueueError, UnknownQueue
+from submissions.models import ExternalGraderDetail
+from submissions.xqueue import wire
+from submissions.xqueue.jobs import body_of
+
+logger = logging.getLogger("submissions.xqueue")
+
+# Under this name the claims of all dispatchers are kept.
+GRADER = "push"
+# What a proxy says whose grader is away, or a grader that has enough to do.
+BUSY = (429, 502, 503, 504)
+POLL_SECONDS = 1.0
+# The first and the longest pause of a queue whose grader does not answer well; it doubles each time (seconds).
+PAUSES = (1.0, 60.0)
+
+
+@dataclass
+class Pause:
+    """How a queue's grader did lately, as one dispatcher knows it."""
+
+    failures: int = 0
+    until: float = 0.0
+    """time.monotonic()"""
+
+    def note(self, well: bool, seconds: float | None = None) -> None:
+        self.failures = 0 if well else self.failures + 1
+        pause = min(PAUSES[0] * 2 ** min(self.failures - 1, 10), PAUSES[1]) if self.failures else 0.0
+        self.until = time.monotonic() + max(pause, seconds or 0.0)
+
+
+class Unanswered(Exception):
+    """The grader could not be asked: not the job's fault."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Ungraded(Exception):
+    """The grader was asked, and there is no reply."""
+
+
+def push_one(queue_name: str, pause: Pause, mount: str) -> bool:
+    """Claim one job and have it graded; False where there is none. `mount`: see `api.get_files_for_grader`."""
+    try:
+        jobs = queue.claim(queue_name, grader=GRADER, pushing=True)
+    except UnknownQueue:  # deleted since we looked
+        return False
+    if not jobs:
+        return False
+    well, wait = _graded(jobs[0], mount)
+    pause.note(well, wait)
+    return True
+
+
+def _graded(job: ExternalGraderDetail, mount: str) -> tuple[bool, float | None]:
+    """Whether the grader did well, and for how long it wants to be left alone (seconds)."""
+    key = str(job.pullkey)
+    try:
+        reply = _asked(job, mount)
+        return _recorded(job.submission_id, key, reply), None
+    except Unanswered as reason:
+        logger.warning("submission %s: the grader of queue %s could not be asked", job.submission_id, job.queue_name)
+        _quietly(lambda: queue.release(job.submission_id, key))
+        return False, reason.retry_after
+    except Ungraded as reason:
+        told = str(reason)
+        _quietly(lambda: queue.fail(job.submission_id, key, reason=told))
+        return False, None
+    except QueueError:  # no usable score, and already counted; or somebody took the job away meanwhile
+        return False, None
+
+
+def _asked(job: ExternalGraderDetail, mount: str) -> str:
+    """The grader's reply. Raises Unanswered, Ungraded."""
+    settings = registry.settings_of(job.queue_name, fresh=True)
+    try:
+        body = _body(job, mount)
+    except Exception as error:  # a storage that cannot say where a file is, say
+        raise Ungraded(f"The job could not be handed out: {error}") from error
+    try:
+        answer = outbound.post(
+            settings.push_url,
+            body=body,
+            # A connection that the grader has closed meanwhile would look like a job that it could not do.
+            headers={"Content-Type": "application/json", "User-Agent": "gradequeue", "Connection": "close"},
+            allowed_hosts=None,
+            seconds=min(float(conf.PUSH_TIMEOUT_SECONDS), 0.9 * settings.lease),
+            most_bytes=int(conf.REPLY_MAX_BYTES),
+        )
+    except outbound.Refused as refused:
+        raise Unanswered(str(refused)) from refused
+    except outbound.Failed as failed:
+        if failed.sent:
+            raise Ungraded(f"The grader was sent the job and gave no answer: {failed}") from failed
+        raise Unanswered(str(failed), failed.retry_after) from failed
+    return _reply(answer)
+
+
+def _reply(answer: outbound.Answer) -> str:
+    if answer.status in BUSY:
+        after = answer.headers.get("retry-after", "")
+        raise Unanswered(
+            f"It answered {answer.status}.", float(after[:4]) if after.isascii() and after.isdigit() else None
+        )
+    if answer.status != 200:
+        raise Ungraded(f"The grader answered {answer.status}.")
+    if not answer.whole:
+        raise Ungraded(f"The grader's answer broke off, or is longer than {conf.REPLY_MAX_BYTES} bytes.")
+    try:
+        return answer.body_start.decode()
+    except UnicodeDecodeError:
+        raise Ungraded("The grader's answer is not UTF-8.") from None
+
+
+def _body(job: ExternalGraderDetail, mount: str) -> bytes:
+    files = api.get_files_for_grader(job, mount)
+    return json.dumps({"xqueue_body": body_of(job), "xqueue_files": json.dumps(files)}).encode()
+
+
+def _recorded(submission_id: int, key: str, text: str) -> bool:
+    """Whether there was a score in it. Raises QueueError."""
+    result = wire.judged(submission_id, key, wire.storable(text), int(conf.REPLY_MAX_BYTES))
+    if result.flaw is not None:
+        queue.fail(submission_id, key, reason=result.flaw, reply=result.reply)
+    else:
+        queue.complete(submission_id, key, score=result.score, reply=result.reply)
+    return result.flaw is None
+
+
+def _quietly(verb: Callable[[], object]) -> None:
+    """A key that is no longer good is somebody else's job now."""
+    try:
+        verb()
+    except QueueError:
+        logger.warning("a job that was pushed was taken away meanwhile")
+
+
+class Dispatcher:
+    """Serves all queues that have a push_url, `threads` jobs of each at once. Several may run side by side."""
+
+    def __init__(self, threads: int = 1, base_url: str = "") -> None:
+        self._threads = threads
+        self._mount = (str(conf.BASE_URL) or base_url).rstrip("/") + api.mount_path()
+        self._wanted: set[str] = set()
+        self._running: dict[tuple[str, int], threading.Thread] = {}
+        self._pauses: dict[str, Pause] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; what is being graded is finished."""
+        try:
+            while not stop.is_set():
+                self._look(stop)
+                stop.wait(POLL_SECONDS)
+            for thread in self._running.values():
+                thread.join()
+        finally:
+            connections.close_all()
+
+    def run_until_idle(self) -> int:
+        """Push what is due now, one after the other, leaving out queues whose grader does not answer; how many."""
+        count = 0
+        for name in registry.pushed():
+            pause = self._pauses.setdefault(name, Pause())
+            while pause.failures == 0 and push_one(name, pause, self._mount):
+                count += 1
+        return count
+
+    def _look(self, stop: threading.Event) -> None:
+        """Threads for new queues; those of queues that are pushed no more end by themselves."""
+        try:
+            close_old_connections()
+            self._wanted = set(registry.pushed())
+        except Exception:  # the database may be away for a while; this is to outlive that
+            logger.exception("the queues that are pushed could not be read")
+            return
+        self._running = {place: thread for place, thread in self._running.items() if thread.is_alive()}
+        for name in self._wanted:
+            for number in range(self._threads):
+                if (name, number) not in self._running:
+                    thread = threading.Thread(target=self._serve, args=(name, stop), name=f"push {name}")
+                    self._running[name, number] = thread
+                    thread.start()
+
+    def _serve(self, name: str, stop: threading.Event) -> None:
+        pause = self._pauses.setdefault(name, Pause())
+        try:
+            while name in self._wanted and not stop.is_set():
+                if not self._one(name, pause):
+                    stop.wait(POLL_SECONDS)
+        finally:
+            connections.close_all()
+
+    def _one(self, name: str, pause: Pause) -> bool:
+        if time.monotonic() < pause.until:
+            return False
+        try:
+            close_old_connections()
+            return push_one(name, pause, self._mount)
+        except Exception:  # the lease decides about the job; the next look may go better
+            logger.exception("a job of queue %s could not be pushed", name)
+            pause.note(well=False)
+            return False

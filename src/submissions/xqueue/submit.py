@@ -1,0 +1,163 @@
+"""submit/: a platform hands in over HTTP, as it did to the retired XQueue service. Parse, one verb, reply.
+
+Refusals are answered 200 with return code 1, as XQueue did: of any other status the LMS tells the learner the number
+and not the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParser
+from django.views.decorators.csrf import csrf_exempt
+
+from submissions import intake, signals
+from submissions.conf import conf
+from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
+from submissions.handed_in import NotHandedIn, parsed
+from submissions.permissions import is_grader, is_submitter
+from submissions.xqueue import sessions, wire
+
+logger = logging.getLogger("submissions.xqueue")
+
+Fields = Mapping[str, Any]
+
+
+@csrf_exempt  # The platform has a session and no token; against other sites' pages stands the check below.
+@transaction.non_atomic_requests
+def submit(request: HttpRequest) -> HttpResponse:
+    """POST xqueue_header, xqueue_body and files: a job; the content is how many wait, as a text."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return _answer(1, "Requests from other sites are refused", 403)
+    sessions.forget_unusable(request)
+    if not is_submitter(request.user):
+        return _no_submitter(request)
+    if request.method != "POST":
+        return _answer(1, "Queue requests should use HTTP POST")
+    try:
+        return _answer(0, str(_taken(request).waiting))
+    except Exception as error:
+        return _refusal(request, error)
+
+
+def _taken(request: HttpRequest) -> intake.Accepted:
+    with _read(request) as (fields, files):
+        handed = parsed(fields.get("xqueue_header"), fields.get("xqueue_body"))
+        try:
+            return intake.submit(handed, request.user, files)
+        except UnknownQueue:
+            raise UnknownQueue(f"Queue '{handed.queue_name[:200]}' not found") from None
+
+
+def _no_submitter(request: HttpRequest) -> HttpResponse:
+    """To log in, or, with a grader's session, which is a good one, a word: logging in again would change nothing."""
+    if is_grader(request.user):
+        return _refused(request, "This account may not submit")
+    address = sessions.login_address(request)
+    if address is None:
+        return _answer(1, "login_required", 401)
+    response = _answer(1, "login_required", 302)
+    response["Location"] = address
+    return response
+
+
+def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
+    if isinstance(error, RequestDataTooBig):
+        return _refused(request, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+    if isinstance(error, NotHandedIn | QueueError | SubmissionRequestError | InvalidFileTypeError):
+        return _refused(request, str(error))
+    logger.exception("%s failed", request.path, exc_info=error)
+    return _answer(1, "Internal error; please try again", 500)
+
+
+def _refused(request: HttpRequest, reason: str) -> HttpResponse:
+    signals.submit_refused.send_robust(sender=None, account=request.user.get_username(), reason=reason)
+    return _answer(1, reason)
+
+
+def _answer(return_code: int, content: str, status: int = 200) -> HttpResponse:
+    text = json.dumps(wire.envelope(return_code, content), separators=(",", ":"))
+    return HttpResponse(text, content_type="application/json", status=status)
+
+
+# The body, byte for byte. -------------------------------------------------------------------------------------------
+
+
+class Parts(MultiPartParser):
+    """A form of several parts. A file is known by the name of its part; one with an odd file name must not get lost."""
+
+    def sanitize_file_name(self, file_name: str) -> str:
+        return super().sanitize_file_name(file_name) or "file"
+
+
+@contextmanager
+def _read(request: HttpRequest) -> Iterator[tuple[Fields, Fields]]:
+    """Fields and files. Raises NotHandedIn, RequestDataTooBig.
+
+    Not Django's ``request.POST``: that puts a replacement character where a byte is not UTF-8, and nobody would know.
+    """
+    if _declared_length(request) > int(conf.REQUEST_MAX_BYTES):
+        raise RequestDataTooBig
+    files: Fields = {}
+    try:
+        fields, files = _fields(request)
+    except RequestDataTooBig:
+        raise
+    except UnicodeDecodeError:
+        raise NotHandedIn("it is not UTF-8") from None
+    except TooManyFilesSent:
+        raise NotHandedIn(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
+    except NotHandedIn:
+        raise
+    except Exception as error:  # each parser and broken connection has its own
+        raise NotHandedIn from error
+    try:
+        yield fields, files
+    finally:
+        for file in files.values():
+            file.close()
+
+
+def _fields(request: HttpRequest) -> tuple[Fields, Fields]:
+    if request.content_type == "multipart/form-data":
+        return _parts(request)
+    if request.content_type == "application/json":
+        found = json.loads(request.body.decode())
+        return found if isinstance(found, dict) else {}, {}
+    if request.content_type == "application/x-www-form-urlencoded":
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        pairs = parse_qsl(request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=most)
+        return dict(pairs), {}
+    return {}, {}
+
+
+def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
+    body = request.read()
+    # Latin-1 is every byte as it is.
+    texts, files = Parts(request.META, BytesIO(body), request.upload_handlers, "latin-1").parse()
+    # Django passes over a part whose head it cannot read, and one without an end: a learner's file would be gone.
+    found = sum(len(many) for parts in (texts, files) for _, many in parts.lists())
+    delimiter = b"--" + (request.content_params or {})["boundary"].encode()
+    if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
+        raise NotHandedIn("a part of it cannot be read")
+    fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
+    return fields, {_utf8(name): file for name, file in files.items()}
+
+
+def _utf8(text: str) -> str:
+    return text.encode("latin-1").decode()
+
+
+def _declared_length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdigit() else 0

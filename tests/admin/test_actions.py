@@ -1,0 +1,233 @@
+"""The queue's verbs as actions: what is done, what is skipped, what is refused, and what the log keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from submissions import queue
+from submissions.admin import verbs
+from submissions.admin.actions import Working
+from submissions.errors import NotAllowed
+from submissions.models import ExternalGraderDetail as Job
+from tests.admin.conftest import LIST, Login, page_of, text, told
+from tests.queue.jobs import claim_one, key_of, limit, make
+
+pytestmark = pytest.mark.django_db
+
+VIEW = "view_externalgraderdetail"
+
+
+def failed(count: int, queue_name: str = "q") -> list[Job]:
+    limit(queue_name, max_failures=1)
+    jobs = [make(queue_name, student=f"{queue_name}-{i}") for i in range(count)]
+    for job in queue.claim(queue_name, grader="grader", limit=count):
+        queue.fail(job.submission_id, key_of(job), reason="It broke.")
+    return jobs
+
+
+def act(client: Client, action: str, jobs: list[Job], query: str = "", **data: Any) -> Any:
+    """As the list's form sends it."""
+    posted = {"action": action, "index": "0", "select_across": "0", "_selected_action": [job.pk for job in jobs]}
+    return client.post(LIST + query, {**posted, **data}, follow=True)
+
+
+def states() -> list[str]:
+    return list(Job.objects.order_by("pk").values_list("status", flat=True))
+
+
+def test_failed_jobs_are_reset_and_others_are_skipped_and_counted(root: Client) -> None:
+    jobs = [*failed(2), make("q")]
+    response = act(root, "retry_failed", jobs)
+    assert states() == ["pending", "pending", "pending"]
+    assert told(response) == ["2 jobs put back into the queue.", "1 job skipped: not failed."]
+    assert list(Job.objects.values_list("num_failures", flat=True)) == [0, 0, 0]
+
+
+def test_a_pulled_job_is_never_reset(root: Client) -> None:
+    job = make("q")
+    claim_one("q")
+    response = act(root, "retry_failed", [job])
+    assert (states(), told(response)) == (["pulled"], ["1 job skipped: not failed."])
+
+
+def test_each_job_has_its_line_in_the_log(root: Client) -> None:
+    jobs = failed(2)
+    act(root, "retry_failed", jobs)
+    lines = LogEntry.objects.order_by("object_id").values_list("object_id", "user__username", "change_message")
+    assert list(lines) == [(str(job.pk), "root", "Put back into the queue.") for job in jobs]
+
+
+def test_a_stuck_lease_is_released(root: Client) -> None:
+    job = make("q")
+    claim_one("q")
+    response = act(root, "release_leases", [job])
+    assert (states(), told(response)) == (["retry"], ["1 job taken away from the grader."])
+    assert claim_one("q").submission_id == job.submission_id
+
+
+def test_retiring_asks_for_a_reason_first_and_keeps_it(root: Client) -> None:
+    jobs = [make("q"), make("q")]
+    asked = act(root, "retire_jobs", jobs)
+    assert "There is no way back" in text(asked)
+    assert states() == ["pending", "pending"]
+    response = act(root, "retire_jobs", jobs, reason="The course is over.")
+    assert told(response) == ["2 jobs retired without a score."]
+    assert set(Job.objects.values_list("status", "last_error")) == {("retired", "The course is over.")}
+    assert LogEntry.objects.first().change_message == "Retired without a score: The course is over."  # type: ignore[union-attr]
+
+
+def test_a_reason_that_no_database_keeps_is_refused(root: Client) -> None:
+    job = make("q")
+    response = act(root, "retire_jobs", [job], reason="x\0y")
+    assert "This reason cannot be stored." in text(response)
+    assert states() == ["pending"]
+
+
+def test_what_was_refused_is_told_by_its_id(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else was faster: the job was failed when it was looked for, and is not when its turn comes."""
+    first, second = failed(2)
+    looked = verbs.Doer._batches
+
+    def then_retried(self: Any, selection: Any, work: Any) -> Any:
+        for batch in looked(self, selection, work):
+            Job.objects.filter(pk=first.pk).update(status="pending")
+            yield batch
+
+    monkeypatch.setattr(verbs.Doer, "_batches", then_retried)
+    response = act(root, "retry_failed", [first, second])
+    number = first.submission_id
+    assert told(response) == [
+        "1 job put back into the queue.",
+        f"1 job refused. {number}: Submission {number} is pending; only failed can be retried.",
+    ]
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(second.pk)]
+
+
+def test_refusals_beyond_twenty_are_only_counted() -> None:
+    work = verbs.Work()
+    for number in range(25):
+        work.refuse(f"{number}: no")
+    assert (work.refused, len(work.errors)) == (25, 20)
+
+
+# All pages. -----------------------------------------------------------------------------------------------------------
+
+
+def test_all_pages_in_batches_and_only_what_the_filter_shows(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "BATCH", 7)
+    mine, others = failed(60), failed(2, "other")
+    response = act(root, "retry_failed", mine[:1], "?queue_name=q&status__exact=failed", select_across="1")
+    assert told(response) == ["60 jobs put back into the queue."]
+    assert {job.status for job in Job.objects.filter(pk__in=[job.pk for job in others])} == {"failed"}
+    assert LogEntry.objects.count() == 60
+
+
+def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "BATCH", 2)
+    monkeypatch.setattr(Working, "seconds_per_request", 0)
+    jobs = [*failed(5), make("q")]
+    response = act(root, "retry_failed", jobs[:1], select_across="1")
+    seen = 0
+    while "there are more" in text(response):
+        seen += 1
+        assert states().count("failed") == 5 - 2 * seen
+        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', response.content.decode())
+        data: dict[str, list[str]] = {}
+        for name, value in fields:
+            data.setdefault(name, []).append(value)
+        response = root.post(LIST, data, follow=True)
+    assert seen == 2
+    assert told(response) == ["5 jobs put back into the queue.", "1 job skipped: not failed."]
+
+
+def test_nothing_to_be_done(root: Client) -> None:
+    job = make("q")
+    response = act(root, "retry_failed", [job], "?status__exact=failed", select_across="1")
+    assert told(response) == ["There was nothing to be done."]
+
+
+def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deadlock rolls the batch back; its jobs are then done one by one, and logged once."""
+    from django.db import OperationalError
+
+    jobs = failed(3)
+    log, calls = verbs.Doer._log, []
+
+    def deadlock_once(self: Any, moved: Any) -> None:
+        calls.append(len(moved))
+        if len(calls) == 1:
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        log(self, moved)
+
+    monkeypatch.setattr(verbs.Doer, "_log", deadlock_once)
+    response = act(root, "retry_failed", jobs)
+    assert (told(response), calls) == (["3 jobs put back into the queue."], [3, 1, 1, 1])
+    assert (states(), LogEntry.objects.count()) == (["pending"] * 3, 3)
+
+
+# The page of one job. -------------------------------------------------------------------------------------------------
+
+
+def test_a_button_does_it_and_stays_on_the_page(root: Client) -> None:
+    (job,) = failed(1)
+    assert "Try again" in text(root.get(page_of(job)))
+    response = act(root, "retry_failed", [job], page=str(job.pk))
+    assert response.redirect_chain == [(page_of(job), 302)]
+    assert "1 job put back into the queue." in text(response)
+    assert "Try again" not in text(response)
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"),
+    [
+        ("pending", ["Retire..."]),
+        ("pulled", ["Release the lease", "Retire..."]),
+        ("failed", ["Try again", "Retire..."]),
+        ("retired", []),
+    ],
+)
+def test_the_buttons_are_the_verbs_that_are_legal_now(root: Client, state: str, buttons: list[str]) -> None:
+    job = failed(1)[0] if state == "failed" else make("q")
+    if state == "pulled":
+        claim_one("q")
+    if state == "retired":
+        queue.retire(job.submission_id)
+    shown = text(root.get(page_of(job)))
+    assert [one for one in ("Try again", "Release the lease", "Retire...") if one in shown] == buttons
+
+
+# Rights. --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("permission", "action"),
+    [("can_retry", "retry_failed"), ("can_release", "release_leases"), ("can_retire", "retire_jobs")],
+)
+def test_each_action_has_a_permission_of_its_own(login: Login, permission: str, action: str) -> None:
+    allowed = {"can_retry", "can_release", "can_retire"}
+    (job,) = failed(1)
+    client = login(VIEW, *(allowed - {permission}))
+    shown = client.get(LIST)
+    offered = {name for name, _ in shown.context["action_form"].fields["action"].choices if name}
+    assert offered == {"retry_failed", "release_leases", "retire_jobs"} - {action}
+    act(client, action, [job], reason="x")
+    assert states() == ["failed"]
+    act(login(VIEW, permission, name="other"), "retry_failed", [job])
+    assert states() == (["pending"] if permission == "can_retry" else ["failed"])
+
+
+def test_an_action_without_the_view_permission_is_forbidden(login: Login) -> None:
+    (job,) = failed(1)
+    assert act(login("can_retry"), "retry_failed", [job]).status_code == 403
+    assert states() == ["failed"]
+
+
+def test_a_verb_of_the_admin_is_the_queues_own() -> None:
+    job = make("q")
+    with pytest.raises(NotAllowed):
+        verbs.RETRY.move(job.submission_id)

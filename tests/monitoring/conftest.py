@@ -1,0 +1,1 @@
+from tests.xqueue.conftest import account, grader  # noqa: F401

@@ -1,0 +1,122 @@
+"""Probes ask a node by its address: no host name, no session, and for `/livez` no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import InMemoryStorage
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils.timezone import now
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from gradequeue.monitoring import health
+from submissions.models import Delivery, get_storage
+from tests.queue.jobs import make
+
+BY_ADDRESS = {"HTTP_HOST": "10.1.2.3:8000"}
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    def forget() -> None:
+        health.storage.__init__()  # type: ignore[misc]
+        health.migrations.done = False
+
+    forget()
+    yield
+    forget()
+
+
+def ready() -> tuple[int, dict[str, object]]:
+    response = Client().get("/readyz", **BY_ADDRESS)  # type: ignore[arg-type]
+    assert response["Cache-Control"] == "no-store"
+    return response.status_code, response.json()
+
+
+FINE = {"database": "ok", "migrations": "ok", "storage": "ok", "outbox": "ok"}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("path", ["/livez", "/livez/"])
+def test_livez_needs_no_database(path: str) -> None:
+    # Without the mark `django_db`, any statement fails.
+    response = Client().get(path, **BY_ADDRESS)  # type: ignore[arg-type]
+    assert (response.status_code, response.content, list(response.cookies)) == (200, b"alive\n", [])
+
+
+@pytest.mark.once
+def test_only_reading_is_answered() -> None:
+    assert Client().head("/livez").status_code == 200
+    assert Client().post("/livez").status_code == 405
+
+
+@pytest.mark.django_db
+def test_readyz_is_content_when_everything_is_there() -> None:
+    assert ready() == (200, {"ready": True, "checks": FINE, "outbox_oldest_seconds": None})
+
+
+@pytest.mark.django_db
+def test_being_asked_again_costs_little(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    ready()
+    with django_assert_num_queries(2):
+        ready()
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    ready()
+    monkeypatch.setattr(connection, "cursor", lambda: (_ for _ in ()).throw(OSError("password=hunter2")))
+    status, body = ready()
+    failed = {"database": "failed", "migrations": "failed", "storage": "ok", "outbox": "failed"}
+    assert (status, body) == (503, {"ready": False, "checks": failed, "outbox_oldest_seconds": None})
+    assert "not ready: database" in caplog.text
+
+
+@pytest.mark.django_db
+def test_tables_that_are_behind() -> None:
+    MigrationRecorder(connection).record_unapplied("submissions", "0018_statistics")
+    status, body = ready()
+    assert (status, body["checks"]) == (503, FINE | {"migrations": "failed", "outbox": "failed"})
+    MigrationRecorder(connection).record_applied("submissions", "0018_statistics")
+    assert ready()[0] == 200
+
+
+@pytest.mark.django_db
+def test_a_storage_that_keeps_nothing_is_asked_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def full(self: object, name: str, content: object) -> str:
+        asked.append(name)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(InMemoryStorage, "_save", full)
+    assert [ready()[0] for _ in range(3)] == [503] * 3
+    assert len(asked) == 1
+    monkeypatch.undo()
+    health.storage.until = 0.0  # half a minute later
+    assert ready()[0] == 200
+
+
+@pytest.mark.django_db
+def test_a_probe_leaves_no_file() -> None:
+    ready()
+    assert get_storage().listdir("probes") == ([], [])
+
+
+@pytest.mark.django_db
+def test_an_old_outbox_is_told_and_fails_only_where_that_is_wanted(settings: Settings) -> None:
+    late = {"state": "due", "due_at": now() - timedelta(seconds=500)}
+    Delivery.objects.create(job=make(), transport="callback", **late)
+    status, body = ready()
+    age = body["outbox_oldest_seconds"]
+    assert (status, body["checks"]) == (200, FINE)
+    assert isinstance(age, float)
+    assert 500 <= age < 600
+    settings.READY_OUTBOX_SECONDS = 300
+    assert ready()[0] == 503
+    settings.READY_OUTBOX_SECONDS = 900
+    assert ready()[0] == 200
