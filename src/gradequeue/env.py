@@ -9,6 +9,7 @@ import secrets
 import tempfile
 import warnings
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -45,6 +46,18 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 def names(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for given in names(name, []):
+        try:
+            found.append(ip_network(given))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be networks such as 10.0.0.0/8, with commas between several, not {given!r}."
+            ) from None
+    return found
 
 
 def web_address(name: str) -> str:

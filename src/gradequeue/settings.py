@@ -1,7 +1,5 @@
 """Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
 
-from ipaddress import ip_network
-
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -84,6 +82,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 SESSION_ENGINE = "gradequeue.sessions"
 # Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
@@ -108,7 +107,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
 METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
-METRICS_NETWORKS = [ip_network(network) for network in env.networks("GRADEQUEUE_METRICS_NETWORKS")]
+METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
 TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
 READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
@@ -140,7 +139,7 @@ SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
 SUBMISSIONS_CALLBACK_AUTH = env.accounts("GRADEQUEUE_CALLBACK_AUTH")
 SUBMISSIONS_WEBHOOK_URL = env.destination("GRADEQUEUE_WEBHOOK_URL")
 SUBMISSIONS_WEBHOOK_SECRETS = env.names("GRADEQUEUE_WEBHOOK_SECRETS", [])
-SUBMISSIONS_OUTBOUND_NETWORKS = list(map(str, env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")))
+SUBMISSIONS_OUTBOUND_NETWORKS = [str(network) for network in env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")]
 SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
 # `serve` has a process for it.
 SUBMISSIONS_DELIVER_AT_ONCE = False
@@ -164,6 +163,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
         "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.security.DisallowedRedirect": {"handlers": [], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }
