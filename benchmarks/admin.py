@@ -1,4 +1,4 @@
-"""Time the pages of admin and dashboard on a small and on a large table: what an operator waits for must not grow with it.
+"""Time the pages of admin and dashboard on a small and on a large table: they must not grow slower with it.
 
     python -m benchmarks.admin
     python -m benchmarks.admin --databases mariadb --rows 1000 100000
