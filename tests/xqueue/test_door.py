@@ -27,15 +27,16 @@ CALLS = [
 
 
 def answered(method: str, path: str, settings: Settings, *, door: bool, session: str, **headers: str) -> HttpResponse:
-    assert settings.MIDDLEWARE[0] == DOOR
+    both = list(settings.MIDDLEWARE)
+    assert DOOR in both
     try:
         if not door:
-            settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
+            settings.MIDDLEWARE = [name for name in both if name != DOOR]
         client = Client(enforce_csrf_checks=True)
         client.cookies["sessionid"] = session
         response = client.generic(method, path, headers=headers)
     finally:
-        settings.MIDDLEWARE = [DOOR, *(name for name in settings.MIDDLEWARE if name != DOOR)]
+        settings.MIDDLEWARE = both
     assert isinstance(response, HttpResponse)
     return response
 
@@ -53,6 +54,8 @@ def test_the_door_answers_as_the_long_way_does(
             answered(method, path, settings, door=door, session=session, **headers) for door in (True, False)
         )
         assert (short.status_code, short.content) == (long.status_code, long.content), (method, path)
+        for response in (short, long):
+            response.headers.pop("X-Request-ID", None)
         assert dict(sorted(short.headers.items())) == dict(sorted(long.headers.items())), (method, path)
         assert short.cookies.output() == long.cookies.output(), (method, path)
 
