@@ -37,7 +37,7 @@ audit: .venv/installed
 
 # The hostile requests of the suite, ten thousand of them.
 fuzz: .venv/installed
-	HOSTILE_EXAMPLES=10000 $(BIN)/python -m pytest tests/xqueue/test_hostile_requests.py tests/security/test_fuzz.py $(ARGS)
+	HOSTILE_EXAMPLES=10000 $(BIN)/python -m pytest tests/xqueue/test_hostile_requests.py tests/security/test_fuzz.py --timeout 0 $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(ARGS)

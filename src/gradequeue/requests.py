@@ -24,10 +24,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
         request_id = given if SANE.fullmatch(given) else uuid.uuid4().hex
-        token = current.set(request_id)
-        try:
-            response = self.get_response(request)
-        finally:
-            current.reset(token)
+        # Until the thread's next request: Django's own line on a refused one is written after all middleware.
+        current.set(request_id)
+        response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         return response

@@ -33,6 +33,7 @@ MIDDLEWARE = [
     "gradequeue.requests.RequestIdMiddleware",
     *tracing.MIDDLEWARE,
     "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.door.GradersDoor",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -81,6 +82,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 SESSION_ENGINE = "gradequeue.sessions"
 # Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
@@ -117,6 +119,8 @@ SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+SUBMISSIONS_STRICT_QUEUES = env.choice("GRADEQUEUE_STRICT_QUEUES", "no", ("yes", "no")) == "yes"
+SUBMISSIONS_PUSH_TIMEOUT_SECONDS = env.number("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", 30)
 SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]
@@ -137,7 +141,7 @@ SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
 SUBMISSIONS_CALLBACK_AUTH = env.accounts("GRADEQUEUE_CALLBACK_AUTH")
 SUBMISSIONS_WEBHOOK_URL = env.destination("GRADEQUEUE_WEBHOOK_URL")
 SUBMISSIONS_WEBHOOK_SECRETS = env.names("GRADEQUEUE_WEBHOOK_SECRETS", [])
-SUBMISSIONS_OUTBOUND_NETWORKS = env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")
+SUBMISSIONS_OUTBOUND_NETWORKS = [str(network) for network in env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")]
 SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
 # `serve` has a process for it.
 SUBMISSIONS_DELIVER_AT_ONCE = False
@@ -161,6 +165,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
         "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        "django.security.DisallowedRedirect": {"handlers": [], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }

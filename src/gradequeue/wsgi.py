@@ -7,7 +7,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
-from gradequeue import bodies, proxies
+from gradequeue import bodies, headers, proxies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
 django_application = get_wsgi_application()
@@ -26,6 +26,6 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             environ["CONTENT_TYPE"] = "application/octet-stream"
     if not bodies.is_whole(environ):
         # Whoever sent it is gone; this is for the record of a proxy.
-        start_response("400 Bad Request", [("Content-Type", "application/json")])
+        start_response("400 Bad Request", [("Content-Type", "application/json"), *headers.HEADERS.items()])
         return [b'{"return_code": 1, "content": "The request broke off"}']
     return django_application(environ, start_response)

@@ -16,6 +16,12 @@ from gradequeue.lines import Json, Line
 
 pytestmark = pytest.mark.once
 
+
+@pytest.fixture(autouse=True)
+def _no_request() -> None:
+    requests.current.set("")
+
+
 FORGED = "2026-01-01 00:00:00,000 INFO submissions.queue: login of root"
 
 
@@ -47,13 +53,10 @@ def test_json_has_what_machines_look_for() -> None:
 
 
 def test_both_name_the_request() -> None:
-    token = requests.current.set("0123456789abcdef")
-    try:
-        assert Line().format(record("hello")).endswith(" WARNING a.logger: said hello [0123456789abcdef]")
-        assert json.loads(Json().format(record("hello")))["request_id"] == "0123456789abcdef"
-    finally:
-        requests.current.reset(token)
-    assert Line().format(record("hello")).endswith(": said hello")
+    assert Line().format(record("hello")).endswith(" WARNING a.logger: said hello")
+    requests.current.set("0123456789abcdef")
+    assert Line().format(record("hello")).endswith(" WARNING a.logger: said hello [0123456789abcdef]")
+    assert json.loads(Json().format(record("hello")))["request_id"] == "0123456789abcdef"
 
 
 MADE = re.compile(r"[0-9a-f]{32}")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_from_bytes
 from wsgiref.util import setup_testing_defaults
 
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import strategies as st
 
 from gradequeue.wsgi import application
 
 DEEP = 100_000
+# Per test; `make fuzz` wants more.
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "60"))
 TEXTS = [
     "",
     " ",
@@ -210,6 +213,11 @@ def send(session: str, endpoint: str, request: Request) -> tuple[int, dict[str, 
         "wsgi.input": io.BytesIO(request.body),
         **request.headers,
     }
+    return _answered(*through_the_door(environ))
+
+
+def through_the_door(environ: dict[str, Any]) -> tuple[bytes, str, dict[str, str]]:
+    """Content, status line and headers of the answer to this WSGI request."""
     setup_testing_defaults(environ)
     status: list[str] = []
     headers: dict[str, str] = {}
@@ -219,12 +227,16 @@ def send(session: str, endpoint: str, request: Request) -> tuple[int, dict[str, 
         headers.update(pairs)
 
     # As Django's test client does: the connection is in the test's transaction and must not be closed.
-    request_started.disconnect(close_old_connections)
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
     try:
-        content = b"".join(application(environ, start_response))
+        answer: Any = application(environ, start_response)
+        content = b"".join(answer)
+        getattr(answer, "close", lambda: None)()
     finally:
-        request_started.connect(close_old_connections)
-    return _answered(content, status[0], headers)
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+    return content, status[0], headers
 
 
 def _answered(content: bytes, status: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:

@@ -29,7 +29,7 @@ from tests.xqueue.talk import (
 
 # One database and one job for all examples of a test: what the earlier ones left behind is part of what is tested.
 hostile_settings = settings(
-    max_examples=60,
+    max_examples=hostile.EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

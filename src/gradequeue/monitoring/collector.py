@@ -23,6 +23,7 @@ from submissions import depths, metrics, stats, tallies
 from submissions.conf import conf
 from submissions.histogram import Histogram
 from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
+from submissions.rollup import watermark
 
 # A grader that was not seen for longer is no longer expected.
 EXPECTED = timedelta(days=1)
@@ -38,6 +39,13 @@ class Collector(Base):
             CounterMetricFamily("gradequeue_logins_refused", "Logins with a wrong name, password or group."),
             tallies.value("logins:refused"),
         )
+        if (mark := watermark()) is not None:
+            yield _single(
+                GaugeMetricFamily(
+                    "gradequeue_counted_until_timestamp_seconds", "Up to where events are rolled up by minutes."
+                ),
+                mark.until.timestamp(),
+            )
 
 
 def _states() -> Iterator[Metric]:

@@ -1,0 +1,52 @@
+"""Remove finished jobs of long ago, with their files and deliveries. Unfinished jobs are never touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from submissions import retention
+from submissions.management.base import DataCommand, positive
+from submissions.models import Status
+
+
+class Command(DataCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--older-than", type=positive, metavar="DAYS", required=True, help="that ended at least so long ago"
+        )
+        parser.add_argument(
+            "--state",
+            choices=[*retention.PRUNABLE],
+            action="append",
+            help="retired, failed; may be repeated (default: retired)",
+        )
+        parser.add_argument("--queue", help="of this queue only; else also the statistics of that time go")
+        parser.add_argument(
+            "--whole-items", action="store_true", help="also submissions and scores of items that have no job left"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say how many jobs it would remove")
+
+    def handle(self, **options: Any) -> None:
+        states = tuple(Status(state) for state in options["state"] or [Status.RETIRED])
+        days = options["older_than"]
+        jobs = retention.prunable(days, states=states, queue_name=options["queue"])
+        count = jobs.count()
+        self.tell(f"{count} {'job' if count == 1 else 'jobs'} to be removed.")
+        if options["dry_run"]:
+            return
+        removed = retention.Removed()
+        for batch in retention.prune(jobs, days, whole_items=options["whole_items"]):
+            removed.add(batch)
+        rows = 0 if options["queue"] is not None else retention.prune_statistics(days)
+        if options["as_json"]:
+            parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
+            self.say(parts | {"statistics": rows})
+        self.tell(
+            f"{removed.jobs} jobs, {removed.files} files, {removed.deliveries} deliveries, {removed.items} items and "
+            f"{rows} rows of statistics removed."
+        )

@@ -1,0 +1,33 @@
+"""Take a learner out: a pseudonym in place of the id; answers, files and replies are removed, scores stay."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from submissions import retention
+from submissions.management.base import DataCommand
+
+
+class Command(DataCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("student_id", metavar="STUDENT_ID", help="the id under which the platform hands in")
+        parser.add_argument("--dry-run", action="store_true", help="only say what it would touch")
+
+    def handle(self, **options: Any) -> None:
+        student_id = options["student_id"]
+        found = retention.about(student_id)
+        # The id itself is what must be forgotten: it is not repeated here.
+        self.tell(f"{found.items} items, {found.submissions} submissions, {found.files} files to be retired.")
+        if not options["dry_run"]:
+            found = retention.Removed()
+            for part in retention.retire_student(student_id):
+                found.add(part)
+            self.tell(f"Retired as {retention.pseudonym(student_id)}.")
+        if options["as_json"]:
+            self.say(asdict(found) | {"retired_as": retention.pseudonym(student_id), "dry_run": options["dry_run"]})

@@ -1,0 +1,119 @@
+"""The files in `ops/`: they can be read, and every name in them is one that the service tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client
+from django.utils.timezone import now
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+
+from submissions import tallies
+from submissions.models import Delivery
+from tests.queue.jobs import claim_one, make
+from tests.walkthrough import ROOT
+
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
+
+OPS = ROOT / "ops"
+NAME = re.compile(r"\bgradequeue_[a-z_]+")
+LABELS = re.compile(r"(gradequeue_[a-z_]+)\{([^}]*)\}")
+
+
+@pytest.fixture
+def told(settings: Settings) -> dict[str, set[str]]:
+    """The names of all samples of a service where everything has happened, each with its labels."""
+    settings.METRICS_TOKEN = "x"
+    job = make("q")
+    claim_one("q")
+    Delivery.objects.create(job=job, transport="callback", state="due", due_at=now() - timedelta(seconds=5))
+    tallies.add("deliveries:callback:delivered")
+    text = Client().get("/metrics", headers={"Authorization": "Bearer x"}).content.decode()
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]
+    return list(group["rules"])
+
+
+def panels() -> list[dict[str, Any]]:
+    return list(json.loads((OPS / "grafana.json").read_text())["panels"])
+
+
+def expressions() -> list[str]:
+    targets = [target["expr"] for panel in panels() for target in panel["targets"]]
+    assert len(targets) > 15
+    return [rule["expr"] for rule in rules()] + targets
+
+
+def test_every_name_in_an_expression_is_told(told: dict[str, set[str]]) -> None:
+    names = {name for expression in expressions() for name in NAME.findall(expression)}
+    assert len(names) > 12
+    assert names - set(told) == set()
+
+
+def test_every_label_in_an_expression_is_told(told: dict[str, set[str]]) -> None:
+    for expression in expressions():
+        for name, selector in LABELS.findall(expression):
+            used = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector))
+            assert used <= told[name], expression
+
+
+def test_every_alert_says_what_is_wrong() -> None:
+    assert len({rule["alert"] for rule in rules()}) == len(rules()) > 8
+    for rule in rules():
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"]
+        assert rule["for"]
+
+
+def test_panels_do_not_lie_upon_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in panels():
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+
+
+def test_keda_asks_for_what_the_scalers_page_tells(told: dict[str, set[str]]) -> None:
+    _, scaled = yaml.safe_load_all((OPS / "keda.yaml").read_text())
+    (trigger,) = scaled["spec"]["triggers"]
+    path = trigger["metadata"]["url"].partition(":8000")[2].replace("python", "q")
+    answer = Client().get(path, headers={"Authorization": "Bearer x"})
+    assert isinstance(answer.json()[trigger["metadata"]["valueLocation"]], int)
+    assert trigger["metadata"]["authMode"] == "bearer"
+
+
+PROMTOOL = shutil.which("promtool")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus) is not installed")
+def test_promtool_takes_the_rules_and_the_metrics(settings: Settings) -> None:
+    checked = subprocess.run(
+        [str(PROMTOOL), "check", "rules", str(OPS / "alerts.yml")], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    settings.METRICS_TOKEN = "x"
+    make("q")
+    text = Client().get("/metrics", headers={"Authorization": "Bearer x"}).content
+    linted = subprocess.run([str(PROMTOOL), "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (linted.returncode, linted.stderr) == (0, b"")

@@ -1,0 +1,192 @@
+"""What ended long ago goes, with its files and deliveries; what has not ended is never touched."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils.timezone import now
+
+from submissions import api, queue, retention, stats
+from submissions.models import (
+    ClaimEnd,
+    Delivery,
+    ExternalGraderDetail,
+    QueueMinute,
+    Score,
+    StudentItem,
+    Submission,
+    SubmissionFile,
+    get_storage,
+)
+from tests.queue.jobs import claim_one, key_of, limit, make
+
+pytestmark = pytest.mark.django_db
+
+Job = ExternalGraderDetail
+
+
+def aged(job: Job, days: float) -> Job:
+    Job.objects.filter(pk=job.pk).update(status_time=now() - timedelta(days=days))
+    Submission._objects.filter(pk=job.submission_id).update(submitted_at=now() - timedelta(days=days))
+    return job
+
+
+def scored(days: float, queue_name: str = "q", **fields: Any) -> Job:
+    make(queue_name, **fields)
+    job = claim_one(queue_name)
+    queue.complete(job.submission_id, key_of(job), score=1, reply='{"score": 1}')
+    return aged(job, days)
+
+
+def prune(*words: str) -> dict[str, int]:
+    out = io.StringIO()
+    call_command("prune", *words, "--json", stdout=out, stderr=io.StringIO())
+    return dict(json.loads(out.getvalue())) if out.getvalue() else {}
+
+
+def left() -> list[int]:
+    return list(Job.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_old_finished_jobs_go_and_younger_ones_stay() -> None:
+    scored(31)
+    young = scored(29)
+    assert prune("--older-than", "30") == {"jobs": 1, "files": 0, "deliveries": 0, "items": 0, "statistics": 0}
+    assert left() == [young.pk]
+    assert (Score.objects.count(), Submission.objects.count()) == (2, 2)
+
+
+def test_unfinished_jobs_stay_however_old_they_are() -> None:
+    limit(max_failures=1)
+    kept = [aged(make("waiting"), 400)]
+    make("q")
+    kept.append(aged(claim_one("q"), 400))
+    make("r")
+    held = claim_one("r")
+    queue.release(held.submission_id, key_of(held))
+    kept.append(aged(held, 400))
+    limit("f", max_failures=1)
+    make("f")
+    failed = claim_one("f")
+    queue.fail(failed.submission_id, key_of(failed), reason="broke")
+    kept.append(aged(failed, 400))
+    assert sorted(Job.objects.values_list("status", flat=True)) == ["failed", "pending", "pulled", "retry"]
+    prune("--older-than", "1")
+    assert left() == [job.pk for job in kept]
+    assert prune("--older-than", "1", "--state", "failed")["jobs"] == 1
+    assert left() == [job.pk for job in kept[:-1]]
+    for state in ("pending", "pulled", "retry", "nonsense"):
+        with pytest.raises(CommandError, match="invalid choice"):
+            prune("--older-than", "1", "--state", state)
+
+
+def test_its_files_go_out_of_the_storage() -> None:
+    old = scored(31, files={"a.py": "1", "b.py": "2"})
+    young = scored(1, files={"c.py": "3"})
+    names = [str(row.file.name) for row in SubmissionFile.objects.filter(external_grader=old)]
+    assert all(get_storage().exists(name) for name in names)
+    assert prune("--older-than", "30")["files"] == 2
+    assert not any(get_storage().exists(name) for name in names)
+    (kept,) = SubmissionFile.objects.all()
+    assert kept.external_grader_id == young.pk
+    assert get_storage().exists(str(kept.file.name))
+
+
+def test_a_result_that_is_still_on_its_way_keeps_its_job() -> None:
+    jobs = {state: scored(31) for state in ("due", "waiting", "delivered", "given_up")}
+    for state, job in jobs.items():
+        Delivery.objects.create(job=job, transport="callback", state=state)
+    assert prune("--older-than", "30") == {"jobs": 2, "files": 0, "deliveries": 2, "items": 0, "statistics": 0}
+    assert left() == [jobs["due"].pk, jobs["waiting"].pk]
+
+
+def test_a_dry_run_says_how_many_and_removes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    scored(31, files={"a.py": "1"})
+    scored(31)
+    call_command("prune", "--older-than", "30", "--dry-run")
+    assert capsys.readouterr().err == "2 jobs to be removed.\n"
+    assert (Job.objects.count(), SubmissionFile.objects.count()) == (2, 1)
+
+
+def test_one_queue_only() -> None:
+    scored(31, "q")
+    other = scored(31, "other")
+    assert prune("--older-than", "30", "--queue", "q")["jobs"] == 1
+    assert left() == [other.pk]
+
+
+def test_many_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    jobs = [scored(31) for _ in range(8)]
+    Delivery.objects.create(job=jobs[0], transport="callback", state="due")
+    Job.objects.update(status_time=now() - timedelta(days=31))  # all at the same moment
+    parts = [removed.jobs for removed in retention.prune(retention.prunable(30), 30)]
+    assert parts == [3, 3, 1]
+    assert left() == [jobs[0].pk]
+
+
+def test_whole_items_go_with_their_scores_and_others_keep_theirs() -> None:
+    scored(40, student="gone", item="a")
+    scored(35, student="gone", item="a")
+    scored(40, student="back", item="a")
+    scored(1, student="back", item="a")
+    scored(40, student="waits", item="a")
+    make(student="waits", item="a")
+    by_hand = {"student_id": "by hand", "course_id": "c", "item_id": "a", "item_type": "problem"}
+    api.create_submission(by_hand, "never a job")
+    assert prune("--older-than", "30", "--whole-items") == {
+        "jobs": 4,
+        "files": 0,
+        "deliveries": 0,
+        "items": 1,
+        "statistics": 0,
+    }
+    assert sorted(StudentItem.objects.values_list("student_id", flat=True)) == ["back", "by hand", "waits"]
+    assert sorted(Score.objects.values_list("student_item__student_id", flat=True)) == ["back", "back", "waits"]
+
+
+def test_totals_do_not_fall_and_old_minutes_go() -> None:
+    for days in (20, 10):
+        moment = now() - timedelta(days=days)
+        Job.objects.filter(pk=scored(days).pk).update(created_at=moment)
+    while stats.roll_up():
+        pass
+    before = stats.totals()["q"]
+    ClaimEnd.objects.create(queue_name="q", grader="g", outcome="lost", submission_id=1, at=now() - timedelta(days=20))
+    assert QueueMinute.objects.count() == 2
+    assert prune("--older-than", "15") == {"jobs": 1, "files": 0, "deliveries": 0, "items": 0, "statistics": 2}
+    assert (stats.totals()["q"].arrived, stats.totals()["q"].completed) == (before.arrived, before.completed) == (2, 2)
+
+
+def test_it_breaks_off_and_is_finished_by_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = scored(31, files={"a.py": "1", "b.py": "2"})
+    storage = type(get_storage()._wrapped._wrapped)  # type: ignore[attr-defined]
+    deleted: list[str] = []
+    real = storage.delete
+
+    def once(self: object, name: str) -> None:
+        if deleted:
+            raise OSError("The storage is away")
+        deleted.append(name)
+        real(self, name)
+
+    monkeypatch.setattr(storage, "delete", once)
+    with pytest.raises(OSError, match="away"):
+        prune("--older-than", "30")
+    assert left() == [old.pk]
+    assert SubmissionFile.objects.count() == 2
+    monkeypatch.undo()
+    assert prune("--older-than", "30")["files"] == 2
+    assert (left(), SubmissionFile.objects.count()) == ([], 0)
+
+
+def test_an_age_is_needed() -> None:
+    with pytest.raises(CommandError, match="--older-than"):
+        call_command("prune")
+    with pytest.raises(CommandError, match="whole number of 1 or more"):
+        call_command("prune", "--older-than", "0")

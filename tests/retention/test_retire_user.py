@@ -1,0 +1,163 @@
+"""A learner who wants to be forgotten: nothing that names or quotes them is left, and the numbers stay."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection
+
+from submissions import api, queue, retention
+from submissions.errors import QueueError
+from submissions.models import (
+    Delivery,
+    ExternalGraderDetail,
+    Score,
+    StudentItem,
+    Submission,
+    SubmissionFile,
+    get_storage,
+)
+from tests.queue.jobs import claim_one, key_of, limit, make
+
+pytestmark = pytest.mark.django_db
+
+ADA = "5f4dcc3b-ada"
+ITEM = {"student_id": ADA, "course_id": "c", "item_id": "item", "item_type": "problem"}
+SECRETS = ("my own words", "she wrote this", "her file", "ada.py", "printed by her program", "her attempt", ADA)
+
+
+def hers(item: str = "item", **fields: Any) -> ExternalGraderDetail:
+    learner = {**ITEM, "item_id": item}
+    info: dict[str, Any] = {"student_info": json.dumps({"id": ADA}), "grader_payload": '{"seed": "her attempt"}'}
+    return api.create_external_grader_detail(learner, "my own words", "q", "her attempt", **info, **fields)
+
+
+def retire(*words: str) -> dict[str, Any]:
+    out = io.StringIO()
+    call_command("retire-user", *words, "--json", stdout=out, stderr=io.StringIO())
+    return dict(json.loads(out.getvalue()))
+
+
+def kept() -> str:
+    """Everything that is in the tables."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if table.startswith("submissions_"):
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+                found += [str(row) for row in cursor.fetchall()]
+    return "\n".join(found)
+
+
+def everything() -> ExternalGraderDetail:
+    """A scored job, a failed one, one that is held, and one that waits; of her and of somebody else."""
+    limit("q", max_failures=1)
+    done = hers("done", files={"ada.py": "her file"})
+    queue.complete(done.submission_id, key_of(claim_one("q")), score=1, reply='{"score": 1, "msg": "she wrote this"}')
+    Delivery.objects.create(job=done, transport="callback", destination="https://x/her attempt", state="due")
+    failed = hers("failed")
+    queue.fail(failed.submission_id, key_of(claim_one("q")), reason="printed by her program", reply="she wrote this")
+    hers("held")
+    claim_one("q")
+    hers("waits", files={"ada.py": "her file"})
+    return make("q", student="bob", item="done")
+
+
+def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
+    bob = everything()
+    for row in Submission.objects.all():
+        api.get_submission(str(row.uuid))  # keeps a copy in the cache
+    names = [str(row.file.name) for row in SubmissionFile.objects.all()]
+    assert all(secret in kept() for secret in SECRETS if secret != "her file")
+    answer = retire(ADA)
+    assert answer == {
+        "jobs": 4,
+        "files": 2,
+        "deliveries": 1,
+        "items": 4,
+        "submissions": 4,
+        "retired_as": retention.pseudonym(ADA),
+        "dry_run": False,
+    }
+    assert [secret for secret in SECRETS if secret in kept()] == []
+    assert not any(get_storage().exists(name) for name in names)
+    copies = [cache.get(Submission.get_cache_key(row.uuid)) for row in Submission.objects.exclude(pk=bob.submission_id)]
+    assert [secret for secret in SECRETS if secret in str(copies)] == []
+    states = ExternalGraderDetail.objects.values_list("submission__student_item__student_id", "status")
+    assert sorted(states) == [("bob", "pending"), *[(retention.pseudonym(ADA), "retired")] * 4]
+    assert bob.submission.answer == "print(1)"
+
+
+def test_what_she_handed_in_over_http_is_emptied_too() -> None:
+    kept_whole = {"body": "my own words", "points_known": False, "file_links": '{"ada.py": "https://x/her file"}'}
+    api.create_job(ITEM, "my own words", queue_name="q", queue_key="her attempt", kept=kept_whole)
+    retire(ADA)
+    assert [secret for secret in SECRETS if secret in kept()] == []
+
+
+def test_her_scores_stay_under_the_pseudonym() -> None:
+    everything()
+    retire(ADA)
+    (score,) = Score.objects.all()
+    assert (score.points_earned, score.student_item.student_id) == (1, retention.pseudonym(ADA))
+    assert api.get_scores("c", ADA) == {}
+    assert list(api.get_scores("c", retention.pseudonym(ADA))) == ["done"]
+
+
+def test_a_grader_that_holds_her_job_is_told_that_it_is_gone() -> None:
+    hers()
+    job = claim_one("q")
+    retire(ADA)
+    with pytest.raises(QueueError):
+        queue.complete(job.submission_id, key_of(job), score=1, reply='{"msg": "she wrote this"}')
+    assert "she wrote this" not in kept()
+
+
+def test_a_dry_run_counts_and_changes_nothing() -> None:
+    everything()
+    before = kept()
+    answer = retire(ADA, "--dry-run")
+    assert (answer["items"], answer["submissions"], answer["files"], answer["dry_run"]) == (4, 4, 2, True)
+    assert kept() == before
+
+
+def test_who_comes_back_can_be_retired_again() -> None:
+    hers()
+    retire(ADA)
+    hers()
+    retire(ADA)
+    assert ADA not in kept()
+    assert StudentItem.objects.filter(student_id__startswith=retention.pseudonym(ADA)).count() == 2
+
+
+def test_a_run_that_broke_off_is_finished_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    for item in ("a", "b", "c"):
+        hers(item)
+    run = retention.retire_student(ADA)
+    for _ in range(4):  # all renamed, one emptied
+        next(run)
+    run.close()
+    assert "my own words" in kept()
+    assert retire(ADA)["submissions"] == 2
+    assert "my own words" not in kept()
+
+
+def test_nobody_has_this_id() -> None:
+    make("q", student="bob")
+    before = kept()
+    assert retire("nobody")["items"] == 0
+    assert kept() == before
+
+
+def test_the_pseudonym_follows_open_edx_and_needs_the_secret_key(settings: Any) -> None:
+    name = retention.pseudonym(ADA)
+    assert name.startswith("retired__user_")
+    assert len(name) == 54
+    assert retention.pseudonym(ADA) == name
+    settings.SECRET_KEY = "another one"
+    assert retention.pseudonym(ADA) != name
