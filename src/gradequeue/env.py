@@ -10,7 +10,6 @@ import secrets
 import tempfile
 import warnings
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -47,13 +46,6 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 def names(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
-
-
-def networks(name: str) -> list[IPv4Network | IPv6Network]:
-    try:
-        return [ip_network(part) for part in names(name, [])]
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be networks such as 10.0.0.0/8, with commas: {error}.") from None
 
 
 def web_address(name: str) -> str:

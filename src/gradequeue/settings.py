@@ -1,5 +1,7 @@
 """Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
 
+from ipaddress import ip_network
+
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -106,7 +108,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
 METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
-METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
+METRICS_NETWORKS = [ip_network(network) for network in env.networks("GRADEQUEUE_METRICS_NETWORKS")]
 TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
 READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
