@@ -2,6 +2,7 @@
 
     python -m benchmarks --quick
     python -m benchmarks --databases postgresql --scenarios deep --write
+    python -m benchmarks --final        all of docs/benchmarks.md anew, in about 25 minutes of a quiet machine
 
 Uses the database servers that the tests use, with databases of its own that it drops afterwards.
 """
@@ -16,7 +17,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import report
+from benchmarks import report, targets
 from benchmarks.databases import Database
 from benchmarks.environment import ROOT
 from benchmarks.scenarios import SCENARIOS, Lab, Options
@@ -28,6 +29,12 @@ NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 QUICK = Options(
     rounds=2, seconds=2, cycles=150, waiting=20_000, finished=20_000, claims=1_000, requests=2_000, warm_up=5
 )
+FINAL = Options(rounds=3, seconds=4, warm_up=4)
+FINAL_SCENARIOS = {
+    "postgresql": ["statements", "shallow", "idle", "deep", "worn", "profile"],
+    "mariadb": ["statements", "shallow", "idle", "deep", "worn"],
+    "sqlite": ["deep", "worn"],
+}
 QUICK_SCENARIOS = ["shallow", "idle", "statements"]
 
 
@@ -37,21 +44,46 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options(given)
     command = "python -m benchmarks " + shlex.join(sys.argv[1:] if words is None else words)
-    scenarios = given.scenarios or (QUICK_SCENARIOS if given.quick else list(SCENARIOS))
-    for kind in given.databases:
+    for kind in given.databases or (list(NAMES) if given.final else ["postgresql", "mariadb"]):
         server = databases.server_url(kind)
         if server is None:
             report.tell(f"{NAMES[kind]}: NOT MEASURED, no server was reachable")
             continue
         where = report.machine([_described(kind, server)])
-        for scenario in scenarios:
+        facts: dict[str, float] = {}
+        for scenario in _scenarios(given, kind):
             report.tell(f"{NAMES[kind]}: {scenario} ...")
-            section = SCENARIOS[scenario](Lab(kind, server, options))
-            text = _text(kind, section, where, command.strip())
-            print(text, flush=True)
-            if given.write:
-                DOCUMENT.write_text(report.written_into(DOCUMENT.read_text(), kind, scenario, text))
+            section = SCENARIOS[scenario](Lab(kind, server, _sized(options, kind, scenario, final=given.final)))
+            facts |= section.facts
+            _publish(kind, scenario, _text(kind, section, where, command.strip()), given.write or given.final)
+        text = f"### {NAMES[kind]}: targets\n\n{targets.table(kind, facts)}"
+        _publish(kind, "targets", text, given.final)
     return 0
+
+
+def _scenarios(given: argparse.Namespace, kind: str) -> list[str]:
+    if given.scenarios:
+        return list(given.scenarios)
+    if given.final:
+        return FINAL_SCENARIOS[kind]
+    return QUICK_SCENARIOS if given.quick else list(SCENARIOS)
+
+
+def _sized(options: Options, kind: str, scenario: str, *, final: bool) -> Options:
+    """For a run that must come to an end: at depth one peer is enough, and one that grades three jobs a second."""
+    if not final:
+        return options
+    if scenario == "deep":
+        return replace(options, sides=("ours", "gunicorn"), rounds=min(options.rounds, 2))
+    if scenario == "worn" and kind == "sqlite":
+        return replace(options, claims=min(options.claims, 50_000))
+    return options
+
+
+def _publish(kind: str, scenario: str, text: str, into_document: bool) -> None:
+    print(text, flush=True)
+    if into_document:
+        DOCUMENT.write_text(report.written_into(DOCUMENT.read_text(), kind, scenario, text))
 
 
 def _text(kind: str, section: report.Section, where: str, command: str) -> str:
@@ -75,14 +107,16 @@ def _options(given: argparse.Namespace) -> Options:
     chosen: dict[str, Any] = {
         one.name: getattr(given, one.name) for one in fields(Options) if getattr(given, one.name) is not None
     }
-    return replace(QUICK if given.quick else Options(), **chosen)
+    usual = FINAL if given.final else QUICK if given.quick else Options()
+    return replace(usual, **chosen)
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute: does it work?")
+    parser.add_argument("--final", action="store_true", help="everything that docs/benchmarks.md tells, written there")
     parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md")
-    parser.add_argument("--databases", nargs="+", choices=list(NAMES), default=["postgresql", "mariadb"])
+    parser.add_argument("--databases", nargs="+", choices=list(NAMES))
     parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS))
     parser.add_argument("--sides", nargs="+", choices=list(SIDES))
     for name, kind, what in (

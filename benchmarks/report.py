@@ -6,7 +6,7 @@ import json
 import platform
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import quantiles
@@ -26,6 +26,8 @@ CALLS = ("get_submission", "put_result")
 class Section:
     title: str
     body: str
+    facts: dict[str, float] = field(default_factory=dict)
+    """What the targets are held against, by name."""
 
 
 def tell(line: str) -> None:
@@ -33,7 +35,7 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def match(title: str, outcomes: list[Outcome], what: str) -> Section:
+def match(title: str, outcomes: list[Outcome], what: str, facts: dict[str, float] | None = None) -> Section:
     calls = [call for call in CALLS if any(one.calls.get(call) for one in outcomes)]
     head = [
         "", f"{what}s/s", "lowest to highest", f"CPU ms/{what}: web", "database", "together",
@@ -41,7 +43,7 @@ def match(title: str, outcomes: list[Outcome], what: str) -> Section:
     ]  # fmt: skip
     rows = [_row(one, calls) for one in outcomes]
     parts = [_table(head, rows), _ratios(outcomes, what), _errors(outcomes), _client(outcomes)]
-    return Section(title, "\n\n".join(part for part in parts if part))
+    return Section(title, "\n\n".join(part for part in parts if part), facts or {})
 
 
 def _row(one: Outcome, calls: list[str]) -> list[str]:
@@ -84,7 +86,8 @@ def memory(requests: int, before: list[float], after: list[float]) -> Section:
     ]
     columns = max(len(before), len(after))
     head = ["resident memory (MB)", *(f"process {number}" for number in range(1, columns + 1))]
-    return Section(f"Memory after {requests:,} requests", _table(head, rows))
+    facts = {"memory": max(after)} if after else {}
+    return Section(f"Memory after {requests:,} requests", _table(head, rows), facts)
 
 
 def statements(counts: dict[str, dict[str, list[str]]]) -> Section:
@@ -95,7 +98,8 @@ def statements(counts: dict[str, dict[str, list[str]]]) -> Section:
     ours = next(iter(counts.items()))
     listed = [f"{call}:\n\n```sql\n" + "\n".join(map(_shortened, ours[1][call])) + "\n```" for call in calls]
     details = f"<details><summary>The statements of {ours[0]}</summary>\n\n" + "\n\n".join(listed) + "\n\n</details>"
-    return Section("Statements per call", f"{_table(['', *calls], rows)}\n\n{details}")
+    facts = {call: float(len(ours[1][call])) for call in calls}
+    return Section("Statements per call", f"{_table(['', *calls], rows)}\n\n{details}", facts)
 
 
 def profile(found: dict[str, Profile]) -> Section:
@@ -108,6 +112,10 @@ def profile(found: dict[str, Profile]) -> Section:
         lines = [[f"`{name}`", f"{share:.1%}"] for name, share in list(one.functions.items())[:FUNCTIONS]]
         parts.append(f"{call}: functions with all that they call\n\n{_table(['function', 'share'], lines)}")
     return Section("Where the time goes", "\n\n".join(parts))
+
+
+def targets(rows: list[list[str]]) -> str:
+    return _table(["target", "asked for", "measured", "met"], rows)
 
 
 def _weight(found: dict[str, Profile], layer: str) -> float:

@@ -6,7 +6,7 @@ import http.client
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks import measure, profiling, report, seed
@@ -77,7 +77,7 @@ def shallow(lab: Lab) -> report.Section:
             one.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(one, options) for one in contestants])
         outcomes = [one.outcome for one in contestants]
-    return report.match(f"{options.cycles:,} waiting, no history", outcomes, "cycle")
+    return report.match(f"{options.cycles:,} waiting, no history", outcomes, "cycle", _against("shallow", contestants))
 
 
 def deep(lab: Lab) -> report.Section:
@@ -94,7 +94,8 @@ def deep(lab: Lab) -> report.Section:
         small.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(small, options), *(_grade(one, options) for one in large)])
         outcomes = [one.outcome for one in large] + [small.outcome]
-    return report.match(f"{options.waiting:,} waiting, {options.finished:,} finished", outcomes, "cycle")
+    facts = _against("deep", large) | {"deep against shallow": large[0].outcome.rate / small.outcome.rate}
+    return report.match(f"{options.waiting:,} waiting, {options.finished:,} finished", outcomes, "cycle", facts)
 
 
 def worn(lab: Lab) -> report.Section:
@@ -111,13 +112,17 @@ def worn(lab: Lab) -> report.Section:
         if lab.kind == "postgresql":
             # The worst case: nobody tidies up meanwhile.
             old.database.run(f"ALTER TABLE {seed.JOBS} SET (autovacuum_enabled = false)")
-        old.cycle(3_600, options.claims)
+        old.take(3_600, options.claims)
         old.outcome = Outcome(old.outcome.title)
+        resident = measure.resident_megabytes(old.pid)
         fresh.fill(WARM)
         fresh.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(fresh, options), _grade(old, options)])
         outcomes = [old.outcome, fresh.outcome]
-    return report.match(f"After {options.claims:,} claims in a row", outcomes, "cycle")
+    facts = {"worn against fresh": old.outcome.rate / fresh.outcome.rate, "memory": max(resident)}
+    section = report.match(f"After {options.claims:,} claims in a row", outcomes, "cycle", facts)
+    sizes = ", ".join(f"{size:.0f}" for size in resident)
+    return replace(section, body=f"{section.body}\n\nProcesses after these claims: {sizes} MB resident.")
 
 
 def idle(lab: Lab) -> report.Section:
@@ -128,7 +133,7 @@ def idle(lab: Lab) -> report.Section:
             one.warm_up("poll", options.warm_up)
         lab.take_turns([partial(one.poll, options.seconds) for one in contestants])
         outcomes = [one.outcome for one in contestants]
-    return report.match("Polls of an empty queue", outcomes, "poll")
+    return report.match("Polls of an empty queue", outcomes, "poll", _against("idle", contestants))
 
 
 def memory(lab: Lab) -> report.Section:
@@ -214,6 +219,19 @@ def _call(grader: Grader, counter: Counter, found: dict[str, list[str]], name: s
         raise http.client.HTTPException(f"{name}: {answer.status} {answer.body!r}")
     code, content = answer.envelope()
     return report.header_of(content) if code == 0 and content else ""
+
+
+def _against(scenario: str, contestants: list[Contestant]) -> dict[str, float]:
+    """Rates as multiples of the others', CPU time as a part of theirs."""
+    ours, *others = contestants
+    facts = {}
+    for other in others:
+        if other.outcome.rate:
+            facts[f"{scenario} against {other.side.name}"] = ours.outcome.rate / other.outcome.rate
+        mine, theirs = ours.outcome.cpu("web", "database"), other.outcome.cpu("web", "database")
+        if mine and theirs:
+            facts[f"{scenario} CPU against {other.side.name}"] = mine / theirs
+    return facts
 
 
 def _drain(one: Contestant, options: Options) -> Callable[[], object]:

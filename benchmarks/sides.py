@@ -145,7 +145,8 @@ class Instance:
         variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         variables["DATABASE_URL"] = url
         if self.side.ours:
-            return variables | {"GRADEQUEUE_DATA": str(self.folder / "data")}
+            # Claims alone must not come back within a long turn.
+            return variables | {"GRADEQUEUE_DATA": str(self.folder / "data"), "GRADEQUEUE_LEASE_SECONDS": "86400"}
         # Of this repository the peer sees its own host project alone.
         linked = self.folder / "path"
         if not linked.exists():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,8 +17,9 @@ from django.core.management.base import BaseCommand
 
 from submissions import queue
 from submissions.conf import MAY_BE_ZERO, Conf
+from submissions.deliveries import Message, webhook
 from submissions.management.base import DataCommand
-from submissions.models import GraderQueue, Status
+from submissions.models import DeliveryState, GraderQueue, Status, Transport
 from tests.queue import test_states
 from tests.walkthrough import ROOT, Reader, fits, steps
 
@@ -87,6 +90,32 @@ def test_every_state_has_its_line_on_available_at() -> None:
     assert [words(cells[0])[0] for cells in table if cells[1] == "NULL"] == ["retired", "failed"]
 
 
+# Deliveries. ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_state_of_a_delivery_and_every_transport_has_its_line() -> None:
+    for heading, values in (("## States", DeliveryState.values), ("## Where results go", Transport.values)):
+        assert {words(cells[0])[0] for cells in rows(page("deliveries.md"), heading)} == set(values)
+
+
+def test_the_example_of_a_webhook_is_what_is_sent() -> None:
+    example = re.search(r"```json\n(.*?)```", page("deliveries.md"), re.DOTALL)
+    assert example is not None
+    shown = json.loads(example[1])
+    message = Message(
+        **{name: value for name, value in shown["data"].items() if name != "queue_key"},
+        delivery_id=1,
+        attempt=1,
+        transport="webhook",
+        destination="",
+        header=None,
+        result="score",
+        queue_key=shown["data"]["queue_key"],
+        ready_at=datetime.fromisoformat(shown["timestamp"]),
+    )
+    assert webhook.payload(message) == shown
+
+
 # Settings. ------------------------------------------------------------------------------------------------------------
 
 
@@ -101,10 +130,11 @@ def test_every_setting_of_the_app_has_its_line_with_type_and_default() -> None:
     }
 
 
-def _in_words(name: str, kind: type) -> str:
+def _in_words(name: str, kind: Any) -> str:
     if kind is int:
         return f"whole number, {0 if name in MAY_BE_ZERO else 1} or more"
-    return {bool: "`True` or `False`", str: "text"}[kind]
+    kinds: dict[Any, str] = {bool: "`True` or `False`", str: "text"}
+    return (kinds | {list[str]: "list of texts", dict[str, str]: "dict of texts"})[kind]
 
 
 def test_every_variable_of_the_environment_has_its_line() -> None:
@@ -215,7 +245,8 @@ def test_the_python_of_the_readme_makes_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md"]
+    "name",
+    ["README.md", "docs/quickstart.md", "docs/xqueue.md", "docs/operating.md", "docs/graders.md", "docs/platforms.md"],
 )
 def test_the_commands_of_a_page_print_what_it_shows(name: str, tmp_path: Path) -> None:
     reader = Reader(tmp_path)

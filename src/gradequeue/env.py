@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import ipaddress
 import os
 import secrets
 import tempfile
@@ -48,6 +47,18 @@ def names(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
 
 
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for given in names(name, []):
+        try:
+            found.append(ip_network(given))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be networks such as 10.0.0.0/8, with commas between several, not {given!r}."
+            ) from None
+    return found
+
+
 def web_address(name: str) -> str:
     given = text(name)
     if given and not _is_web_address(given):
@@ -84,18 +95,6 @@ def accounts(name: str) -> dict[str, str]:
     return found
 
 
-def networks(name: str) -> list[str]:
-    found = names(name, [])
-    for given in found:
-        try:
-            ipaddress.ip_network(given)
-        except ValueError:
-            raise ImproperlyConfigured(
-                f"{name} must be networks such as 10.0.0.0/8, with commas between several, not {given!r}."
-            ) from None
-    return found
-
-
 def readable_file(name: str) -> str:
     given = text(name)
     try:
@@ -113,7 +112,10 @@ def event_bus() -> str:
         raise ImproperlyConfigured("GRADEQUEUE_EVENT_BUS_URL must begin with redis:// or rediss://.")
     if given:
         _require("edx_event_bus_redis", "GRADEQUEUE_EVENT_BUS_URL", "openedx")
-    return given
+    if not given or "socket_timeout" in given:
+        return given
+    # Without these a Redis behind a dead line would hold a delivery for minutes.
+    return f"{given}{'&' if '?' in given else '?'}socket_timeout=10&socket_connect_timeout=5"
 
 
 def data_folder() -> Path:
@@ -162,7 +164,18 @@ def _reason(error: Exception) -> str:
 
 def database(folder: Path) -> dict[str, Any]:
     """DATABASE_URL as Django's settings, with what a queue needs of each database."""
-    found = _parsed("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}", environ.Env.db_url_config)
+    found = database_at(text("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}"))
+    kind = found["ENGINE"].rpartition(".")[2]
+    found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
+    found.setdefault("CONN_MAX_AGE", 600)
+    found.setdefault("CONN_HEALTH_CHECKS", True)
+    found["ENGINE"] = _FEWER_TRIPS.get(kind, found["ENGINE"])
+    return found
+
+
+def database_at(url: str) -> dict[str, Any]:
+    """A URL of a database as Django's settings."""
+    found = _parsed("DATABASE_URL", url, environ.Env.db_url_config)
     kind = str(found.get("ENGINE", "")).rpartition(".")[2]
     if kind not in _TUNED:
         raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:///, postgres:// or mysql://.")
@@ -170,23 +183,22 @@ def database(folder: Path) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL must name a database: sqlite:///path, postgres://host/name.")
     if kind in _DRIVERS:
         _require(_DRIVERS[kind], "DATABASE_URL", kind)
-    found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
-    found.setdefault("CONN_MAX_AGE", 600)
-    found.setdefault("CONN_HEALTH_CHECKS", True)
     return found
 
 
-def _parsed(name: str, default: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """What `parse` makes of the variable. Its own words are not repeated: they may hold a part of a password."""
+def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """What `parse` makes of a variable's value. Its own words are not repeated: they may hold a part of a password."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return dict(parse(text(name, default)))
+            return dict(parse(given))
     except Exception:  # each parser has exceptions of its own
         raise ImproperlyConfigured(
             f"{name} cannot be read; it is scheme://user:password@host:port/name, with %40 for an @ in a password."
         ) from None
 
+
+_FEWER_TRIPS = {"postgresql": "gradequeue.databases.postgresql", "mysql": "gradequeue.databases.mysql"}
 
 # Each comes with the extra of the same name as the database.
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
@@ -207,7 +219,7 @@ _TUNED: dict[str, dict[str, Any]] = {
 def cache() -> dict[str, Any]:
     if not text("CACHE_URL"):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    found = _parsed("CACHE_URL", "", environ.Env.cache_url_config)
+    found = _parsed("CACHE_URL", text("CACHE_URL"), environ.Env.cache_url_config)
     if "Redis" in found["BACKEND"]:
         _require("redis", "CACHE_URL", "redis")
     return found

@@ -1,4 +1,5 @@
-"""The process beside the web workers: it sends results, and does what has to be done now and then."""
+"""The process beside the web workers: it sends results, sends jobs to graders that are pushed to, and does what has to
+be done now and then."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ RESTART_SECONDS = (0.5, 30.0)
 class Loop:
     """Keeps one such process running, until `stop`."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, server: str = "") -> None:
+        """`server`: where graders that are pushed to fetch files, if it is not configured."""
+        self._words = (threads, server)
         self._stopped = threading.Event()
         self._process: SpawnProcess | None = None
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -46,7 +48,7 @@ class Loop:
         while not self._stopped.is_set():
             began = time.monotonic()
             # Spawned, not forked: this process has threads.
-            self._process = multiprocessing.get_context("spawn").Process(target=run, args=(self._threads,), daemon=True)
+            self._process = multiprocessing.get_context("spawn").Process(target=run, args=self._words, daemon=True)
             self._process.start()
             if self._stopped.is_set():
                 self._process.terminate()
@@ -57,7 +59,7 @@ class Loop:
                 self._stopped.wait(pause)
 
 
-def run(threads: int) -> None:
+def run(threads: int, server: str) -> None:
     """What the process does."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -69,8 +71,12 @@ def run(threads: int) -> None:
 
     django.setup()
     from submissions.deliveries import Worker
+    from submissions.xqueue.push import Dispatcher
 
+    dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)
+    dispatching.start()
     Worker(threads).run(stop, between=_Chores())
+    dispatching.join()
 
 
 class _Chores:

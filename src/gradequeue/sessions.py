@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, InterfaceError, connections, router
 from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
@@ -26,6 +26,8 @@ from submissions.conf import conf
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 # 134 random bits; with the account's number before it, the key still fits Django's column of 40.
 RANDOM_LENGTH = 26
+# What every database compares with a number of its own; a larger one is looked for in Django's way.
+LARGEST_OWNER = 2**31 - 1
 
 
 class SessionStore(db.SessionStore):
@@ -76,11 +78,13 @@ class SessionStore(db.SessionStore):
 def _owner_with_session(session_key: str, owner: int) -> Any:
     values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     user = auth.get_user_model()
+    connection: Any = connections[router.db_for_write(user)]
+    # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
+    # nobody needs to ask first whether the connection lives.
+    connection.health_check_done = True
     try:
         found = prepared.fetch("session", user, _with_session, **values)
-    except DatabaseError:
-        # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew.
-        connection = connections[router.db_for_write(user)]
+    except (DatabaseError, InterfaceError):
         if connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
@@ -99,7 +103,9 @@ def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
 
 def _owner_of(session_key: str) -> int | None:
     number, dot, _ = session_key.partition(".")
-    return int(number) if dot and number.isascii() and number.isdigit() and len(number) < 11 else None
+    if not (dot and number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_OWNER))):
+        return None
+    return int(number) if int(number) <= LARGEST_OWNER else None
 
 
 class AccountMiddleware(AuthenticationMiddleware):

@@ -1,7 +1,5 @@
 """Django's settings of the service. What an operator may change comes from the environment (``docs/settings.md``)."""
 
-from ipaddress import ip_network
-
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -35,6 +33,7 @@ MIDDLEWARE = [
     "gradequeue.requests.RequestIdMiddleware",
     *tracing.MIDDLEWARE,
     "gradequeue.headers.HeadersMiddleware",
+    "gradequeue.door.GradersDoor",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -44,6 +43,7 @@ MIDDLEWARE = [
     "gradequeue.sessions.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "gradequeue.answers.UnstorableMiddleware",
 ]
 # The XQueue paths answer with and without a slash; a redirect would lose a POST's body.
 APPEND_SLASH = True
@@ -108,7 +108,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # Who may see numbers: whoever brings the token, or comes from one of the networks; else nobody.
 METRICS_TOKEN = env.text("GRADEQUEUE_METRICS_TOKEN")
-METRICS_NETWORKS = [ip_network(network) for network in env.networks("GRADEQUEUE_METRICS_NETWORKS")]
+METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
 TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
 READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
@@ -120,6 +120,8 @@ SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+SUBMISSIONS_STRICT_QUEUES = env.choice("GRADEQUEUE_STRICT_QUEUES", "no", ("yes", "no")) == "yes"
+SUBMISSIONS_PUSH_TIMEOUT_SECONDS = env.number("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", 30)
 SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]
@@ -140,7 +142,7 @@ SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
 SUBMISSIONS_CALLBACK_AUTH = env.accounts("GRADEQUEUE_CALLBACK_AUTH")
 SUBMISSIONS_WEBHOOK_URL = env.destination("GRADEQUEUE_WEBHOOK_URL")
 SUBMISSIONS_WEBHOOK_SECRETS = env.names("GRADEQUEUE_WEBHOOK_SECRETS", [])
-SUBMISSIONS_OUTBOUND_NETWORKS = env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")
+SUBMISSIONS_OUTBOUND_NETWORKS = [str(network) for network in env.networks("GRADEQUEUE_OUTBOUND_NETWORKS")]
 SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
 # `serve` has a process for it.
 SUBMISSIONS_DELIVER_AT_ONCE = False

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import importlib.util
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core import checks
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -32,12 +37,55 @@ REPLACED = (
 
 def register() -> None:
     checks.register(settings_are_usable, "submissions")
+    checks.register(destinations_are_usable, "submissions")
     checks.register(queues_are_granted, "submissions", deploy=True)
     checks.register(earlier_upgrade_is_finished, checks.Tags.database)
 
 
 def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
     return [checks.Error(sentence, id="submissions.E001") for sentence in conf.wrong()]
+
+
+def destinations_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+    """What only shows when a result is sent must not wait until then."""
+    if conf.wrong():
+        return []
+    return [checks.Error(sentence, id="submissions.E003") for sentence in _unusable_destinations()]
+
+
+def _unusable_destinations() -> Iterator[str]:
+    if unknown := sorted(set(conf.TRANSPORTS) - {"auto", "signal", "event"}):
+        yield f"SUBMISSIONS_TRANSPORTS may be signal, event and auto, not {', '.join(map(repr, unknown))}."
+    for given in conf.OUTBOUND_NETWORKS:
+        try:
+            ip_network(given, strict=False)
+        except ValueError:
+            yield f"SUBMISSIONS_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, not {given!r}."
+    if conf.OUTBOUND_CA_FILE and not Path(conf.OUTBOUND_CA_FILE).is_file():
+        yield f"SUBMISSIONS_OUTBOUND_CA_FILE: there is no file {conf.OUTBOUND_CA_FILE}."
+    if not all(map(is_webhook_secret, conf.WEBHOOK_SECRETS)):
+        yield f"SUBMISSIONS_WEBHOOK_SECRETS: {SECRET_FORM}"
+    if conf.WEBHOOK_URL and not conf.WEBHOOK_SECRETS:
+        yield "SUBMISSIONS_WEBHOOK_URL needs SUBMISSIONS_WEBHOOK_SECRETS to sign with."
+    if conf.WEBHOOK_URL and importlib.util.find_spec("standardwebhooks") is None:
+        yield "SUBMISSIONS_WEBHOOK_URL needs more packages: pip install 'gradequeue[webhook]'."
+
+
+SECRET_FORM = "a secret is whsec_ and 24 to 64 random bytes in Base64."  # noqa: S105 - a sentence
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether `text` is a secret after the Standard Webhooks specification."""
+    try:
+        return 24 <= len(base64.b64decode(text.removeprefix("whsec_") + "==", validate=True)) <= 64
+    except ValueError:
+        return False
+
+
+def validate_webhook_secrets(text: str) -> None:
+    """For a field with one per line."""
+    if not all(map(is_webhook_secret, text.split())):
+        raise ValidationError(f"One per line: {SECRET_FORM}")
 
 
 def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:

@@ -28,7 +28,7 @@ class Conf:
     """The largest answer that is taken, counted as UTF-8 (bytes)."""
 
     REQUEST_MAX_BYTES: int = 25 * 1024 * 1024
-    """The largest request of a grader that is read (bytes)."""
+    """The largest request of a grader or a platform that is read (bytes)."""
 
     REPLY_MAX_BYTES: int = 7 * 1024 * 1024
     """The longest reply of a grader that is kept (bytes). Twice this must fit into MySQL's max_allowed_packet."""

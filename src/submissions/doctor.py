@@ -156,9 +156,13 @@ def _vacuum(connection: BaseDatabaseWrapper) -> Finding:
 def _mysql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     variable = "tx_isolation" if getattr(connection, "mysql_is_mariadb", False) else "transaction_isolation"
     yield _isolation(str(_one(connection, f"SELECT @@{variable}")))
-    packet, largest = int(_one(connection, "SELECT @@max_allowed_packet") or 0), int(conf.ANSWER_MAX_BYTES) * ESCAPING
-    small = f"max_allowed_packet is {packet} bytes; answers of {conf.ANSWER_MAX_BYTES} bytes can take {largest}."
-    yield Finding("packet", packet >= largest, "The largest answers fit into a packet." if packet >= largest else small)
+    packet = int(_one(connection, "SELECT @@max_allowed_packet") or 0)
+    # Of a body that came over HTTP each sign can be escaped once, of an answer each byte as JSON and once more.
+    largest = max(int(conf.ANSWER_MAX_BYTES) * ESCAPING, int(conf.REQUEST_MAX_BYTES) * 2)
+    small = f"max_allowed_packet is {packet} bytes; the largest submissions can take {largest}."
+    yield Finding(
+        "packet", packet >= largest, "The largest submissions fit into a packet." if packet >= largest else small
+    )
     question = (
         "SELECT character_set_name FROM information_schema.columns "
         "WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'grader_reply'"

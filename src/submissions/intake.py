@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.files.base import File
-from django.db import IntegrityError
+from django.db import IntegrityError, connections, router
 
 from submissions import api, outbound, outbox, queue
 from submissions import files as stored_files
 from submissions.deliveries import callback
-from submissions.errors import UnknownQueue
+from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
 from submissions.handed_in import HandedIn, NotHandedIn, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.permissions import may_submit_to
@@ -23,6 +24,8 @@ from submissions.transactions import in_transaction
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
 MOST_COUNTED = 10_000
+# With everything else that one statement holds (bytes).
+SURELY_FITS = 1024 * 1024
 # How much of a file is hashed at once (bytes).
 BLOCK = 1024 * 1024
 
@@ -34,6 +37,21 @@ class Accepted:
     """How many jobs wait in the queue, this one among them; never more than MOST_COUNTED."""
 
 
+@dataclass(frozen=True)
+class Result:
+    """A grader's word that never reached its platform."""
+
+    grader: str
+    score: object
+    reply: str
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    submission_id: int
+    scored: bool
+
+
 def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) -> Accepted:
     """Make the job of what `user` handed in, and its callback: all of it, or nothing. The same again is one job.
 
@@ -42,6 +60,7 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
     """
     _require_queue(handed.queue_name, user)
     _require_callback(handed)
+    _require_packet(handed.body)
     read = stored_files.prepared(files)
     key = submit_key(handed, user.get_username(), read)
     known = _known(key)
@@ -54,6 +73,29 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
             if known is None:
                 raise
     return Accepted(known, _waiting(handed.queue_name))
+
+
+@in_transaction
+def take_over(
+    handed: HandedIn, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
+) -> TakenOver | None:
+    """Make the job of what waited elsewhere, in its old place in the queue; None where `key` was taken over before.
+
+    `result`: what a grader has said already; it is recorded, and the platform is told.
+
+    Raises UnknownQueue, QueueFull, SubmissionRequestError.
+    """
+    if _known(key) is not None:
+        return None
+    submission_id = _enqueue(handed, key, arrived=arrived, file_links=file_links).submission_id
+    if result is None:
+        return TakenOver(submission_id, scored=False)
+    claimed = queue.take(submission_id, grader=result.grader)
+    try:
+        queue.complete(submission_id, str(claimed.pullkey), score=result.score, reply=result.reply)
+    except BadReply:  # kept and counted: the job is graded again
+        return TakenOver(submission_id, scored=False)
+    return TakenOver(submission_id, scored=True)
 
 
 def submit_key(handed: HandedIn, account: str, files: Mapping[str, File[Any]]) -> str:
@@ -90,6 +132,23 @@ def _require_callback(handed: HandedIn) -> None:
                 raise outbound.Refused(f"{host} is not a public address.")
     except outbound.Refused as refused:
         raise NotHandedIn(f"lms_callback_url: {refused}") from None
+
+
+def _require_packet(body: str) -> None:
+    """MySQL closes the connection on a statement that is larger than it takes, and nobody would know why."""
+    connection = connections[router.db_for_write(ExternalGraderDetail)]
+    if connection.vendor != "mysql" or len(body) < SURELY_FITS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        most = int(cursor.fetchone()[0])
+    escaped = len(body.encode()) + sum(body.count(sign) for sign in "'\"\\\n\r\x1a")
+    if escaped + SURELY_FITS > most:
+        raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
+
+
+def is_known(key: str) -> bool:
+    return _known(key) is not None
 
 
 def _known(key: str) -> int | None:

@@ -91,11 +91,13 @@ def delivered(delivery: Delivery, **_: Any) -> None:
 
 def delivery_failed(delivery: Delivery, reason: str, pause: float, **_: Any) -> None:
     what = "attempt %s failed, next in %s seconds: %s"
-    _say_of(logging.WARNING, what, delivery, delivery.attempts, round(pause), reason)
+    # What follows a colon may be a receiver's own words, with a reply in them; it stands with the delivery.
+    _say_of(logging.WARNING, what, delivery, delivery.attempts, round(pause), reason.partition(": ")[0])
 
 
 def delivery_given_up(delivery: Delivery, reason: str, **_: Any) -> None:
-    _say_of(logging.ERROR, "given up after %s attempts: %s", delivery, delivery.attempts, reason)
+    short = reason.partition(": ")[0]
+    _say_of(logging.ERROR, "given up after %s attempts: %s", delivery, delivery.attempts, short)
 
 
 def refused(submission_id: int, reason: Exception, **_: Any) -> None:

@@ -258,18 +258,22 @@ class _Guarded(httpcore.SyncBackend):
         raise AssertionError("unreachable")
 
 
+# By process, and by what the settings say of where to connect.
+_pools: dict[tuple[Any, ...], httpcore.ConnectionPool] = {}
+
+
 def _pool() -> httpcore.ConnectionPool:
-    """Per process, and per what the settings say of certificates."""
-    return _pool_of(os.getpid(), str(conf.OUTBOUND_CA_FILE), tuple(conf.OUTBOUND_NETWORKS))
+    key = (os.getpid(), str(conf.OUTBOUND_CA_FILE), tuple(conf.OUTBOUND_NETWORKS))
+    return _pools.get(key) or _pools.setdefault(key, _new_pool(str(conf.OUTBOUND_CA_FILE)))
 
 
 def close() -> None:
     """Close the idle connections of this process."""
-    _pool().close()
+    while _pools:
+        _pools.popitem()[1].close()
 
 
-@lru_cache(maxsize=4)
-def _pool_of(pid: int, ca_file: str, allowed: tuple[str, ...]) -> httpcore.ConnectionPool:
+def _new_pool(ca_file: str) -> httpcore.ConnectionPool:
     context = httpcore.default_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:

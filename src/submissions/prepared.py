@@ -10,9 +10,10 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connections, models, router
+from django.db import DatabaseError, connections, models, router, transaction
 from django.db.models.constants import OnConflict
 from django.db.models.query import get_related_populators
+from django.db.models.sql import UpdateQuery
 
 M = TypeVar("M", bound=models.Model)
 
@@ -31,10 +32,18 @@ class Slot(models.Expression):
 class Prepared:
     """A queryset's SQL, and how its rows become objects."""
 
-    def __init__(self, queryset: Any, connection: Any) -> None:
+    def __init__(self, queryset: Any, connection: Any, changed: Any = None) -> None:
+        """`changed`: a queryset with an UpdateQuery; the rows that it changes are what `queryset` selects from."""
         self.connection = connection
         self.compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, self.params = self.compiler.as_sql()
+        self.sql, params = self.compiler.as_sql()
+        self.params = list(params)
+        if changed is not None:
+            sql, params = changed.get_compiler(connection=connection).as_sql()
+            table = connection.ops.quote_name(queryset.model._meta.db_table)
+            # Under the table's own name, so that what was composed for the table reads the changed rows alone.
+            self.sql = f"WITH {table} AS ({sql} RETURNING *) {self.sql}"
+            self.params = [*params, *self.params]
         select, info = self.compiler.select, self.compiler.klass_info
         self.model = info["model"]
         self.start, self.end = info["select_fields"][0], info["select_fields"][-1] + 1
@@ -44,11 +53,17 @@ class Prepared:
         columns = [column[0] for column in select[: self.compiler.col_count]]
         self.converters = self.compiler.get_converters(columns)
 
-    def rows(self, values: dict[str, Any]) -> list[Any]:
+    def filled(self, values: dict[str, Any]) -> tuple[str, Any]:
+        """The statement with these values in its slots."""
         params = [_adapted(self.connection, values[p.name]) if isinstance(p, Slot) else p for p in self.params]
+        return _shortened(self.connection, self.sql, params)
+
+    def rows(self, values: dict[str, Any]) -> list[Any]:
         with self.connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
-            rows = cursor.fetchall()
+            cursor.execute(*self.filled(values))
+            return self.objects(cursor.fetchall())
+
+    def objects(self, rows: Any) -> list[Any]:
         return [self._object(row) for row in self.compiler.apply_converters(rows, self.converters)] if rows else []
 
     def _object(self, row: Any) -> Any:
@@ -58,6 +73,12 @@ class Prepared:
         for name, position in self.compiler.annotation_col_map.items():
             setattr(found, name, row[position])
         return found
+
+
+def _shortened(connection: Any, sql: str, params: list[Any]) -> tuple[str, Any]:
+    """Where the connection knows a shorter way to say what is said often."""
+    shorten = getattr(connection, "shortened", None)
+    return shorten(sql, params) if shorten else (sql, params)
 
 
 def _adapted(connection: Any, value: Any) -> Any:
@@ -70,28 +91,73 @@ def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], /
     `key` names the statement: `build` must compose the same SQL whenever it is called under it.
     """
     connection = connections[router.db_for_write(model)]
-    if connection.vendor == "sqlite":  # its clock is a value in the statement, see DatabaseNow
-        return list(build(**values).using(connection.alias))
+    return _composed(connection, key, build, values).rows(values)
+
+
+def can_fetch_changed(model: type[models.Model]) -> bool:
+    """Whether the database can change rows and select from them in one statement."""
+    return connections[router.db_for_write(model)].vendor == "postgresql"
+
+
+def fetch_changed(
+    key: Hashable, model: type[models.Model], build: Callable[..., Any], change: Callable[..., Any], /, **values: Any
+) -> list[Any]:
+    """As `fetch`, from the rows that ``change(**values)`` changes: a queryset of rows, and what each column becomes."""
+    connection = connections[router.db_for_write(model)]
     kept = _kept(connection)
-    statement = kept.get(key)
+    if key not in kept:
+        slots = {name: Slot(name) for name in values}
+        # Composed inside a transaction: Django composes no lock outside of one.
+        with transaction.atomic(using=connection.alias):
+            rows, columns = change(**slots)
+            changed = rows.using(connection.alias).query.chain(UpdateQuery)
+            changed.add_update_values(columns)
+            kept[key] = Prepared(build().using(connection.alias), connection, changed)
+    found: list[Any] = kept[key].rows(values)
+    return found
+
+
+def fetch_both(
+    first: tuple[Hashable, type[models.Model], Callable[..., Any], dict[str, Any]],
+    second: tuple[Hashable, type[models.Model], Callable[..., Any], dict[str, Any]],
+) -> tuple[list[Any], list[Any]]:
+    """As two calls of `fetch`, the second one sent along with the first where the connection can."""
+    connection = connections[router.db_for_write(first[1])]
+    if not getattr(connection, "sends_together", False):
+        return tuple(fetch(key, model, build, **values) for key, model, build, values in (first, second))  # type: ignore[return-value]
+    one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
+    (sql, params), (more_sql, more_params) = one.filled(first[3]), two.filled(second[3])
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql}; {more_sql}", [*params, *more_params])
+        found = one.objects(cursor.fetchall())
+        cursor.nextset()
+        return found, two.objects(cursor.fetchall())
+
+
+def _composed(connection: Any, key: Hashable, build: Callable[..., Any], values: dict[str, Any]) -> Prepared:
+    kept = _kept(connection)
+    statement: Prepared | None = kept.get(key)
     if statement is None:
         slots = {name: Slot(name) for name in values}
         statement = kept[key] = Prepared(build(**slots).using(connection.alias), connection)
-    rows: list[Any] = statement.rows(values)
-    return rows
+    return statement
 
 
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
-    """Write these columns of a row that the caller has locked. Raises DatabaseError where the row is gone."""
+    """Write these columns of a row that the caller has locked: at once, or with the next statement or the COMMIT."""
     model = type(instance)
-    connection = connections[router.db_for_write(model)]
+    connection: Any = connections[router.db_for_write(model)]
     kept, key = _kept(connection), (model, names)
     if key not in kept:
         kept[key] = _update_statement(connection, model, names)
     sql, fields = kept[key]
     values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    statement = _shortened(connection, sql, [*values, instance.pk])
+    if getattr(connection, "sends_together", False) and connection.in_atomic_block:
+        connection.send_later(*statement)
+        return
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, instance.pk])
+        cursor.execute(*statement)
         if cursor.rowcount != 1:
             raise DatabaseError(f"{model.__name__} {instance.pk} is gone.")
 
@@ -102,6 +168,22 @@ def _update_statement(connection: Any, model: type[models.Model], names: tuple[s
     columns = ", ".join(f"{quote(field.column)} = %s" for field in fields)
     # Names of our own models' columns, and slots: nothing from outside is in the text.
     return f"UPDATE {quote(meta.db_table)} SET {columns} WHERE {quote(meta.pk.column)} = %s", fields  # noqa: S608
+
+
+def replace(instance: models.Model, names: tuple[str, ...], before: tuple[Any, ...]) -> bool:
+    """Write these columns of a row where they still are as `before`; False where somebody was faster."""
+    model = type(instance)
+    connection = connections[router.db_for_write(model)]
+    kept, key = _kept(connection), (model, names, "replace")
+    if key not in kept:
+        sql, fields = _update_statement(connection, model, names)
+        still = "".join(f" AND {connection.ops.quote_name(field.column)} = %s" for field in fields)
+        kept[key] = sql + still, fields
+    sql, fields = kept[key]
+    values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(*_shortened(connection, sql, [*values, instance.pk, *before]))
+        return bool(cursor.rowcount)
 
 
 def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
@@ -117,7 +199,7 @@ def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
     sql, fields, returning = kept[key]
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(*_shortened(connection, sql, values))
         if unless_there:
             return bool(cursor.rowcount == 1)
         instance.pk = cursor.fetchone()[0] if returning else cursor.lastrowid

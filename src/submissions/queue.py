@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
@@ -45,6 +45,7 @@ from submissions.models import (
     DELETED,
     ClaimEnd,
     ClaimOutcome,
+    DatabaseNow,
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
@@ -55,10 +56,11 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.serializers import validated_job
-from submissions.transactions import in_transaction
+from submissions.transactions import in_one_statement, in_transaction
 
 Job = ExternalGraderDetail
 
+_IS_THERE = Exists(Submission.objects.filter(pk=OuterRef("submission_id")))
 _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))
 
 
@@ -108,9 +110,43 @@ def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
         return []
-    taken = _claim(queue, grader, limit)
+    taken = (_claim_plainly(queue, grader) if limit == 1 else []) or _claim(queue, grader, limit)
     registry.note_busy(queue_name, busy=bool(taken))
     return taken
+
+
+@in_one_statement
+def _claim_plainly(queue: Any, grader: str) -> list[Job]:
+    """What `_claim` does, for the plain case and where the database can say it in one statement: the next job was
+    never lost by anybody, and its submission is there. An empty list where it is not so."""
+    if not prepared.can_fetch_changed(Job):
+        return []
+
+    def change(name: str, grader: str, key: str) -> tuple[Any, dict[str, Any]]:
+        due = _claimable(name, grader, others=queue.others).select_for_update(skip_locked=True)
+        # One value, not IN: PostgreSQL may run a subquery with a lock more than once for that.
+        rows = Job.objects.waiting().filter(_IS_THERE, pk=due.values("pk")[:1])
+        return rows, {
+            "status": Status.PULLED,
+            "status_time": DatabaseNow(),
+            "pullkey": key,
+            "available_at": DatabaseNow() + timedelta(seconds=queue.lease),
+            "pulled_at": DatabaseNow(),
+            "grader": grader,
+            "num_pulls": F("num_pulls") + 1,
+        }
+
+    values = {"name": queue.name, "grader": grader, "key": secrets.token_urlsafe(32)}
+    taken = prepared.fetch_changed(("claim", queue.others, queue.lease), Job, _handed_with_job, change, **values)
+    for job in taken:
+        signals.announce(signals.job_claimed, job=job)
+    return taken
+
+
+def _handed_with_job() -> Any:
+    jobs = Job.objects.order_by().select_related("submission__student_item")
+    # The attributes are declared for their readers.
+    return jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
 
 
 @in_transaction
@@ -194,10 +230,9 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 
 @in_transaction
 def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool) -> Job | QueueError:
-    job = _held(submission_id, key)
+    job = _held_with_submission(submission_id, key)
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
-    _attach_submissions([job], with_summary=True)
     if job.submission.status == DELETED:
         _retire(job, "The submission was deleted.")
         return LeaseLost("The submission was deleted; nobody waits for its result.")
@@ -354,7 +389,23 @@ def _lockable(submission_id: Any) -> Any:
 
 def _held(submission_id: int, key: str) -> Job:
     """The job, locked, if `key` is its key: good in pulled and retry, and remembered with the score."""
-    job = _locked(submission_id)
+    return _proven(_locked(submission_id), key)
+
+
+def _held_with_submission(submission_id: int, key: str) -> Job:
+    """The same, with its submission, and with what a new score is held against: read after the lock."""
+    found, submissions = prepared.fetch_both(
+        ("locked", Job, _lockable, {"submission_id": submission_id}),
+        ("graded", Submission, _graded, {"pk": submission_id}),
+    )
+    if not found:
+        raise UnknownJob
+    job = _proven(found[0], key)
+    [job.submission] = submissions
+    return job
+
+
+def _proven(job: Job, key: str) -> Job:
     held = job.status in (Status.PULLED, Status.RETRY, Status.RETIRED) and job.pullkey
     if not held or not constant_time_compare(key.encode("utf-8", "replace"), str(job.pullkey).encode()):
         raise LeaseLost
@@ -445,15 +496,10 @@ def _record_score(job: Job, points: float) -> None:
     )
 
 
-def _attach_submissions(jobs: list[Job], *, with_summary: bool = False) -> None:
-    """With answers, or without them and with what a new score is held against.
-
-    Fetched after the lock, not joined to it: the lock must be on the job's row alone.
-    """
+def _attach_submissions(jobs: list[Job]) -> None:
+    """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
     if len(jobs) == 1:
-        build = _graded if with_summary else _handed
-        key = ("submission", with_summary)
-        [jobs[0].submission] = prepared.fetch(key, Submission, build, pk=jobs[0].submission_id)
+        [jobs[0].submission] = prepared.fetch("submission", Submission, _handed, pk=jobs[0].submission_id)
         return
     found = Submission._objects.select_related("student_item").in_bulk([job.submission_id for job in jobs])
     for job in jobs:

@@ -60,7 +60,7 @@ def pushed() -> list[str]:
 
 def settings_of(queue_name: str, *, fresh: bool) -> GraderQueue:
     """The queue's row, or one with the defaults, unsaved. `fresh` asks the database in any case."""
-    known = _recall((queue_name, None), GraderQueue.objects.filter(name=queue_name).first, fresh=fresh)
+    known = _recall((queue_name, None), lambda: GraderQueue.objects.filter(name=queue_name).first(), fresh=fresh)
     return known or GraderQueue(name=queue_name)
 
 

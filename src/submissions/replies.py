@@ -31,7 +31,9 @@ def html_of(reply: str | None) -> str:
 
 
 def sanitised(html: str) -> str:
-    return nh3.clean(shortened(html), tags=TAGS, clean_content_tags={"script", "style", "title", "textarea"})
+    # Half a pair of surrogates is no text to the library.
+    text = shortened(html).encode("utf-8", "replace").decode()
+    return nh3.clean(text, tags=TAGS, clean_content_tags={"script", "style", "title", "textarea"})
 
 
 def parsed(text: str | None) -> Any:

@@ -6,6 +6,7 @@ import functools
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
@@ -28,13 +29,21 @@ def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
     Inside a transaction of the caller's it joins that one and is tried only once: what the caller did before
     would be lost with a rollback, so trying again is the caller's to decide.
     """
+    return _tried_again(verb, lambda using: transaction.atomic(using=using))
 
+
+def in_one_statement(verb: Callable[P, T]) -> Callable[P, T]:
+    """The same for what is a single statement, and so needs no BEGIN and COMMIT."""
+    return _tried_again(verb, lambda using: nullcontext())
+
+
+def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextManager[object]]) -> Callable[P, T]:
     @functools.wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         using = router.db_for_write(ExternalGraderDetail)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with transaction.atomic(using=using):
+                with around(using):
                     return verb(*args, **kwargs)
             except OperationalError as error:
                 if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):

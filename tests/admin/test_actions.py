@@ -11,7 +11,7 @@ from django.test import Client
 
 from submissions import queue
 from submissions.admin import verbs
-from submissions.admin.jobs import JobAdmin
+from submissions.admin.actions import Working
 from submissions.errors import NotAllowed
 from submissions.models import ExternalGraderDetail as Job
 from tests.admin.conftest import LIST, Login, page_of, text, told
@@ -129,7 +129,7 @@ def test_all_pages_in_batches_and_only_what_the_filter_shows(root: Client, monke
 
 def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verbs, "BATCH", 2)
-    monkeypatch.setattr(JobAdmin, "seconds_per_request", 0)
+    monkeypatch.setattr(Working, "seconds_per_request", 0)
     jobs = [*failed(5), make("q")]
     response = act(root, "retry_failed", jobs[:1], select_across="1")
     seen = 0
@@ -158,7 +158,7 @@ def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monke
     jobs = failed(3)
     log, calls = verbs.Doer._log, []
 
-    def deadlock_once(self: Any, moved: list[Job]) -> None:
+    def deadlock_once(self: Any, moved: Any) -> None:
         calls.append(len(moved))
         if len(calls) == 1:
             raise OperationalError(1213, "Deadlock found when trying to get lock")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,15 +20,20 @@ pytestmark = pytest.mark.django_db
 EVIL = '</pre></iframe><script>alert("x")</script><img src=x onerror=alert(1)>'
 
 
-def answered(answer: object, **fields: str) -> Job:
+def answered(answer: object) -> Job:
     learner = {"student_id": "anna", "course_id": "c", "item_id": "i", "item_type": "problem"}
-    return api.create_external_grader_detail(learner, answer, "q", "key", **fields)
+    return api.create_external_grader_detail(learner, answer, "q", "key")
 
 
 def test_nothing_that_others_wrote_becomes_part_of_the_page(root: Client) -> None:
     limit("q", max_failures=1)
     learner = {"student_id": EVIL[:200], "course_id": EVIL[:200], "item_id": EVIL[:200], "item_type": EVIL[:90]}
-    fields = {"queue_key": EVIL[:120], "grader_file_name": EVIL[:120], "grader_payload": EVIL, "student_info": EVIL}
+    fields: dict[str, Any] = {
+        "queue_key": EVIL[:120],
+        "grader_file_name": EVIL[:120],
+        "grader_payload": EVIL,
+        "student_info": EVIL,
+    }
     job = api.create_external_grader_detail(learner, EVIL, queue_name="q", files={EVIL: "1"}, **fields)
     queue.fail(job.submission_id, key_of(claim_one("q", grader=EVIL[:100])), reason=EVIL, reply=EVIL)
     item = Submission.objects.get(pk=job.submission_id).student_item
@@ -62,7 +68,7 @@ def test_a_message_stands_in_a_sandbox_and_is_clean(root: Client) -> None:
     [
         ("def f(x):\n    return x < 2", "def f(x):\n    return x &lt; 2"),
         ({"text": ["ü"]}, "{\n  &quot;text&quot;: [\n    &quot;ü&quot;\n  ]\n}"),
-        (None, "null"),
+        (False, "false"),
         ("\ud800", "\\ud800"),
     ],
 )

@@ -146,6 +146,58 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
     assert not (environment.folder / "data" / "secret_key").exists()
 
 
+def test_each_variable_of_deliveries_is_honoured(environment: Environment) -> None:
+    certificates = environment.folder / "ca.pem"
+    certificates.touch()
+    found = environment.settings(
+        GRADEQUEUE_NOTIFY_FAILURES="no",
+        GRADEQUEUE_FAILURE_NOTICE_SECONDS="0",
+        GRADEQUEUE_CALLBACK_HOSTS="lms.example.org, *.example.net",
+        GRADEQUEUE_CALLBACK_AUTH="lms:p@ss:word@LMS.example.org, a:b@other.example.org",
+        GRADEQUEUE_WEBHOOK_URL="https://hooks.example.org/in?key=1",
+        GRADEQUEUE_WEBHOOK_SECRETS="whsec_a, whsec_b",
+        GRADEQUEUE_OUTBOUND_NETWORKS="10.0.0.0/8,fd00::/8",
+        GRADEQUEUE_OUTBOUND_CA_FILE=str(certificates),
+        GRADEQUEUE_EVENT_BUS_URL="redis://bus.example.org/0",
+        GRADEQUEUE_EVENT_BUS_PREFIX="prod",
+        GRADEQUEUE_EVENT_BUS_TOPIC="grades",
+    )
+    assert {name: found[f"SUBMISSIONS_{name}"] for name in OF_DELIVERIES} == {
+        "NOTIFY_FAILURES": False,
+        "FAILURE_NOTICE_SECONDS": 0,
+        "CALLBACK_HOSTS": ["lms.example.org", "*.example.net"],
+        "CALLBACK_AUTH": {"lms.example.org": "lms:p@ss:word", "other.example.org": "a:b"},
+        "WEBHOOK_URL": "https://hooks.example.org/in?key=1",
+        "WEBHOOK_SECRETS": ["whsec_a", "whsec_b"],
+        "OUTBOUND_NETWORKS": ["10.0.0.0/8", "fd00::/8"],
+        "OUTBOUND_CA_FILE": str(certificates),
+        "TRANSPORTS": ["event"],
+        "DELIVER_AT_ONCE": False,
+    }
+    assert found["EVENT_BUS_REDIS_CONNECTION_URL"] == (
+        "redis://bus.example.org/0?socket_timeout=10&socket_connect_timeout=5"
+    )
+    assert found["EVENT_BUS_TOPIC_PREFIX"] == "prod"
+    assert list(found["EVENT_BUS_PRODUCER_CONFIG"].values()) == [
+        {"grades": {"event_key_field": "score.submission_id", "enabled": True}}
+    ]
+    assert "openedx_events" in found["INSTALLED_APPS"]
+
+
+OF_DELIVERIES = (
+    "NOTIFY_FAILURES",
+    "FAILURE_NOTICE_SECONDS",
+    "CALLBACK_HOSTS",
+    "CALLBACK_AUTH",
+    "WEBHOOK_URL",
+    "WEBHOOK_SECRETS",
+    "OUTBOUND_NETWORKS",
+    "OUTBOUND_CA_FILE",
+    "TRANSPORTS",
+    "DELIVER_AT_ONCE",
+)
+
+
 def test_s3_from_the_environment_signs_for_itself(tmp_path: Path) -> None:
     asked = "from django.core.files.storage import default_storage; print(default_storage.url('q/a'))"
     environment = {"GRADEQUEUE_STORAGE_URL": "s3://key:secret@course-files/sub?endpoint_url=https://s3.example.org"}
@@ -161,6 +213,11 @@ NO_DATABASE = (
 S3_OPTIONS = (
     "region_name, endpoint_url, addressing_style, signature_version, custom_domain, default_acl, "
     "querystring_auth, use_ssl, verify"
+)
+ACCOUNTS = "GRADEQUEUE_CALLBACK_AUTH must be user:password@host, with commas between several."
+NETWORKS = (
+    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas: "
+    "'10.0.0.0/99' does not appear to be an IPv4 or IPv6 network."
 )
 WHOLE = "must be a whole number of 1 or more, not"
 ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a host, not"
@@ -181,6 +238,8 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "DATABASE_URL must name a database: sqlite:///path, postgres://host/name.",
         ),
         ("DATABASE_URL", "postgres://h/", "DATABASE_URL must name a database: sqlite:///path, postgres://host/name."),
+        ("GRADEQUEUE_STRICT_QUEUES", "true", "GRADEQUEUE_STRICT_QUEUES must be one of yes, no, not 'true'."),
+        ("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", "0", f"GRADEQUEUE_PUSH_TIMEOUT_SECONDS {WHOLE} '0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "abc", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} 'abc'."),
         ("GRADEQUEUE_LEASE_SECONDS", "0", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "-5", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '-5'."),
@@ -228,6 +287,29 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "GRADEQUEUE_LOG_LEVEL",
             "LOUD",
             "GRADEQUEUE_LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, not 'LOUD'.",
+        ),
+        ("GRADEQUEUE_NOTIFY_FAILURES", "maybe", "GRADEQUEUE_NOTIFY_FAILURES must be one of yes, no, not 'maybe'."),
+        ("GRADEQUEUE_CALLBACK_AUTH", "lms.example.org", ACCOUNTS),
+        ("GRADEQUEUE_CALLBACK_AUTH", "lms@lms.example.org", ACCOUNTS),
+        (
+            "GRADEQUEUE_OUTBOUND_NETWORKS",
+            "10.0.0.0/8, 10.0.0.0/99",
+            NETWORKS,
+        ),
+        (
+            "GRADEQUEUE_OUTBOUND_CA_FILE",
+            "/no/such/file",
+            "GRADEQUEUE_OUTBOUND_CA_FILE: /no/such/file cannot be read: No such file or directory.",
+        ),
+        (
+            "GRADEQUEUE_EVENT_BUS_URL",
+            "kafka://host",
+            "GRADEQUEUE_EVENT_BUS_URL must begin with redis:// or rediss://.",
+        ),
+        (
+            "GRADEQUEUE_WEBHOOK_URL",
+            "hooks.example.org",
+            "GRADEQUEUE_WEBHOOK_URL must begin with https:// or http:// and name a host, not 'hooks.example.org'.",
         ),
         (
             "GRADEQUEUE_SECRET_KEY_FILE",

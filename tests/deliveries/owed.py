@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+from django.db import connection
 from django.db.models import F
 
-from submissions import deliveries, queue
+from submissions import deliveries, outbox, queue
 from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
 from tests.queue.jobs import make
-from tests.server import Server
+from tests.server import GRADEQUEUE, Server
+from tests.settings import KIND, SERVER
 
 CODE = """
 import json, sys
@@ -70,3 +75,43 @@ def states(job: Job) -> list[tuple[str, str, int]]:
     """State, what is told and attempts of the job's deliveries, oldest first."""
     rows = Delivery.objects.filter(job=job).order_by("pk")
     return [(str(row.state), str(row.result), row.attempts) for row in rows]
+
+
+def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
+    """So many results that are due, each at a path of its own below `url`; the paths. All are of one job."""
+    job = Job.objects.order_by("pk").last() or graded(make())
+    moment = job.returned_at
+    paths = [f"/{first + number}" for number in range(count)]
+    Delivery.objects.bulk_create(
+        Delivery(
+            job=job,
+            transport="callback",
+            destination=url + path,
+            destination_key=outbox.key_of(url + path),
+            host=outbox.host_of("callback", url),
+            header=json.dumps({"lms_key": path}),
+            state="due",
+            result="score",
+            points=1,
+            due_at=moment,
+            ready_at=moment,
+        )
+        for path in paths
+    )
+    return paths
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For processes of the service's own commands on the database of this test."""
+    name = str(connection.settings_dict["NAME"])
+    url = f"sqlite:///{name}" if KIND == "sqlite" else urlunsplit(urlsplit(str(SERVER))._replace(path=f"/{name}"))
+    usual = {"DATABASE_URL": url, "GRADEQUEUE_OUTBOUND_NETWORKS": "127.0.0.0/8", "GRADEQUEUE_LOG_LEVEL": "ERROR"}
+    found = os.environ | usual | more
+    for unwanted in ("DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE"):
+        found.pop(unwanted, None)
+    return found
+
+
+def deliver(*words: str, **more: str) -> subprocess.Popen[bytes]:
+    """`gradequeue deliver`, running."""
+    return subprocess.Popen([GRADEQUEUE, "deliver", *words], env=environment(**more), stderr=subprocess.DEVNULL)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -194,6 +195,27 @@ def test_an_answer_larger_than_answers_may_be_stays_in_the_body_alone(lms: Clien
     newest = Submission.objects.latest("pk")
     assert newest.answer == ""
     assert json.loads(str(job(newest.pk).body))["student_response"] == "\u00e4" * 51
+
+
+def test_a_body_of_many_megabytes_is_handed_on_or_refused_with_the_reason(
+    lms: Client, grader: Client, kind: str
+) -> None:
+    # The answer, 6 MB, is more than answers may be; the quotes take twice their length in an SQL text.
+    body = lms_body('"x' * 2_000_000)
+    assert submit(lms, body=body) == OK
+    content = grader.get("/xqueue/get_submission/", {"queue_name": "q"}).json()["content"]
+    assert json.loads(content)["xqueue_body"] == body
+    status, told = submit(lms, header("k2"), "'" * 12_000_000)
+    if kind == "mariadb" and max_allowed_packet() < 24_000_000:
+        assert (status, told) == refused("xqueue_body: The database takes no text of this length.")
+    else:
+        assert (status, told["return_code"]) == (200, 0)
+
+
+def max_allowed_packet() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        return int(cursor.fetchone()[0])
 
 
 # Refusals. ------------------------------------------------------------------------------------------------------------

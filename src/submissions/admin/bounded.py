@@ -9,15 +9,15 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import InvalidPage, Paginator
 from django.http import HttpRequest
 
-MOST = 1000
+MOST = 500
 """How many rows a list can be paged through. Who looks for more than that needs a filter."""
 
 
 class AtLeast(int):
-    """How many there are, at least; stands on the page as ``more than 1000``."""
+    """How many there are, at least; stands on the page as ``500 or more``."""
 
     def __str__(self) -> str:
-        return f"more than {int(self)}"
+        return f"{int(self)} or more"
 
     __repr__ = __str__
 
@@ -33,7 +33,8 @@ class BoundedList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         ids = self.model_admin.first_ids(request, self.queryset, MOST + 1)
         self.paginator = Paginator(ids[:MOST], self.list_per_page)
-        self.result_count = AtLeast(MOST) if len(ids) > MOST else len(ids)
+        there_may_be_more = len(ids) > MOST or getattr(request, "is_sample", False)
+        self.result_count = AtLeast(min(len(ids), MOST)) if there_may_be_more else len(ids)
         self.show_full_result_count = False
         self.full_result_count = None
         self.show_admin_actions = True

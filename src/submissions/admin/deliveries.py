@@ -5,25 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from submissions.admin import display
-from submissions.admin.base import ReadOnly, may
+from submissions.admin.actions import Working
+from submissions.admin.base import may
 from submissions.admin.terms import Id, Text, Uuid
+from submissions.admin.verbs import RESEND
+from submissions.deliveries import attempts_of
 from submissions.models import Delivery
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly):
-    list_display = ("id", "submission", "transport", "badge", "host", "attempts", "due", "last_error")
+class DeliveryAdmin(Working):
+    list_display = ("submission", "where", "badge", "attempts", "when", "last_error")
     list_filter = ("state",)
     list_select_related = ("job",)
     routes = {"job__submission__id": Id, "job__submission__uuid": Uuid, "job__queue_key": Text}
     search_help_text = "Exactly: a submission's id or uuid, a queue key"
     fieldsets = (
         (None, {"fields": ("job_link", "transport", "destination", "badge", "told")}),
-        ("Attempts", {"fields": ("attempts", "due", "delivered", "last_error")}),
+        ("Attempts", {"fields": ("attempts", "due", "delivered", "last_error", "history_table")}),
     )
+    actions = ("resend",)
+    buttons = ((RESEND, "Send again"),)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return Delivery.objects.select_related("job")
@@ -35,6 +40,10 @@ class DeliveryAdmin(ReadOnly):
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return may(request, "can_resend")
 
+    @admin.action(description="Send again", permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self.work(request, queryset, RESEND)
+
     @admin.display(description="Submission")
     def submission(self, row: Delivery) -> int:
         return row.job.submission_id
@@ -42,6 +51,19 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description="Job")
     def job_link(self, row: Delivery) -> Any:
         return self.page(row.job)
+
+    @admin.display(description="Transport, host")
+    def where(self, row: Delivery) -> Any:
+        return display.lines([row.get_transport_display(), row.host])
+
+    @admin.display(description="When")
+    def when(self, row: Delivery) -> Any:
+        return display.moment_short(row.delivered_at or row.due_at)
+
+    @admin.display(description="History")
+    def history_table(self, row: Delivery) -> Any:
+        rows = ((one.outcome, display.moment(one.at), one.error) for one in reversed(attempts_of(row)))
+        return display.table(("Outcome", "When", "Error"), rows)
 
     @admin.display(description="State")
     def badge(self, row: Delivery) -> Any:

@@ -24,6 +24,13 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
+def subject(title: object, student: str, course: str, item: str) -> SafeString:
+    """Whose it is, in one column: names that are too long are cut, and whole in a title."""
+    block = item.rpartition("@")[2] or item  # of an Open edX usage key the part that tells one problem from another
+    rows = format_html_join("", '<span title="{}">{}</span>', ((student, student), (course, course), (item, block)))
+    return format_html('{}<span class="gq-subject gq-note">{}</span>', title, rows)
+
+
 def lines(parts: Iterable[Any]) -> SafeString | str:
     return format_html_join(mark_safe("<br>"), "{}", ((part,) for part in parts)) or EMPTY
 
@@ -39,16 +46,13 @@ def value(given: object) -> SafeString | str:
     return code(replies.shortened(text.encode("utf-8", "backslashreplace").decode()))
 
 
-def sandbox(html: str, sheet: str) -> SafeString | str:
-    """Sanitised HTML in a frame of its own, where nothing runs and nothing reaches the page around it.
-
-    `sheet`: the address of a stylesheet for it.
-    """
+def sandbox(html: str) -> SafeString | str:
+    """Sanitised HTML in a frame of its own, where nothing runs and nothing reaches the page around it."""
     if not html:
         return EMPTY
-    page = f'<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="{sheet}"><body>{html}'
+    # No stylesheet: to the frame, which has no origin, our own address is a stranger's, and it would not get it.
     frame = '<iframe class="gq-reply" sandbox="" referrerpolicy="no-referrer" title="{}" srcdoc="{}"></iframe>'
-    return format_html(frame, "The grader's message", page)
+    return format_html(frame, "The grader's message", f'<!doctype html><meta charset="utf-8"><body>{html}')
 
 
 def moment(when: datetime | None) -> SafeString | str:
@@ -61,6 +65,19 @@ def moment(when: datetime | None) -> SafeString | str:
         local.isoformat(timespec="milliseconds"),
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
         age(when),
+    )
+
+
+def moment_short(when: datetime | None) -> SafeString | str:
+    """For a column of a list: the age, and below it day and minute."""
+    if when is None:
+        return EMPTY
+    local = timezone.localtime(when)
+    return format_html(
+        '{}<br><time class="gq-time gq-short gq-note" datetime="{}">{}</time>',
+        age(when),
+        local.isoformat(timespec="milliseconds"),
+        local.strftime("%m-%d %H:%M %Z"),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from submissions.models import DatabaseNow, GraderQueue
+from submissions.models import DatabaseNow, GraderQueue, Status
 
 WINDOWS = {
     "10min": ("Last 10 minutes", timedelta(minutes=10)),
@@ -18,6 +18,31 @@ WINDOWS = {
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """As Django's own filter, in another SQL."""
+
+    title = "status"
+    parameter_name = "status__exact"  # as in the admin of edx-submissions: bookmarks keep working
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, status.label) for status in Status]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        status = self.value()
+        if status is None:
+            return None
+        return queryset.filter(**exactly(status)) if status in Status.values else queryset.none()
+
+
+def exactly(status: str) -> dict[str, str]:
+    """A range with one value in it (ADR 0061).
+
+    Told that the column equals something, PostgreSQL drops it from ORDER BY, and then walks the index of the time
+    alone, past everything that came since: all rows for what is rare and old.
+    """
+    return {"status__gte": status, "status__lte": status}
 
 
 class QueueFilter(admin.SimpleListFilter):

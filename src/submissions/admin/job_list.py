@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connections
 from django.http import HttpRequest
 
+from submissions.admin.filters import exactly
 from submissions.admin.terms import ITEM_COLUMNS, Id, Text, Uuid, of_items
 from submissions.models import ExternalGraderDetail, GraderQueue, Status, Submission
 
@@ -27,11 +28,15 @@ KEYS_OF_FINISHED = 2000
 
 @dataclass(frozen=True)
 class Found:
-    """What a term turned out to be. `narrow`: an index of its own leads to these rows, in the order of ids."""
+    """What a term turned out to be."""
 
     jobs: Any
     words: str
     narrow: bool = True
+    """An index of its own leads to these rows, in the order of ids."""
+    queue: str | None = None
+    sample: Any = None
+    """Where there are too many for that: those of the newest student items."""
 
 
 def search(jobs: Any, term: str, *, keys: bool) -> Found:
@@ -50,14 +55,14 @@ def search(jobs: Any, term: str, *, keys: bool) -> Found:
 
 def _by_text(jobs: Any, text: str, *, keys: bool) -> Iterator[Found]:
     if GraderQueue.objects.filter(name=text).exists():
-        yield Found(jobs.filter(queue_name=text), f"queue {text}", narrow=False)
+        yield Found(jobs.filter(queue_name=text), f"queue {text}", narrow=False, queue=text)
     for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
         if Job.objects.filter(**{column: text}).order_by().exists():
             yield Found(jobs.filter(**{column: text}), f"{what} {text}")
     for column, what in ITEM_COLUMNS.items():
         if (items := of_items(column, text, at="submission__student_item")) is not None:
-            where, few = items
-            yield Found(jobs.filter(**where), f"{what} {text}", narrow=few)
+            sample = None if items.few else jobs.filter(**items.newest)
+            yield Found(jobs.filter(**items.where), f"{what} {text}", narrow=items.few, sample=sample)
     if keys and (job := _by_key(text)) is not None:
         yield Found(jobs.filter(pk=job), "the pull key")
 
@@ -72,12 +77,16 @@ def _by_key(key: str) -> int | None:
     return next((pk for pk, pullkey, status in last if pullkey == key and status == Status.RETIRED), None)
 
 
-def first_ids(jobs: Any, most: int, *, queue: str | None, status: str | None, narrow: bool) -> list[int]:
+def first_ids(
+    jobs: Any, most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
+) -> list[int]:
     """The ids of the first `most` of `jobs`: of those that changed last, or of the newest of a narrow search.
 
     `queue` and `status` are what `jobs` is already filtered by. With one of them the index by queue, status and time
     is walked, a range for each pair, however seldom a state is and however long ago it came about.
     """
+    if jobs.query.is_empty():  # a union of nothing cannot be put into an order
+        return []
     if narrow:
         return list(jobs.order_by(*NEWEST).values_list("pk", flat=True)[:most])
     ranges = list(islice(_ranges(queue, status), MOST_RANGES + 1)) if queue or status else []
@@ -85,7 +94,9 @@ def first_ids(jobs: Any, most: int, *, queue: str | None, status: str | None, na
     if not ranges or len(ranges) > MOST_RANGES or (len(ranges) > 1 and not together):
         return list(jobs.order_by(*LAST_CHANGE).values_list("pk", flat=True)[:most])
     parts = [
-        jobs.filter(queue_name=name, status=state).order_by(*LAST_CHANGE).values_list("status_time", "id")[:most]
+        jobs.filter(queue_name=name, **exactly(state))
+        .order_by("-status", *LAST_CHANGE)
+        .values_list("status_time", "id")[:most]
         for name, state in ranges
     ]
     rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(*LAST_CHANGE)[:most]
@@ -102,10 +113,7 @@ def _queues() -> list[str]:
     return list(GraderQueue.objects.order_by().values_list("name", flat=True)[: MOST_RANGES + 1])
 
 
-def chosen(request: HttpRequest) -> dict[str, str | None]:
+def chosen(request: HttpRequest) -> tuple[str | None, str | None]:
     """The queue and the status that the filters in the URL name."""
     status = request.GET.get("status__exact")
-    return {
-        "queue": request.GET.get("queue_name") or None,
-        "status": status if status in Status.values else None,
-    }
+    return request.GET.get("queue_name") or None, status if status in Status.values else None

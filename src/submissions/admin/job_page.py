@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
-from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -37,7 +36,7 @@ class JobPage(ReadOnly):
     }
     fieldsets = (
         ("Submission", {"fields": ("submission_link", "student_link", "course", "item", "attempt", "files", "answer")}),
-        ("Status", {"fields": ("badge", "why", "failures", "num_pulls", "grader_name")}),
+        ("Status", {"fields": ("badge", "why", "failures", "pulls_so_far", "grader_name")}),
         ("Result", {"fields": ("scores", "message", "reply")}),
         ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
         ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
@@ -95,6 +94,10 @@ class JobPage(ReadOnly):
     def failures(self, job: Job) -> str:
         return f"{job.num_failures} of {self._queue(job).failure_limit}"
 
+    @admin.display(description="Pulls")
+    def pulls_so_far(self, job: Job) -> int:
+        return job.num_pulls
+
     @admin.display(description="Grader")
     def grader_name(self, job: Job) -> str:
         return job.grader or display.EMPTY
@@ -111,7 +114,7 @@ class JobPage(ReadOnly):
 
     @admin.display(description="Message")
     def message(self, job: Job) -> Any:
-        return display.sandbox(replies.html_of(job.grader_reply), static("submissions/reply.css"))
+        return display.sandbox(replies.html_of(job.grader_reply))
 
     @admin.display(description="Reply")
     def reply(self, job: Job) -> Any:

@@ -35,7 +35,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         model = GraderQueue
         fields = (
             *("name", "paused", "score_meaning", "lease_seconds", "max_failures", "backoff_seconds"),
-            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url"),
+            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url", "submitters", "observers"),
             *RESULTS,
         )
 
@@ -71,6 +71,7 @@ class QueueAdmin(Base):
     routes = {"name": Text}
     search_help_text = "Exactly: the name of a queue"
     filter_horizontal = ("graders",)
+    raw_id_fields = ("submitters", "observers")  # a platform has more users than a list can hold
     actions = ("pause", "resume")
     readonly_fields = ("numbers", "polled")
     fieldsets = (
@@ -78,6 +79,7 @@ class QueueAdmin(Base):
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
         ("Intake", {"fields": ("initial_delay_seconds", "supersede")}),
         ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
+        ("Who may submit, who may look", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
         (
             "Results",
             {
@@ -144,18 +146,19 @@ class QueueAdmin(Base):
     def waiting(self, queue: Any) -> Any:
         return self._count(queue, Status.PENDING)
 
-    @admin.display(description="To be tried again")
+    @admin.display(description="Retry")
     def again(self, queue: Any) -> Any:
         return self._count(queue, Status.RETRY)
 
-    @admin.display(description="Being graded")
+    @admin.display(description="Graded now")
     def being_graded(self, queue: Any) -> Any:
         return self._count(queue, Status.PULLED)
 
     @admin.display
     def failed(self, queue: Any) -> Any:
-        link = self._count(queue, Status.FAILED)
-        return display.lines([link, display.badge("failed", "failed")]) if link else link
+        count = queue.counted[Status.FAILED]
+        text = display.badge("failed", f"{count} failed")
+        return count and self.list_link(Job, text, queue_name=queue.name, status__exact=Status.FAILED.value)
 
     @admin.display(description="State")
     def state(self, queue: GraderQueue) -> Any:
@@ -165,11 +168,11 @@ class QueueAdmin(Base):
     def polled(self, queue: GraderQueue) -> Any:
         if queue.last_polled_at is None:
             return "never"
-        return display.lines([display.moment(queue.last_polled_at), f"by {queue.last_polled_by}"])
+        return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
 
-    @admin.display(description="Who may pull")
+    @admin.display(description="Graders")
     def pulled_by(self, queue: GraderQueue) -> str:
-        return "listed graders" if queue.restricted else "every grader"
+        return "listed" if queue.restricted else "all"
 
     @admin.display(description="Jobs")
     def numbers(self, queue: GraderQueue) -> Any:

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 
 from submissions import api, files
 from submissions.admin import display
@@ -29,14 +28,6 @@ from submissions.models import (
 DOWNLOAD_SECONDS = 60
 
 
-def item_of(row: Any) -> Any:
-    item = row.student_item
-    return format_html(
-        '<span class="gq-subject">{}<br><span class="gq-note">{}<br>{}</span></span>',
-        *(item.student_id, item.course_id, item.item_id),
-    )
-
-
 class Row(ReadOnly):
     """With the moments and links that several tables show."""
 
@@ -54,7 +45,8 @@ class Row(ReadOnly):
 
     @admin.display(description="Student, course, item")
     def item(self, row: Any) -> Any:
-        return item_of(row)
+        item = row.student_item
+        return display.subject("", item.student_id, item.course_id, item.item_id)
 
     @admin.display(description="Student item")
     def item_link(self, row: Any) -> Any:

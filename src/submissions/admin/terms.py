@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -51,14 +52,24 @@ MOST_ITEMS = 1000
 ITEM_COLUMNS = {"student_id": "student", "course_id": "course", "item_id": "item"}
 
 
-def of_items(column: str, text: str, *, at: str = "") -> tuple[dict[str, Any], bool] | None:
-    """What to filter by for the student items whose `column` is `text`, and whether they are few; None without any.
+@dataclass(frozen=True)
+class Items:
+    """The student items of a student, a course or an item, as a filter of a table that leads to them."""
 
-    `at`: the path from the filtered table to the student item (``submission__student_item``), or "".
-    """
+    where: dict[str, Any]
+    newest: dict[str, Any]
+    """Only the newest of them."""
+    few: bool
+
+
+def of_items(column: str, text: str, *, at: str = "") -> Items | None:
+    """None where there are none. `at`: the path to the student item (``submission__student_item``), or ""."""
     rows = StudentItem.objects.filter(**{column: text}).order_by("-id").values_list("pk", flat=True)
     ids = list(rows[: MOST_ITEMS + 1])
-    if len(ids) > MOST_ITEMS:
-        return {f"{at}__{column}" if at else column: text}, False
+    if not ids:
+        return None
     # By their ids, a planner has no choice but to come from them.
-    return ({f"{at or 'pk'}__in": ids}, True) if ids else None
+    newest = {f"{at or 'pk'}__in": ids}
+    if len(ids) <= MOST_ITEMS:
+        return Items(newest, newest, few=True)
+    return Items({f"{at}__{column}" if at else column: text}, newest, few=False)

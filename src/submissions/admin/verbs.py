@@ -1,4 +1,4 @@
-"""The queue's verbs, done to many jobs: in batches, in bounded time, with a line in the admin's log for each."""
+"""The verbs of operators, done to many rows: in batches, in bounded time, with a line in the admin's log for each."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import DatabaseError, OperationalError, router, transaction
+from django.db.models import Model
 
-from submissions import queue
+from submissions import deliveries, queue
 from submissions.errors import QueueError
-from submissions.models import ExternalGraderDetail, Status
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Status
 from submissions.transactions import is_passing
 
 Job = ExternalGraderDetail
 
 BATCH = 100
-"""Jobs per transaction: their rows are locked until its end."""
+"""Rows per transaction: they are locked until its end."""
+
+WINDOW = 50_000
+"""Primary keys that are looked through in one statement."""
 
 MOST_ERRORS = 20
 """How many refusals are told one by one."""
@@ -30,10 +34,19 @@ class Verb:
 
     name: str
     permission: str
-    move: Callable[..., Job]
-    starts_from: tuple[Status, ...]
+    move: Callable[..., Model]
+    starts_from: tuple[str, ...]
     done: str
     asks_reason: bool = False
+    model: type[Model] = Job
+    state: str = "status"
+    """The column that says whether the verb can start."""
+    known_by: str = "submission_id"
+    """The column by whose value the verb knows the row."""
+    noun: tuple[str, str] = ("job", "jobs")
+
+    def counted(self, count: int) -> str:
+        return f"{count} {self.noun[count != 1]}"
 
 
 RETRY = Verb("retry_failed", "can_retry", queue.retry, (Status.FAILED,), "put back into the queue")
@@ -46,7 +59,17 @@ RETIRE = Verb(
     "retired without a score",
     asks_reason=True,
 )
-VERBS = {verb.name: verb for verb in (RETRY, RELEASE, RETIRE)}
+RESEND = Verb(
+    "resend",
+    "can_resend",
+    deliveries.retry,
+    (DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DUE),
+    "to be sent again",
+    model=Delivery,
+    state="state",
+    known_by="pk",
+    noun=("delivery", "deliveries"),
+)
 
 
 @dataclass
@@ -54,11 +77,11 @@ class Work:
     """How far a verb has come through a selection; it travels with the page from one request to the next."""
 
     after: int = 0
-    """The primary key of the job that was seen last."""
+    """The primary key of the row that was seen last."""
     done: int = 0
     refused: int = 0
     skipped: int = 0
-    """Jobs in a state from which the verb does not start."""
+    """Rows in a state from which the verb does not start."""
     errors: list[str] = field(default_factory=list)
 
     def refuse(self, error: str) -> None:
@@ -76,20 +99,30 @@ class Doer:
     reason: str = ""
 
     def work_through(self, selection: Any, work: Work, *, seconds: float) -> bool:
-        """Do the verb to the selected jobs until all are done, or time is up: then False."""
+        """Do the verb to the selected rows until all are done, or time is up: then False."""
         until = time.monotonic() + seconds
         for batch in self._batches(selection, work):
             self._do(batch, work)
             work.after = batch[-1][0]
             if time.monotonic() > until:
-                return not any(self._batches(selection, work))
+                return not any(True for _ in self._batches(selection, work))
         return True
 
     def _batches(self, selection: Any, work: Work) -> Iterator[list[tuple[int, int]]]:
-        """(pk, submission id), by the primary key: each job is met once, though they change on the way."""
-        ready = selection.filter(status__in=self.verb.starts_from).order_by("pk").values_list("pk", "submission_id")
-        while batch := list(ready.filter(pk__gt=work.after)[:BATCH]):
-            yield batch
+        """(pk, what the verb knows it by), by the primary key: each row is met once, though they change on the way.
+
+        Window by window of it, so that no planner sorts a large selection anew for each batch.
+        """
+        verb = self.verb
+        ready = selection.filter(**{f"{verb.state}__in": verb.starts_from}).order_by("pk")
+        ready = ready.values_list("pk", verb.known_by)
+        last = verb.model._base_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+        while work.after < last:
+            window = ready.filter(pk__gt=work.after, pk__lte=work.after + WINDOW)
+            if batch := list(window[:BATCH]):
+                yield batch
+            else:
+                work.after += WINDOW
 
     def _do(self, batch: list[tuple[int, int]], work: Work) -> None:
         """In one transaction, which costs one write to the disk; where somebody stands in its way, one by one."""
@@ -99,31 +132,31 @@ class Doer:
             if not is_passing(error):
                 raise
             outcome = [one for row in batch for one in self._together([row], alone=True)]
-        for submission_id, refusal in outcome:
+        for known, refusal in outcome:
             if refusal is None:
                 work.done += 1
             else:
-                work.refuse(f"{submission_id}: {refusal}")
+                work.refuse(f"{known}: {refusal}")
 
     def _together(self, batch: list[tuple[int, int]], *, alone: bool = False) -> list[tuple[int, str | None]]:
-        """Submission ids, each with its refusal or None; moves and log entries are stored together or not at all."""
-        moved: list[Job] = []
+        """What the verb knows each by, with its refusal or None. Moves and log entries are stored together."""
+        moved: list[Model] = []
         outcome: list[tuple[int, str | None]] = []
         try:
-            with transaction.atomic(using=router.db_for_write(Job)):
-                for _, submission_id in batch:
-                    outcome.append((submission_id, self._move(submission_id, moved)))
+            with transaction.atomic(using=router.db_for_write(self.verb.model)):
+                for _, known in batch:
+                    outcome.append((known, self._move(known, moved)))
                 self._log(moved)
         except OperationalError as error:
             if not alone:
                 raise
-            return [(submission_id, str(error)) for _, submission_id in batch]
+            return [(known, str(error)) for _, known in batch]
         return outcome
 
-    def _move(self, submission_id: int, moved: list[Job]) -> str | None:
+    def _move(self, known: int, moved: list[Model]) -> str | None:
         words = {"reason": self.reason} if self.reason and self.verb.asks_reason else {}
         try:
-            moved.append(self.verb.move(submission_id, **words))
+            moved.append(self.verb.move(known, **words))
         except QueueError as refusal:
             return str(refusal)
         except DatabaseError as error:
@@ -132,7 +165,7 @@ class Doer:
             return f"the database refused: {error}"
         return None
 
-    def _log(self, moved: list[Job]) -> None:
+    def _log(self, moved: list[Model]) -> None:
         if moved:
             done = self.verb.done.capitalize()
             message = f"{done}: {self.reason}" if self.reason else f"{done}."
@@ -141,4 +174,4 @@ class Doer:
 
 def skipped(selection: Any, verb: Verb) -> int:
     """How many of the selection the verb does not start from."""
-    return int(selection.exclude(status__in=verb.starts_from).order_by().count())
+    return int(selection.exclude(**{f"{verb.state}__in": verb.starts_from}).order_by().count())

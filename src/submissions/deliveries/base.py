@@ -6,6 +6,8 @@ It raises `Refused` where it never will, and `Failed`, or anything else, where i
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from importlib import import_module
 
 from submissions.deliveries.message import Message
@@ -40,6 +42,13 @@ def unless_done(answer: Answer, *, done: bool, gone: tuple[int, ...] = ()) -> No
 
 def _retry_after(answer: Answer) -> float | None:
     given = answer.headers.get("retry-after", "")
-    if answer.status in BUSY and given.isascii() and given.isdigit():
+    if answer.status not in BUSY or not given:
+        return None
+    if given.isascii() and given.isdigit():
         return float(min(int(given[:9]), MOST_PAUSE))
-    return None
+    try:
+        moment = parsedate_to_datetime(given)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return None
+    return min(max(seconds, 0.0), MOST_PAUSE)

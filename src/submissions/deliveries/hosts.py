@@ -15,6 +15,8 @@ from submissions.transactions import in_transaction
 FAILURES_TO_HOLD = 5
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 300.0
+# However long the host itself asks for: an hour later somebody asks again.
+LONGEST_REQUEST = 3600.0
 # How many postponed rows of a host that is back one statement brings forward.
 BATCH = 500
 # So many of them per second, at the most.
@@ -50,7 +52,8 @@ def note_failure(host: str, now: datetime, reason: str, pause: float | None = No
         )
     row = rows.first()
     if row is not None and (pause or row.failures >= FAILURES_TO_HOLD):
-        rows.update(held_until=now + timedelta(seconds=pause or _pause(row.failures - FAILURES_TO_HOLD)))
+        seconds = min(pause, LONGEST_REQUEST) if pause else _pause(row.failures - FAILURES_TO_HOLD)
+        rows.update(held_until=now + timedelta(seconds=seconds))
 
 
 def _pause(times: int) -> float:

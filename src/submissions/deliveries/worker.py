@@ -21,6 +21,9 @@ logger = logging.getLogger("submissions.deliveries")
 
 # When nothing is due, how long until the next look (seconds).
 POLL_SECONDS = 1.0
+# For how many that are done the next look waits, and for how long at the most (seconds).
+TOGETHER = 4
+TOGETHER_SECONDS = 0.1
 # After an error of the database's.
 ERROR_SECONDS = 5.0
 
@@ -119,11 +122,12 @@ class Worker:
             return self._threads - self._busy
 
     def _wait(self, stop: threading.Event, taken: bool) -> bool:
-        """Until a thread is free; where nothing was found, until there may be something again."""
+        """Until some are done, so that what is taken next is taken together; where nothing was found, for a while."""
         with self._changed:
             busy = self._busy
             if busy and (busy == self._threads or not taken):
-                self._changed.wait(POLL_SECONDS)
+                enough = busy - min(busy, TOGETHER)
+                self._changed.wait_for(lambda: self._busy <= enough, TOGETHER_SECONDS)
         if not busy and not taken:
             stop.wait(POLL_SECONDS)
         return bool(busy or taken)

@@ -12,13 +12,23 @@ from submissions.models.fields import PointsField
 from submissions.models.submission import Submission
 
 
+class _SQLiteClock:
+    """A parameter that is the time when its statement runs, not when it was composed (`submissions.prepared`)."""
+
+    def __init__(self, ops: Any) -> None:
+        self.ops = ops
+
+    def __conform__(self, protocol: object) -> Any:
+        return self.ops.adapt_datetimefield_value(now())
+
+
 class DatabaseNow(Now):
     """The database's clock, to the microsecond: web nodes' clocks differ (DESIGN section 3)."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
         # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
-        return "%s", (connection.ops.adapt_datetimefield_value(now()),)
+        return "%s", (_SQLiteClock(connection.ops),)
 
     def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 
+from submissions.checks import validate_webhook_secrets
 from submissions.conf import conf
 from submissions.errors import BadReply
 from submissions.models.fields import whole
@@ -80,6 +81,7 @@ class GraderQueue(models.Model):
         blank=True,
         default="",
         db_default="",
+        validators=[validate_webhook_secrets],
         help_text="What webhooks are signed with (whsec_...), one per line; several while they are exchanged.",
     )
     notify_failures = models.BooleanField(

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.items import StudentItem
 from submissions.models.submission import Submission
-from submissions.prepared import insert
+from submissions.prepared import insert, replace
 
 
 class Score(models.Model):
@@ -97,25 +97,28 @@ def update_score_summary(instance: Score, raw: bool = False, **_: Any) -> None:
 
 def _taken_in(score: Score, *, lock: bool) -> bool:
     """One look and one conditional write; False where somebody was faster."""
-    summaries = ScoreSummary.objects.filter(student_item_id=score.student_item_id)
-    seen = summaries.select_for_update().first() if lock else _last_seen(score, summaries)
+    seen = _summaries(score).select_for_update().first() if lock else _last_seen(score)
     if seen is None:
         # Two first scores at once meet at the unique index, and the second look finds the winner.
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
         return insert(first, unless_there=True)
-    before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
+    before = (seen.latest_id, seen.highest_id)
     seen.take_in(score)
-    after = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
-    rows = summaries.filter(**before)
-    return rows.exists() if before == after else bool(rows.update(**after))
+    if before == (seen.latest_id, seen.highest_id):
+        return _summaries(score).filter(latest_id=before[0], highest_id=before[1]).exists()
+    return replace(seen, ("latest", "highest"), before)
 
 
-def _last_seen(score: Score, summaries: models.QuerySet[ScoreSummary]) -> ScoreSummary | None:
+def _summaries(score: Score) -> models.QuerySet[ScoreSummary]:
+    return ScoreSummary.objects.filter(student_item_id=score.student_item_id)
+
+
+def _last_seen(score: Score) -> ScoreSummary | None:
     """The summary that came with the student item, if one did; it may be out of date, and the write will tell."""
     came: dict[str, ScoreSummary | None] = score.student_item._state.fields_cache
     if "scoresummary" in came:
         return came["scoresummary"]
-    return summaries.select_related("latest__submission", "highest").defer("latest__submission__answer").first()
+    return _summaries(score).select_related("latest__submission", "highest").defer("latest__submission__answer").first()
 
 
 class ScoreAnnotation(models.Model):

@@ -1,5 +1,45 @@
-"""edx-submissions' import path of the XQueue endpoints; they live in `submissions.xqueue`."""
+"""edx-submissions' import path of the XQueue endpoints, for hosts that register it with a router of DRF's."""
 
-from submissions.xqueue.views import XQueueViewSet
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework import viewsets
+from rest_framework.decorators import action
+
+from submissions.xqueue.views import ENDPOINTS
 
 __all__ = ["XQueueViewSet"]
+
+
+class XQueueViewSet(viewsets.ViewSet):
+    """Names for a router, and nothing behind them: each address is served by the endpoint of `submissions.xqueue`."""
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        return ENDPOINTS[next(iter((actions or {}).values()))]
+
+    @action(detail=False, methods=["get", "post"], url_name="login")
+    def login(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["login"](request)
+
+    @action(detail=False, methods=["get", "post"], url_name="logout")
+    def logout(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["logout"](request)
+
+    @action(detail=False, methods=["get", "post"], url_name="status")
+    def status(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["status"](request)
+
+    @action(detail=False, methods=["get"], url_name="get_queuelen")
+    def get_queuelen(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["get_queuelen"](request)
+
+    @action(detail=False, methods=["get"], url_name="get_submission")
+    def get_submission(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["get_submission"](request)
+
+    @action(detail=False, methods=["post"], url_name="put_result")
+    def put_result(self, request: HttpRequest) -> HttpResponse:
+        return ENDPOINTS["put_result"](request)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
 from django.http import HttpRequest
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.request import Request
 
 from submissions.permissions import may_log_in
 from submissions.serializers import storable
@@ -17,18 +14,6 @@ from submissions.throttle import Attempt
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096
-
-
-class GraderSession(BaseAuthentication):
-    """The session cookie, without a CSRF token: old graders send none, and the key in put_result is the proof.
-
-    Against cross-site requests stand SameSite cookies and the Sec-Fetch-Site check of the views. An
-    ``Authorization`` header is a front proxy's business and is not looked at.
-    """
-
-    def authenticate(self, request: Request) -> tuple[Any, None] | None:
-        user = getattr(request._request, "user", None)
-        return (user, None) if user is not None and user.is_active else None
 
 
 def login_address(request: HttpRequest) -> str | None:

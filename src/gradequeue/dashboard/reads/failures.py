@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db.models.functions import Left
 
-from submissions.models import ExternalGraderDetail, Status
+from gradequeue.dashboard.reads.newest import newest
+from submissions.models import Status
 
 # The newest failed ones that are looked at; with more, the page says so.
 MOST = 1000
@@ -73,9 +74,7 @@ def failures(queue_name: str) -> Failures:
 
 
 def _newest(queue_name: str) -> Any:
-    """A walk of the index (queue_name, status, status_time), backwards."""
-    failed = ExternalGraderDetail.objects.filter(queue_name=queue_name, status=Status.FAILED)
-    return failed.order_by("-status_time").values_list(
+    return newest(queue_name, Status.FAILED).values_list(
         "submission_id", Left("last_error", LENGTH), "grader", "status_time"
     )
 

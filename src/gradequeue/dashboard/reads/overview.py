@@ -60,7 +60,8 @@ def overview(viewer: Viewer) -> Overview:
         Row(one, light_of(one, hour[one.queue.name], lost[one.queue.name]), hour[one.queue.name], day[one.queue.name])
         for one in found
     ]
-    rows.sort(key=lambda row: (lights.ORDER.index(row.light.colour), row.standing.queue.name))
+    # Where learners wait comes before what only failed.
+    rows.sort(key=lambda row: (lights.ORDER.index(row.light.colour), -row.standing.waiting, row.standing.queue.name))
     return Overview(rows, now)
 
 

@@ -11,6 +11,7 @@ from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import Light
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
+from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
 from gradequeue.dashboard.reads.queues import Standing, standings
 from submissions import stats
@@ -108,9 +109,8 @@ def _live(name: str, *statuses: Status) -> Any:
 
 
 def _results(name: str) -> list[Result]:
-    """The newest scored ones: a walk of the index (queue_name, status, status_time), backwards."""
-    ended = ExternalGraderDetail.objects.filter(queue_name=name, status=Status.RETIRED).order_by("-status_time")
-    rows = list(ended.values_list("submission_id", "grader", "status_time", "points_possible")[:MOST_RESULTS])
+    ended = newest(name, Status.RETIRED).values_list("submission_id", "grader", "status_time", "points_possible")
+    rows = list(ended[:MOST_RESULTS])
     scores = Score.objects.filter(submission_id__in=[row[0] for row in rows], reset=False).order_by("pk")
     earned = dict(scores.values_list("submission_id", "points_earned"))
     return [Result(one, grader, at, earned.get(one), possible) for one, grader, at, possible in rows]

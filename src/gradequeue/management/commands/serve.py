@@ -60,8 +60,9 @@ class Command(BaseCommand):
         connections.close_all()
         # One that is told to stop while it still loads just ends; until it listens it inherits a handler that waits.
         os.register_at_fork(after_in_child=_stop_at_once)
-        self.stderr.write(f"gradequeue listens on http://{f'[{host}]' if ':' in host else host}:{port}/")
-        loop = Loop(options["delivery_threads"])
+        place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.stderr.write(f"gradequeue listens on {place}/")
+        loop = Loop(options["delivery_threads"], place)
         if options["delivery_threads"]:
             loop.start()
         try:

@@ -24,8 +24,9 @@ class Command(DataCommand):
 
     def handle(self, **options: Any) -> None:
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
         worker = Worker(options["threads"])
         worker.run(stop, until_idle=options["once"])
         counts = {

@@ -6,7 +6,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const when = new Date(time.dateTime);
     if (Number.isNaN(when.getTime())) continue;
     time.title = time.textContent;
-    time.textContent = `${when.getFullYear()}-${two(when.getMonth() + 1)}-${two(when.getDate())} ` +
-      `${two(when.getHours())}:${two(when.getMinutes())}:${two(when.getSeconds())}`;
+    const minute = `${two(when.getMonth() + 1)}-${two(when.getDate())} ${two(when.getHours())}:${two(when.getMinutes())}`;
+    time.textContent = time.classList.contains("gq-short") ? minute :
+      `${when.getFullYear()}-${minute}:${two(when.getSeconds())}`;
   }
 });

@@ -1,0 +1,79 @@
+"""Django's PostgreSQL, with fewer trips, and without planning the same statements again and again."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.backends.postgresql import base
+
+from gradequeue.databases.trips import FewerTrips, Statement
+
+PLAN_SECONDS = 60
+"""How long a statement's plan is kept: a table that was small then may have grown."""
+
+
+class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
+    begin = "BEGIN"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known: dict[str, tuple[str, float]] = {}
+        self.names = map("gradequeue_{}".format, itertools.count())
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        # Of each connection; false for a pooler that gives every transaction another one.
+        self.prepares = params.pop("prepare", True) not in (False, "false", "0", "no")
+        return params
+
+    def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
+        """The same statement by the name under which the server knows it, or will when it arrives.
+
+        For statements whose text is the same each time. Planning them was most of the server's work.
+        """
+        self.close_if_health_check_failed()  # before the name is looked up, not after: a new connection knows none
+        self.ensure_connection()
+        if not self.prepares:
+            return sql, params
+        name, until = self.known.get(sql, ("", 0.0))
+        if time.monotonic() >= until:
+            if name:
+                self.held_back.append((f"DEALLOCATE {name}", None))
+            name = next(self.names)
+            self.held_back.append((f"PREPARE {name} AS {_numbered(sql)}", None))
+            self.known[sql] = name, time.monotonic() + PLAN_SECONDS
+        return (f"EXECUTE {name}({', '.join(['%s'] * len(params))})" if params else f"EXECUTE {name}"), params
+
+    def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        try:
+            return super()._with_held_back(execute, sql, params, many, context)
+        except Exception:
+            self.known.clear()  # what was to be prepared may not have been
+            raise
+
+    def _drop(self) -> None:
+        if self.held_back:
+            self.known.clear()
+        super()._drop()
+
+    def connect(self) -> None:
+        self.known.clear()
+        super().connect()
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if not self.connection.autocommit:  # as the driver opens it
+            base.DatabaseWrapper._set_autocommit(self, True)  # type: ignore[attr-defined]
+        super()._set_autocommit(autocommit)
+
+    def begin_statement(self) -> str:
+        level = getattr(self.connection, "isolation_level", None)
+        return self.begin if level is None else f"{self.begin} ISOLATION LEVEL {level.name.replace('_', ' ')}"
+
+
+def _numbered(sql: str) -> str:
+    """With $1, $2 for each %s, as PREPARE wants it."""
+    first, *parts = sql.split("%s")
+    return (first + "".join(f"${number}{part}" for number, part in enumerate(parts, 1))).replace("%%", "%")

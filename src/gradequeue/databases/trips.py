@@ -1,0 +1,105 @@
+"""BEGIN travels with the first statement of a transaction, and the last write with COMMIT (ADR 0090).
+
+A trip to the database and back costs both sides more than most of our statements do. Nothing else changes: what is
+held back is sent before the next statement, in order, and its errors are raised there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from django.db.backends.utils import CursorWrapper
+
+Statement = tuple[str, Sequence[Any] | None]
+
+
+class FewerTrips:
+    """Mixed into a DatabaseWrapper whose driver takes several statements at once, and is left in autocommit mode."""
+
+    begin: ClassVar[str]
+    connection: Any
+    sends_together = True
+    """Whether several statements can be sent at once, with ; between them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held_back: list[Statement] = []
+        self.execute_wrappers: list[Callable[..., Any]] = [self._with_held_back]
+
+    def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
+        """Another way to say a statement that is said often; here there is none."""
+        return sql, params
+
+    def send_later(self, sql: str, params: Sequence[Any]) -> None:
+        """Send this with the next statement or the COMMIT. Only within `atomic`, and where no result is needed."""
+        self.held_back.append((sql, params))
+
+    def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not self.held_back:
+            return execute(sql, params, many, context)
+        if many or not isinstance(params, list | tuple | None) or getattr(context["cursor"].cursor, "name", None):
+            # Many rows, or a cursor on the server: those are sent by messages of their own.
+            with self.cursor() as cursor:  # type: ignore[attr-defined]
+                self._send(cursor, *self._taken())
+            return execute(sql, params, many, context)
+        ahead = self._taken()
+        whole, values = _joined([*ahead, (sql, params)])
+        result = execute(whole, values, False, context)
+        for _ in ahead:
+            context["cursor"].nextset()
+        return result
+
+    def _taken(self) -> list[Statement]:
+        taken, self.held_back = self.held_back, []
+        return taken
+
+    @staticmethod
+    def _send(cursor: CursorWrapper, *statements: Statement) -> None:
+        cursor.execute(*_joined(statements))
+        for _ in statements[1:]:
+            cursor.nextset()
+
+    # What Django calls at the beginning and the end of a transaction. -----------------------------------------------
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        self._drop()
+        if not autocommit:
+            self.held_back.append((self.begin_statement(), None))
+
+    def begin_statement(self) -> str:
+        return self.begin
+
+    def _commit(self) -> None:
+        ahead = self._taken()
+        if len(ahead) == 1 and self._begins(ahead):
+            return  # nothing was sent at all
+        if not ahead:
+            super()._commit()  # type: ignore[misc]
+            return
+        with self.cursor() as cursor:  # type: ignore[attr-defined]
+            self._send(cursor, *ahead, ("COMMIT", None))
+
+    def _rollback(self) -> None:
+        begun = not self._begins(self.held_back)
+        self._drop()
+        if begun:
+            super()._rollback()  # type: ignore[misc]
+
+    def _begins(self, statements: Sequence[Statement]) -> bool:
+        return (self.begin_statement(), None) in statements
+
+    def _drop(self) -> None:
+        self.held_back = []
+
+    def _close(self) -> None:
+        self._drop()
+        super()._close()  # type: ignore[misc]
+
+
+def _joined(statements: Sequence[Statement]) -> tuple[str, list[Any] | None]:
+    """One text with all values. Where a statement has none, its percent signs mean themselves."""
+    if all(params is None for _, params in statements):
+        return "; ".join(sql for sql, _ in statements), None
+    texts = [sql.replace("%", "%%") if params is None else sql for sql, params in statements]
+    return "; ".join(texts), [value for _, params in statements for value in params or ()]

@@ -1,0 +1,316 @@
+"""What the pages say, what they carry, and how much they ask of the database."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from gradequeue.dashboard.reads import history
+from submissions import queue, registry, stats
+from submissions.models import Delivery, DeliveryState, GraderQueue
+from tests.dashboard.conftest import page_of
+from tests.queue.jobs import claim_one, key_of, later, limit, make
+
+pytestmark = pytest.mark.django_db
+
+
+def text(answer: Any) -> str:
+    """What a reader sees: without tags, with single spaces."""
+    assert answer.status_code == 200, answer
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split())
+
+
+def graded(score: object = 1, reply: str = "{}", **fields: Any) -> Any:
+    make(**fields)
+    job = claim_one(fields.get("queue_name", "q"))
+    return queue.complete(job.submission_id, key_of(job), score=score, reply=reply)
+
+
+def failed(reason: str, queue_name: str = "q") -> int:
+    limit(queue_name, max_failures=1)
+    job = make(queue_name)
+    (job,) = queue.claim(queue_name, grader="ada")
+    queue.fail(job.submission_id, key_of(job), reason=reason)
+    return job.submission_id
+
+
+# The overview. --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_operator_is_told_what_to_do_first(staff: Client) -> None:
+    said = text(staff.get("/dashboard/"))
+    assert "gradequeue grader create python-grader > xqueue_servers.json" in said
+    assert "gradequeue enqueue" in said
+
+
+def test_a_stuck_queue_is_seen(staff: Client) -> None:
+    for _ in range(3):
+        make("stuck")
+    claim_one("stuck", "ada")
+    polled = GraderQueue.objects.get(name="stuck").last_polled_at
+    assert polled is not None
+    GraderQueue.objects.filter(name="stuck").update(last_polled_at=polled - timedelta(minutes=9, seconds=20))
+    said = text(staff.get("/dashboard/"))
+    assert "2 jobs wait, nobody has polled for 9 min" in said
+    assert "2 waiting 1 being graded 0 failed 0 not delivered 0 graded in the last hour" in said
+
+
+def test_the_worst_comes_first_and_the_filter_leaves_the_good_ones_out(staff: Client) -> None:
+    limit("a-good-one")
+    limit("b-paused", paused=True)
+    make("b-paused")
+    make("c-unseen")
+    body = staff.get("/dashboard/").content.decode()
+    places = [body.index(f">{name}</a>") for name in ("c-unseen", "b-paused", "a-good-one")]
+    assert places == sorted(places)
+    assert "a-good-one" not in text(staff.get("/dashboard/?show=trouble"))
+
+
+def test_a_failed_job_and_a_lost_delivery_are_named(staff: Client) -> None:
+    failed("no space left")
+    job = graded()
+    Delivery.objects.create(
+        job=job, transport="callback", host="lms.example.org", state=DeliveryState.GIVEN_UP, last_error="TLS refused"
+    )
+    said = text(staff.get("/dashboard/"))
+    assert "1 job failed and waits for an operator" in said
+    assert "1 result could not be delivered to lms.example.org: TLS refused" in said
+
+
+def test_a_grader_that_loses_leases_is_named(staff: Client) -> None:
+    limit("q", max_failures=99)
+    make("q")
+    for _ in range(4):
+        claim_one("q", "mit-03")
+        later(301, queue_name="q")
+    assert "grader mit-03 lost 3 leases in 10 min" in text(staff.get("/dashboard/"))
+
+
+# A queue. -------------------------------------------------------------------------------------------------------------
+
+
+def test_failed_ones_are_grouped_by_cause(staff: Client) -> None:
+    for number in (17, 2043):
+        failed(f"box {number}: no space left on device")
+    failed("The reply has no score.")
+    said = text(staff.get(page_of("q")))
+    assert "2 box #: no space left on device" in said
+    assert "1 The reply has no score." in said
+    assert "Retry these 2" in said
+    assert "Retry this one" in said
+
+
+def test_leases_results_and_graders(staff: Client) -> None:
+    graded(0.5, points_possible=10)
+    make("q")
+    held = claim_one("q", "ada")
+    said = text(staff.get(page_of("q")))
+    assert f"{held.submission_id} ada" in said
+    assert re.search(r"(4 min 59|5 min|4 min) ?s? left", said)
+    assert "5 of 10" in said
+    assert "Scores" in said
+
+
+def test_a_queue_that_is_not_there(staff: Client) -> None:
+    assert staff.get("/dashboard/queues/99999/").status_code == 404
+    assert staff.get("/dashboard/submissions/99999/").status_code == 404
+    assert staff.get("/dashboard/submissions/99999999999999999999/").status_code == 404
+
+
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month", "nonsense"])
+def test_every_window_is_drawn(staff: Client, window: str) -> None:
+    graded()
+    answer = staff.get(f"{page_of('q')}?window={window}")
+    assert "1 arrived, 1 were graded." in answer.content.decode()
+
+
+# A submission. --------------------------------------------------------------------------------------------------------
+
+
+def test_the_life_of_a_submission(staff: Client) -> None:
+    limit("q", max_failures=2, backoff_seconds=0)
+    make("q")
+    job = claim_one("q", "ada")
+    queue.fail(job.submission_id, key_of(job), reason="compiler crashed")
+    later(10)
+    job = claim_one("q", "bob")
+    queue.complete(job.submission_id, key_of(job), score=0.5, reply='{"msg": "<p>well</p>"}')
+    said = text(staff.get(f"/dashboard/submissions/{job.submission_id}/"))
+    parts = ["Came into queue q", "ada failed at it", "compiler crashed", "bob graded it", "Scored: 0.5 of 1 points"]
+    places = [said.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown", "hidden"),
+    [
+        ("pending", ["End it for good"], ["Put it back", "Take it from"]),
+        ("pulled", ["End it for good", "Take it from grader"], ["Put it back"]),
+        ("failed", ["End it for good", "Put it back"], ["Take it from"]),
+        ("retired", [], ["End it for good", "Put it back", "Take it from"]),
+    ],
+)
+def test_only_legal_verbs_have_buttons(staff: Client, state: str, shown: list[str], hidden: list[str]) -> None:
+    if state == "failed":
+        submission_id = failed("x")
+    else:
+        submission_id = make("q").submission_id
+        if state in ("pulled", "retired"):
+            job = claim_one("q")
+            if state == "retired":
+                queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    said = text(staff.get(f"/dashboard/submissions/{submission_id}/"))
+    assert [one for one in shown if one not in said] == []
+    assert [one for one in hidden if one in said] == []
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</pre>\u202e"
+
+
+def test_hostile_texts_are_escaped(staff: Client) -> None:
+    job = make(HOSTILE[:60], student="<em>s</em>", item="<i>i</i>", files={"<u>.py": "x"})
+    (job,) = queue.claim(job.queue_name, grader="<em>ada</em>")
+    GraderQueue.objects.filter(name=job.queue_name).update(max_failures=1)
+    registry.forget()
+    queue.fail(job.submission_id, key_of(job), reason=HOSTILE, reply=HOSTILE)
+    for page in ("/dashboard/", page_of(job.queue_name), f"/dashboard/submissions/{job.submission_id}/"):
+        body = staff.get(page).content.decode()
+        assert "alert(1)" in body or page == "/dashboard/"
+        assert [bad for bad in ("<script>alert", "<img src=x", "<em>", "<i>i", "<u>") if bad in body] == []
+
+
+@pytest.mark.parametrize("reply", ["not json", '"text"', "[1]", '{"msg": 5}', '{"msg": "\ud800"}', "null", "{" * 5000])
+def test_any_reply_can_be_shown(staff: Client, reply: str) -> None:
+    job = make("q")
+    type(job).objects.filter(pk=job.pk).update(grader_reply=reply.encode("ascii", "backslashreplace").decode())
+    assert staff.get(f"/dashboard/submissions/{job.submission_id}/").status_code == 200
+    assert staff.get(f"/dashboard/submissions/{job.submission_id}/reply/").status_code == 200
+
+
+def test_the_html_of_a_reply_is_sanitised_and_sandboxed(staff: Client) -> None:
+    message = '<p onclick="x()">well</p><script>alert(1)</script><a href="https://evil.example">x</a>'
+    job = graded(reply=json.dumps({"score": 1, "msg": message}))
+    answer = staff.get(f"/dashboard/submissions/{job.submission_id}/reply/")
+    assert "<p>well</p>" in answer.content.decode()
+    assert not re.search(r"<script|onclick|evil", answer.content.decode())
+    assert answer["Content-Security-Policy"].startswith("sandbox; default-src 'none'; style-src 'sha256-")
+    assert answer["X-Frame-Options"] == "SAMEORIGIN"
+    page = staff.get(f"/dashboard/submissions/{job.submission_id}/").content.decode()
+    assert re.search(r"<iframe [^>]*sandbox src=\"/dashboard/submissions/\d+/reply/\"", page)
+
+
+def test_an_answer_of_megabytes_is_cut(staff: Client) -> None:
+    job = make("q")
+    type(job.submission)._objects.filter(pk=job.submission_id).update(answer="x" * 5_000_000)
+    answer = staff.get(f"/dashboard/submissions/{job.submission_id}/")
+    assert "more characters" in answer.content.decode()
+    assert len(answer.content) < 400_000
+
+
+def test_a_file_is_reached_by_a_signed_address(staff: Client, onlooker: Client) -> None:
+    job = make("q", files={"notes.txt": "seen"})
+    (row,) = job.files.all()
+    answer = staff.get(f"/dashboard/submissions/{job.submission_id}/files/{row.pk}/")
+    assert answer.status_code == 302
+    assert "signature=" in answer["Location"]
+    fetched: Any = staff.get(answer["Location"])
+    assert b"".join(fetched.streaming_content) == b"seen"
+    other = make("q")
+    assert staff.get(f"/dashboard/submissions/{other.submission_id}/files/{row.pk}/").status_code == 404
+
+
+def test_a_search_leads_to_the_page(staff: Client) -> None:
+    job = make("q")
+    page = f"/dashboard/submissions/{job.submission_id}/"
+    assert staff.get(f"/dashboard/find/?q=+{job.submission_id}+")["Location"] == page
+    assert staff.get(f"/dashboard/find/?q={job.submission.uuid}")["Location"] == page
+    assert staff.get("/dashboard/find/?q=q")["Location"] == page_of("q")
+    for nothing in ("0", "99999999999999999999999", "no such queue", "", "%00", "' OR 1=1", "²"):
+        assert staff.get(f"/dashboard/find/?q={nothing}").status_code == 404
+
+
+# What every page carries. ---------------------------------------------------------------------------------------------
+
+
+def test_pages_are_strict_about_what_they_load_and_are_not_kept(staff: Client) -> None:
+    job = make("q")
+    for page in ("/dashboard/", page_of("q"), f"/dashboard/submissions/{job.submission_id}/", "/dashboard/login/"):
+        answer = staff.get(page)
+        policy = answer["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "no-store" in answer["Cache-Control"]
+        body = answer.content.decode()
+        assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:|<script(?![^>]*src=)", body)
+        assert "https://" not in body
+
+
+# What they ask of the database. ---------------------------------------------------------------------------------------
+
+
+def statements(client: Client, page: str) -> int:
+    cache.clear()
+    while stats.roll_up(2000):
+        pass
+    client.get(page)
+    cache.clear()
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page).status_code == 200
+    return len(asked)
+
+
+def fill(names: list[str], jobs: int) -> None:
+    for name in names:
+        for number in range(jobs):
+            make(name, student=f"s{number}", files={"a": "b"} if number % 2 else {})
+        for job in queue.claim(name, grader="ada", limit=jobs // 2):
+            queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+            Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.GIVEN_UP)
+        failed("x", name)
+
+
+@pytest.mark.parametrize("who", ["staff", "observer"])
+def test_a_page_asks_the_same_number_of_questions_however_much_there_is(
+    who: str, request: pytest.FixtureRequest
+) -> None:
+    client = request.getfixturevalue(who)
+    fill(["q"], 2)
+    first = make("q", student="again")
+    pages = ["/dashboard/", page_of("q"), f"/dashboard/submissions/{first.submission_id}/"]
+    few = [statements(client, page) for page in pages]
+    fill(["q", "q2", "q3"], 12)
+    for _ in range(3):
+        make("q", student="again")
+    for queue_row in GraderQueue.objects.all():
+        queue_row.observers.set(GraderQueue.objects.get(name="q").observers.all())
+    assert [statements(client, page) for page in pages] == few
+    assert max(few) < 35
+
+
+BIG = r"FROM .?submissions_(externalgraderdetail|submission|score|delivery|claimend|queueminute)\b"
+
+
+def test_nothing_counts_or_sorts_a_whole_table(staff: Client) -> None:
+    """Each statement on the big tables names a queue, a state, a row or a span of time, or takes one row."""
+    job = graded()
+    for page in ("/dashboard/", page_of("q"), f"/dashboard/submissions/{job.submission_id}/"):
+        with CaptureQueriesContext(connection) as asked:
+            staff.get(page)
+        for statement in (one["sql"] for one in asked.captured_queries):
+            if re.search(BIG, statement):
+                assert " WHERE " in statement or "LIMIT 1" in statement, statement
+
+
+def test_open_jobs_are_counted_back_from_now() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    steps = [history.Step(at, arrived=5, completed=1), history.Step(at, arrived=2, completed=4, failed=1)]
+    assert history.open_jobs(steps, 3) == [6, 3]

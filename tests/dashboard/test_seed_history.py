@@ -1,0 +1,79 @@
+"""`gradequeue demo --seed-history`: believable, whole, and the same again."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gradequeue.demo.history.courses import COURSES, chosen
+from gradequeue.demo.history.lives import lived
+from gradequeue.demo.history.waves import arrivals
+from tests.server import Server
+
+NOW = datetime(2026, 11, 24, 21, tzinfo=UTC)
+
+
+@pytest.fixture
+def seeded(fresh_database: str, tmp_path: Path) -> Server:
+    return Server(fresh_database, tmp_path)
+
+
+def test_a_day_is_written_whole_and_only_once(seeded: Server) -> None:
+    done = seeded.run("demo", "--seed-history", "--days", "1", "--queues", "8")
+    names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
+    passwords = [json.loads(line)["password"] for line in done.stdout.splitlines()]
+    assert names == ["demo-staff", "demo-observer"]
+    assert len(set(passwords)) == 2
+    assert min(map(len, passwords)) >= 32
+    queues = {row["queue_name"]: row for row in seeded.rows("queues", "--json")}
+    assert len(queues) == 8
+    assert queues["cs201-java"]["waiting"] > 5
+    assert queues["algo-cpp"]["failed"] > 5
+    (counted,) = seeded.rows("audit", "--json")
+    assert counted["problems"] == 0
+    assert counted["jobs"] == sum(counted["states"].values()) > 2000
+    again = seeded.run("demo", "--seed-history", "--days", "1", "--queues", "8", check=False)
+    assert again.returncode == 1
+    assert "There are queues of these names already: algo-cpp, cs101-exam" in again.stderr
+    # What it wrote is counted for the plots, but for the last minutes, which are counted when somebody looks.
+    ask = "print(sum(QueueMinute.objects.values_list('completed', flat=True)), Score.objects.count())"
+    shown = seeded.run("shell", "-c", f"from submissions.models import QueueMinute, Score; {ask}")
+    in_plots, scores = map(int, shown.stdout.split()[-2:])
+    assert 0.9 * scores < in_plots <= scores
+
+
+@pytest.mark.once
+def test_it_is_refused_in_production(tmp_path: Path) -> None:
+    production = {
+        "GRADEQUEUE_ENV": "production",
+        "GRADEQUEUE_SECRET_KEY": "x" * 60,
+        "GRADEQUEUE_ALLOWED_HOSTS": "queue.example.org",
+    }
+    server = Server(f"sqlite:///{tmp_path / 'x.sqlite3'}", tmp_path, **production)
+    refused = server.run("demo", "--seed-history", check=False)
+    assert refused.returncode == 1
+    assert "not for production" in refused.stderr
+
+
+@pytest.mark.once
+def test_the_same_numbers_make_the_same_history() -> None:
+    course = COURSES[3]
+
+    def lives() -> list[object]:
+        random = Random("the same")
+        return list(lived(course, arrivals(course, NOW - timedelta(days=2), NOW, random), NOW, random))
+
+    assert lives() == lives()
+    assert len(lives()) > 500
+
+
+@pytest.mark.once
+def test_there_are_as_many_queues_as_one_asks_for() -> None:
+    names = [course.queue for course in chosen(30)]
+    assert len(set(names)) == 30
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in names)

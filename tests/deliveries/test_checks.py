@@ -1,0 +1,63 @@
+"""What is wrong with a destination is said at the start, or when it is entered, and not when a result is lost."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ValidationError
+from pytest_django import Settings
+
+from submissions.models import GraderQueue
+
+pytestmark = pytest.mark.once
+
+SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
+NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("TRANSPORTS", "event", "SUBMISSIONS_TRANSPORTS must be a list of texts, not 'event'."),
+        ("TRANSPORTS", [1], "SUBMISSIONS_TRANSPORTS must be a list of texts, not [1]."),
+        ("TRANSPORTS", ["event", "pigeon"], "SUBMISSIONS_TRANSPORTS may be signal, event and auto, not 'pigeon'."),
+        ("CALLBACK_AUTH", {"host": 1}, "SUBMISSIONS_CALLBACK_AUTH must be a dict of texts, not {'host': 1}."),
+        (
+            "OUTBOUND_NETWORKS",
+            ["all"],
+            "SUBMISSIONS_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, not 'all'.",
+        ),
+        ("OUTBOUND_CA_FILE", "/no/such", "SUBMISSIONS_OUTBOUND_CA_FILE: there is no file /no/such."),
+        ("WEBHOOK_SECRETS", [SECRET, "whsec_x"], f"SUBMISSIONS_WEBHOOK_SECRETS: {NO_SECRET}"),
+        (
+            "WEBHOOK_URL",
+            "https://hooks.example.org/",
+            "SUBMISSIONS_WEBHOOK_URL needs SUBMISSIONS_WEBHOOK_SECRETS to sign with.",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_work_is_told(settings: Settings, name: str, value: Any, sentence: str) -> None:
+    setattr(settings, f"SUBMISSIONS_{name}", value)
+    assert [one.msg for one in run_checks() if str(one.id).startswith("submissions.E")] == [sentence]
+
+
+def test_what_can_work_is_not_told(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ("auto", "signal")
+    settings.SUBMISSIONS_WEBHOOK_URL = "https://hooks.example.org/"
+    settings.SUBMISSIONS_WEBHOOK_SECRETS = [SECRET]
+    settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
+    assert [one for one in run_checks() if str(one.id).startswith("submissions.E")] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("secrets", "fine"), [("", True), (f"{SECRET}\n{SECRET}\n", True), ("secret", False)])
+def test_the_secrets_of_a_queue_are_looked_at_when_they_are_entered(secrets: str, fine: bool) -> None:
+    queue = GraderQueue(name="q", webhook_secrets=secrets)
+    if fine:
+        queue.full_clean()
+    else:
+        with pytest.raises(ValidationError, match="whsec_"):
+            queue.full_clean()

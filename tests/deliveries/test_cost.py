@@ -1,0 +1,84 @@
+"""What deliveries cost the queue: one statement of a result, one of a submission; and a look at what is due, little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from submissions import queue
+from submissions.deliveries import claims
+from submissions.models import DatabaseNow, Delivery, DeliveryHost
+from tests.deliveries.owed import owed_many
+from tests.queue.jobs import claim_one, make
+
+pytestmark = pytest.mark.django_db
+
+
+def statements(act: Callable[[], Any]) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        act()
+    return [one["sql"] for one in captured.captured_queries]
+
+
+def completed(settings: Settings, *transports: str) -> list[str]:
+    settings.SUBMISSIONS_TRANSPORTS = list(transports)
+    job = make()
+    claimed = claim_one()
+    return statements(lambda: queue.complete(job.submission_id, str(claimed.pullkey), score=1, reply='{"score": 1}'))
+
+
+def test_a_result_costs_one_statement_more_however_many_destinations_there_are(settings: Settings) -> None:
+    without = completed(settings)
+    for transports in (["signal"], ["signal", "event"]):
+        more = completed(settings, *transports)
+        assert len(more) == len(without) + 1
+        assert [sql for sql in more if "submissions_delivery" in sql and sql.startswith("UPDATE")]
+    assert not [sql for sql in without if "submissions_delivery" in sql and sql.startswith("UPDATE")]
+
+
+def test_a_submission_costs_one_statement_more(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = []
+    make()
+    without = statements(make)
+    settings.SUBMISSIONS_TRANSPORTS = ["signal", "event"]
+    assert len(statements(make)) == len(without) + 1
+
+
+def test_what_waits_for_a_dead_host_is_not_read(settings: Settings) -> None:
+    """Two steps of the index and one look at the host, with ten rows or with thousands."""
+    for count in (10, 3000):
+        owed_many(count, "http://dead.example.org", first=count)
+        DeliveryHost.objects.update_or_create(
+            host="dead.example.org", defaults={"failures": 9, "held_until": "2100-01-01T00:00:00Z"}
+        )
+        taken: list[Any] = []
+        asked = statements(lambda: taken.extend(claims.take(16, lambda _: 8)))  # noqa: B023
+        assert (taken, len(asked)) == ([], 3)
+
+
+def test_the_look_at_the_hosts_walks_its_index(settings: Settings, kind: str) -> None:
+    owed_many(2000, "http://one.example.org")
+    owed_many(2000, "http://two.example.org", first=5000)
+    Delivery.objects.filter(host="two.example.org").update(due_at=DatabaseNow())
+    with connection.cursor() as cursor:
+        if kind != "sqlite":
+            verb = "ANALYZE submissions_delivery" if kind == "postgresql" else "ANALYZE TABLE submissions_delivery"
+            cursor.execute(verb)
+    due = Delivery.objects.filter(state="due").order_by("host", "due_at")
+    for rows in (
+        due,
+        due.filter(host__gt="one.example.org"),
+        due.filter(host="one.example.org", due_at__lte="2100-01-01T00:00:00Z").order_by("due_at", "id"),
+    ):
+        plan = rows[:1].explain()
+        assert "submissions_due_host_idx" in plan, plan
+        assert "filesort" not in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan

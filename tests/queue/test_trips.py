@@ -1,0 +1,137 @@
+"""What travels together to the database: nothing gets lost on the way, and errors come where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from submissions import prepared, queue
+from submissions.models import ExternalGraderDetail as Job
+from submissions.models import GraderQueue, StudentItem
+from tests.queue.jobs import claim_one, key_of, make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Broken(Exception):
+    pass
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """A transaction that comes to nothing."""
+    with suppress(Broken), transaction.atomic():
+        yield
+        raise Broken
+
+
+def write(job: Job, **changes: Any) -> None:
+    """As the verbs do: held back until the next statement where the connection can."""
+    for name, value in changes.items():
+        setattr(job, name, value)
+    prepared.update(job, tuple(changes))
+
+
+def stored(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)
+
+
+def test_a_write_is_there_for_the_next_statement_and_after_the_commit() -> None:
+    job = make()
+    with transaction.atomic():
+        write(job, grader="one")
+        assert stored(job).grader == "one"
+        write(job, grader="two")
+    assert stored(job).grader == "two"
+
+
+def test_nothing_remains_of_what_was_rolled_back() -> None:
+    job = make()
+    for _ in range(2):  # the second time the server was told of a statement that it then never heard
+        with undone():
+            write(job, grader="one")
+        assert stored(job).grader == ""
+    with transaction.atomic():
+        write(job, grader="two")
+    assert stored(job).grader == "two"
+
+
+def test_a_transaction_without_a_statement_costs_nothing_and_harms_nothing() -> None:
+    with transaction.atomic():
+        pass
+    with undone():
+        pass
+    assert Job.objects.count() == 0
+
+
+def test_a_write_that_the_database_refuses_undoes_the_whole_transaction() -> None:
+    job = make()
+    with pytest.raises(DatabaseError):
+        _refused_at_the_end(job)
+    assert not GraderQueue.objects.filter(name="new").exists()
+    assert stored(job).status == "pending"
+    assert queue.claim("q", grader="g")[0].pk == job.pk
+
+
+@transaction.atomic
+def _refused_at_the_end(job: Job) -> None:
+    GraderQueue.objects.create(name="new")
+    write(job, queue_name=None)
+
+
+def test_the_first_statement_of_a_transaction_may_fail() -> None:
+    item = StudentItem.objects.create(student_id="s", course_id="c", item_id="i", item_type="t")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        StudentItem.objects.create(student_id="s", course_id="c", item_id="i", item_type="t")
+    assert list(StudentItem.objects.all()) == [item]
+
+
+def test_a_savepoint_undoes_what_came_after_it_and_no_more() -> None:
+    job, other = make(), make()
+    with transaction.atomic():
+        write(job, grader="kept")
+        with undone():
+            write(other, grader="undone")
+    assert (stored(job).grader, stored(other).grader) == ("kept", "")
+
+
+def test_many_rows_and_rows_one_by_one_begin_a_transaction_too() -> None:
+    jobs = [make(), make(), make()]
+    with undone():
+        assert len(list(Job.objects.iterator(chunk_size=2))) == 3
+        Job.objects.update(grader="undone")
+    table = connection.ops.quote_name(Job._meta.db_table)
+    with undone(), connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET grader = %s WHERE id = %s", [("undone", job.pk) for job in jobs])
+    assert {job.grader for job in Job.objects.all()} == {""}
+
+
+def test_percent_signs_mean_themselves_where_a_statement_has_no_values() -> None:
+    job = make()
+    with transaction.atomic():
+        write(job, grader="100 %s")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT '%s 5%', 10 % 4")
+            assert cursor.fetchone() == ("%s 5%", 2)
+    assert stored(job).grader == "100 %s"
+
+
+def test_what_the_server_knew_is_told_again_on_a_new_connection() -> None:
+    for _ in range(2):
+        make()
+        job = claim_one()
+        queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+        connection.close()
+    assert Job.objects.filter(status="retired").count() == 2
+
+
+def test_after_an_error_of_the_database_the_next_claim_goes_on() -> None:
+    """An error on the way: what was to be prepared with that statement is prepared anew."""
+    make()
+    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT nonsense FROM nowhere")
+    assert claim_one().grader == "grader"
