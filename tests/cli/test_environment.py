@@ -8,6 +8,7 @@ import re
 import runpy
 import socket
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -457,3 +458,9 @@ def test_a_reader_that_goes_away_is_no_error(server: Server, name: str, words: s
     )
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+def test_the_networks_of_monitors_are_networks(environment: Environment) -> None:
+    found = environment.settings(GRADEQUEUE_METRICS_NETWORKS="10.0.0.0/8, fd00::/8")
+    assert found["METRICS_NETWORKS"] == [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+    assert "GRADEQUEUE_METRICS_NETWORKS must be networks" in environment.wrong(GRADEQUEUE_METRICS_NETWORKS="10.0.0.1/8")
