@@ -14,9 +14,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads import history, line, queue_page
+from gradequeue.dashboard.reads.newest import newest
 from submissions import queue, registry, stats
-from submissions.models import Delivery, DeliveryState, GraderQueue
+from submissions.models import Delivery, DeliveryState, GraderQueue, Status
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
@@ -122,6 +123,8 @@ def test_leases_results_and_graders(staff: Client) -> None:
 
 def test_a_queue_that_is_not_there(staff: Client) -> None:
     assert staff.get("/dashboard/queues/99999/").status_code == 404
+    assert staff.get("/dashboard/queues/99999999999999999999/").status_code == 404
+    assert staff.post("/dashboard/submissions/99999999999999999999/retry/").status_code == 404
     assert staff.get("/dashboard/submissions/99999/").status_code == 404
     assert staff.get("/dashboard/submissions/99999999999999999999/").status_code == 404
 
@@ -314,3 +317,53 @@ def test_open_jobs_are_counted_back_from_now() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     steps = [history.Step(at, arrived=5, completed=1), history.Step(at, arrived=2, completed=4, failed=1)]
     assert history.open_jobs(steps, 3) == [6, 3]
+
+
+def test_the_newest_in_a_state_come_first() -> None:
+    for _ in range(3):
+        failed("x")
+    rows = newest("q", Status.FAILED)
+    moments = list(rows.values_list("status_time", flat=True))
+    assert moments == sorted(moments, reverse=True)
+    assert len(moments) == 3
+    assert not newest("other", Status.FAILED).exists()
+
+
+def test_who_is_next_in_line_and_since_when() -> None:
+    assert line.since([]) == {}
+    assert line.since(["q", "other"]) == {}
+    first, second = make("q"), make("q")
+    later(60, pk=first.pk)
+    first.refresh_from_db()
+    assert line.since(["other", "q"]) == {"q": first.available_at}
+    assert line.beginning("q", 10) == [first.pk, second.pk]
+    # A lease that ran out is next again; one that holds is not.
+    claim_one("q")
+    second.refresh_from_db()
+    assert line.since(["q"]) == {"q": second.available_at}
+    later(400, pk=first.pk)
+    first.refresh_from_db()
+    assert line.since(["q"]) == {"q": first.available_at}
+
+
+def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
+    job = graded()
+    for minutes in (1, 6, 60):
+        due = job.now - timedelta(minutes=minutes)
+        Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
+    assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))
+
+
+def test_graders_are_told_with_what_they_did(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        graded()
+    failed("x")
+    said = text(staff.get(page_of("q")))
+    assert "Graders, in the last 1 h" in said
+    assert re.search(r"grader [\d.]+ s ago 3 0 0 0 %", said), said
+    assert re.search(r"ada [\d.]+ s ago 0 1 0 100 %", said), said
+    # With more results than are looked at, they are told of a shorter time.
+    monkeypatch.setattr(queue_page, "MOST_RESULTS", 2)
+    said = text(staff.get(page_of("q")))
+    assert re.search(r"Graders, in the last [\d.]+ s", said)
+    assert re.search(r"grader [\d.]+ s ago 2 0 0 0 %", said), said

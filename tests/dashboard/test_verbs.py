@@ -123,8 +123,9 @@ def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
 
 def test_a_foreign_referer_leads_nowhere_else(staff: Client) -> None:
     make("q")
-    answer = staff.post(f"{page_of('q')}pause/", headers={"Referer": "https://evil.example/x"})
-    assert answer["Location"] == page_of("q")
+    page = page_of("q")
+    for referer in ("https://evil.example/x?y", f"http://testserver//evil.example{page}?y", f"http://[{page}", "x"):
+        assert staff.post(f"{page}pause/", headers={"Referer": referer})["Location"] == page
 
 
 def lost(host: str) -> Delivery:

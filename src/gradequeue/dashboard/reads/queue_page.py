@@ -9,7 +9,7 @@ from typing import Any
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import Light
-from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads import history, line
 from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
@@ -18,7 +18,7 @@ from submissions import stats
 from submissions.models import ExternalGraderDetail, Score, Status
 
 # Rows of a list; results that the scores' distribution and the graders' rates are taken from.
-MOST_LEASES, MOST_NEXT, MOST_RESULTS, RESULTS_SHOWN = 50, 10, 1000, 10
+MOST_LEASES, MOST_NEXT, MOST_RESULTS = 50, 10, 1000
 # The scores' distribution has so many bars.
 BARS = 10
 RECENT = timedelta(hours=1)
@@ -26,7 +26,7 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class GraderRow:
-    """One grader at this queue, in the last hour."""
+    """One grader at this queue, in the time that the page looks at."""
 
     name: str
     seen_at: datetime | None
@@ -73,6 +73,8 @@ class QueuePage:
     scores: list[int]
     """How many of `results` lie in each tenth of the points possible, lowest first."""
     graders: list[GraderRow]
+    graders_over: timedelta
+    """The time that their numbers are of: an hour, or less where so many results came that not all are looked at."""
 
     @property
     def now(self) -> datetime:
@@ -87,24 +89,33 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
     standing, name = found[0], found[0].queue.name
     hour = history.history([name], history.SMALL_HOUR)[name]
     results = _results(name)
+    since = _since(standing.now, results)
     return QueuePage(
         standing=standing,
         light=light_of(standing, hour, lost_lately(standing.now)[name]),
         window=window,
         steps=history.history([name], window)[name],
-        leases=list(_live(name, Status.PULLED).order_by("available_at")[:MOST_LEASES]),
-        next=list(_live(name, Status.PENDING, Status.RETRY).order_by("available_at", "id")[:MOST_NEXT]),
+        leases=list(_live(name).filter(status=Status.PULLED).order_by("available_at")[:MOST_LEASES]),
+        next=_next(standing),
         failures=failures(name),
         results=results,
         scores=_distribution(results),
-        graders=_graders(standing, results),
+        graders=_graders(standing, results, since),
+        graders_over=standing.now - since,
     )
 
 
-def _live(name: str, *statuses: Status) -> Any:
+def _next(standing: Standing) -> list[Any]:
+    """Whom a claim would find first, and after them those whose pause or delay is not over."""
+    ids = line.beginning(standing.queue.name, MOST_NEXT + MOST_LEASES)
+    found = _live(standing.queue.name).filter(pk__in=ids).order_by("available_at", "id")
+    waiting = [job for job in found if job.status != Status.PULLED or job.available_at <= standing.now]
+    return waiting[:MOST_NEXT]
+
+
+def _live(name: str) -> Any:
     """Without answers and replies, which may be megabytes."""
-    # Not NULL: the index that the claim walks ends with all the finished ones.
-    jobs = ExternalGraderDetail.objects.filter(queue_name=name, status__in=statuses, available_at__isnull=False)
+    jobs = ExternalGraderDetail.objects.filter(queue_name=name)
     return jobs.only("submission_id", "grader", "available_at", "pulled_at", "created_at", "num_failures", "status")
 
 
@@ -124,8 +135,12 @@ def _distribution(results: list[Result]) -> list[int]:
     return bars
 
 
-def _graders(standing: Standing, results: list[Result]) -> list[GraderRow]:
-    since = standing.now - RECENT
+def _since(now: datetime, results: list[Result]) -> datetime:
+    oldest = results[-1].at if len(results) == MOST_RESULTS else now - RECENT
+    return max(oldest, now - RECENT)
+
+
+def _graders(standing: Standing, results: list[Result], since: datetime) -> list[GraderRow]:
     graded = Counter(result.grader for result in results if result.at >= since and result.earned is not None)
     losses = {
         grader: outcomes for (name, grader), outcomes in stats.losses(since).items() if name == standing.queue.name

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Left
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import LATE, Undelivered
+from gradequeue.dashboard.reads import line
 from submissions import depths
 from submissions.conf import conf
-from submissions.models import DatabaseNow, Delivery, DeliveryState, ExternalGraderDetail, GraderSighting, Status
+from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
 
-# Deliveries that were given up, of all queues: the newest of them are grouped.
+# Deliveries that were given up, or are overdue, of all queues: so many are grouped.
 MOST_DELIVERIES = 2000
 
 
@@ -31,6 +31,8 @@ class Standing:
     """Graders and when they last polled, newest first."""
     undelivered: tuple[Undelivered, ...] = ()
     late: int = 0
+    since: datetime | None = None
+    """Since when the next one in line could have been taken."""
 
     @property
     def now(self) -> datetime:
@@ -53,8 +55,7 @@ class Standing:
     @property
     def oldest(self) -> timedelta | None:
         """For how long the next one in line could have been taken."""
-        since = self.queue.next_since
-        return None if since is None else max(self.now - since, timedelta())
+        return None if self.since is None else max(self.now - self.since, timedelta())
 
     @property
     def silent(self) -> timedelta | None:
@@ -69,35 +70,33 @@ class Standing:
 
 
 def standings(viewer: Viewer, *, pk: int | None = None) -> list[Standing]:
-    """Of every queue that is to be seen, or of the one with this id, by name. Six statements, and
-    two more for each further fifty queues."""
-    queues = viewer.queues().annotate(next_since=Subquery(_next_in_line()))
+    """Of every queue that is to be seen, or of the one with this id, by name. Eight statements, and
+    three more for each further fifty queues."""
+    queues = viewer.queues()
     found = {queue.name: Standing(queue) for queue in (queues if pk is None else queues.filter(pk=pk))}
     for name, count in depths.counts(list(found)).items():
         found[name].count = count
+    for name, since in line.since(list(found)).items():
+        found[name].since = since
     by_id = {standing.queue.pk: standing for standing in found.values()}
     for sighting in GraderSighting.objects.filter(queue__in=list(by_id)).order_by("-seen_at"):
         by_id[sighting.queue_id].seen.append((sighting.grader, sighting.seen_at))
     for name, undelivered in _undelivered(found).items():
         found[name].undelivered = undelivered
-    for name, late in _late(found):
+    for name, late in _late(found).items():
         found[name].late = late
     return list(found.values())
 
 
-def _next_in_line() -> Any:
-    """Since when the job could have been taken that a claim would find first: one entry of the claim's index.
-
-    Not the smallest created_at: that stands in no index beside the queue, so all that wait would be read.
-    """
-    due = ExternalGraderDetail.objects.claimable(OuterRef("name"))  # type: ignore[arg-type]
-    return due.filter(status__in=[Status.PENDING, Status.RETRY, Status.PULLED]).values("available_at")[:1]
+def given_up() -> Any:
+    """The deliveries that were given up, newest first."""
+    # Their due_at is NULL; named, it makes this a walk of (state, due_at, id), not one over all deliveries by id.
+    return Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-due_at", "-id")
 
 
 def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue, host and reason; the reason that most have stands for a host."""
-    given_up = Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-id")
-    values = given_up.values_list("job__queue_name", "host", Left("last_error", 200), "job__submission_id")
+    values = given_up().values_list("job__queue_name", "host", Left("last_error", 200), "job__submission_id")
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     known = set(names)
@@ -113,6 +112,9 @@ def _undelivered(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     return found
 
 
-def _late(names: Iterable[str]) -> Any:
-    overdue = Q(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE, job__queue_name__in=list(names))
-    return Delivery.objects.filter(overdue).order_by().values_list("job__queue_name").annotate(number=Count("*"))
+def _late(names: Iterable[str]) -> Counter[str]:
+    """How many are overdue, by queue, of the MOST_DELIVERIES that have been due for longest."""
+    overdue = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE)
+    longest = overdue.order_by("due_at", "id").values_list("job__queue_name", flat=True)[:MOST_DELIVERIES]
+    known = set(names)
+    return Counter(name for name in longest if name in known)

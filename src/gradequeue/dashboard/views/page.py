@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -64,7 +64,3 @@ def _guarded(response: HttpResponse) -> HttpResponse:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     patch_cache_control(response, private=True, no_store=True)
     return response
-
-
-def context(viewer: Viewer, **more: Any) -> dict[str, Any]:
-    return {"viewer": viewer, **more}

@@ -13,17 +13,16 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import reverse
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import failures
-from gradequeue.dashboard.reads.queues import MOST_DELIVERIES
+from gradequeue.dashboard.reads.queues import MOST_DELIVERIES, given_up
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
 from gradequeue.dashboard.words import counted
 from submissions import deliveries, queue
 from submissions.errors import QueueError
-from submissions.models import Delivery, DeliveryState
 
 # A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
 PATIENCE = 8
@@ -73,10 +72,8 @@ def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     """Send again what was given up on its way from this queue to one host."""
     viewer.require("resend")
     row = viewer.queue(pk)
-    waiting = Delivery.objects.filter(
-        state=DeliveryState.GIVEN_UP, host=request.POST.get("host", ""), job__queue_name=row.name
-    ).order_by("-id")
-    ids = list(waiting.values_list("pk", flat=True)[: MOST_DELIVERIES + 1])
+    lost = given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
+    ids = list(lost.values_list("pk", flat=True)[: MOST_DELIVERIES + 1])
     done, refused, left = _each(ids[:MOST_DELIVERIES], deliveries.retry)
     if done:
         _log(viewer, [row], f"On the dashboard: {counted(len(done), 'delivery', 'deliveries')} sent again: {done}")
@@ -89,8 +86,7 @@ def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
 def resend(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     """Send the deliveries of one submission again that were given up."""
     viewer.require("resend")
-    given_up = job_of(viewer, submission_id).deliveries.filter(state=DeliveryState.GIVEN_UP)
-    rows = list(given_up.order_by("pk")[:MOST_DELIVERIES])
+    rows = list(given_up().filter(job=job_of(viewer, submission_id))[:MOST_DELIVERIES])
     done, refused, left = _each([row.pk for row in rows], deliveries.retry)
     _log(viewer, [row for row in rows if row.pk in done], "On the dashboard: sent again.")
     messages.success(request, _what_was_done(len(done), "made due again", refused, left, more=False))
@@ -140,11 +136,13 @@ def pause(request: HttpRequest, viewer: Viewer, pk: int, verb: str) -> HttpRespo
 
 def _back(request: HttpRequest, pk: int) -> HttpResponse:
     """To the page that the button was on, with its filters."""
-    came_from = request.headers.get("Referer", "")
-    if url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
-        parts = urlsplit(came_from)
-        return redirect(f"{parts.path}?{parts.query}" if parts.query else parts.path)
-    return redirect("dashboard:queue", pk=pk)
+    page = reverse("dashboard:queue", args=[pk])
+    try:
+        came_from = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return redirect(page)
+    same = came_from.netloc == request.get_host() and came_from.path == page and came_from.query
+    return redirect(f"{page}?{came_from.query}" if same else page)
 
 
 def _log(viewer: Viewer, rows: Iterable[models.Model], what: str) -> None:
@@ -155,5 +153,5 @@ def _log(viewer: Viewer, rows: Iterable[models.Model], what: str) -> None:
             object_id=str(row.pk),
             object_repr=str(row)[:200],
             action_flag=CHANGE,
-            change_message=what[:4000],
+            change_message=what,
         )
