@@ -23,7 +23,7 @@ VERBS = ("get_submission", "put_result", "get_queuelen")
 
 
 class GradersDoor:
-    """Answers graders' calls itself, and hands on everything else. Behind it stands what only browsers need."""
+    """It answers graders' calls itself, and hands on everything else. Only what every answer needs stands before it."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -33,8 +33,8 @@ MIDDLEWARE = [
     "gradequeue.requests.RequestIdMiddleware",
     *tracing.MIDDLEWARE,
     "gradequeue.headers.HeadersMiddleware",
-    "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "gradequeue.door.GradersDoor",
+    "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -119,6 +119,8 @@ SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
+SUBMISSIONS_STRICT_QUEUES = env.choice("GRADEQUEUE_STRICT_QUEUES", "no", ("yes", "no")) == "yes"
+SUBMISSIONS_PUSH_TIMEOUT_SECONDS = env.number("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", 30)
 SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]

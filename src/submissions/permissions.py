@@ -17,7 +17,7 @@ def is_grader(user: Any) -> bool:
 
     ``in_grader_group`` saves the question where whoever loaded the account has asked it already.
     """
-    if not (user.is_authenticated and user.is_active):
+    if user is None or not (user.is_authenticated and user.is_active):
         return False
     known: bool | None = getattr(user, "in_grader_group", None)
     return user.groups.filter(name=conf.GRADER_GROUP).exists() if known is None else known
@@ -25,7 +25,7 @@ def is_grader(user: Any) -> bool:
 
 def is_submitter(user: Any) -> bool:
     """Whether the account may submit over HTTP: active, and in the submitters' group or granted a queue."""
-    if not (user.is_authenticated and user.is_active):
+    if user is None or not (user.is_authenticated and user.is_active):
         return False
     return _is_of_platform(user) or bool(user.submitting_queues.exists())
 

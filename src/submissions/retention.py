@@ -220,7 +220,15 @@ def _empty(submission_id: int) -> Removed:
     removed.deliveries = Delivery.objects.filter(job_id__in=jobs).delete()[0]
     # `pulls` has reasons of failures, which repeat what the learner's program printed.
     Job.objects.filter(pk__in=jobs).update(
-        grader_reply=None, last_error=None, student_info=None, grader_payload=None, queue_key=None, pulls=None
+        grader_reply=None,
+        last_error=None,
+        student_info=None,
+        grader_payload=None,
+        queue_key=None,
+        pulls=None,
+        # All of the answer again, where it came over HTTP.
+        body=None,
+        file_links=None,
     )
     _forget([submission.uuid])
     return removed

@@ -237,6 +237,8 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "DATABASE_URL must name a database: sqlite:///path, postgres://host/name.",
         ),
         ("DATABASE_URL", "postgres://h/", "DATABASE_URL must name a database: sqlite:///path, postgres://host/name."),
+        ("GRADEQUEUE_STRICT_QUEUES", "true", "GRADEQUEUE_STRICT_QUEUES must be one of yes, no, not 'true'."),
+        ("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", "0", f"GRADEQUEUE_PUSH_TIMEOUT_SECONDS {WHOLE} '0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "abc", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} 'abc'."),
         ("GRADEQUEUE_LEASE_SECONDS", "0", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "-5", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '-5'."),

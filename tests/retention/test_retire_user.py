@@ -93,6 +93,13 @@ def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
     assert bob.submission.answer == "print(1)"
 
 
+def test_what_she_handed_in_over_http_is_emptied_too() -> None:
+    kept_whole = {"body": "my own words", "points_known": False, "file_links": '{"ada.py": "https://x/her file"}'}
+    api.create_job(ITEM, "my own words", queue_name="q", queue_key="her attempt", kept=kept_whole)
+    retire(ADA)
+    assert [secret for secret in SECRETS if secret in kept()] == []
+
+
 def test_her_scores_stay_under_the_pseudonym() -> None:
     everything()
     retire(ADA)

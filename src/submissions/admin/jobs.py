@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from submissions.admin import display, filters, job_list
@@ -100,9 +101,10 @@ class JobAdmin(Working, JobPage):
     def made(self, job: Job) -> Any:
         return display.moment_short(job.created_at)
 
-    @admin.display(description="Failures, grader")
+    @admin.display(description="Grader")
     def failures_and_grader(self, job: Job) -> Any:
-        return display.lines([f"{job.num_failures} in {job.num_pulls} pulls", job.grader])
+        failed = format_html('<span class="gq-note">failed {} of {}</span>', job.num_failures, job.num_pulls)
+        return display.lines([job.grader or display.EMPTY, failed])
 
     # What can be done. ------------------------------------------------------------------------------------------------
 

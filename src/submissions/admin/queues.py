@@ -170,9 +170,9 @@ class QueueAdmin(Base):
             return "never"
         return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
 
-    @admin.display(description="Who may pull")
+    @admin.display(description="Graders")
     def pulled_by(self, queue: GraderQueue) -> str:
-        return "listed graders" if queue.restricted else "every grader"
+        return "listed" if queue.restricted else "all"
 
     @admin.display(description="Jobs")
     def numbers(self, queue: GraderQueue) -> Any:

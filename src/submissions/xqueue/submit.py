@@ -26,7 +26,7 @@ from submissions.conf import conf
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.handed_in import NotHandedIn, parsed
 from submissions.permissions import is_grader, is_submitter
-from submissions.xqueue import sessions, wire
+from submissions.xqueue import bodies, sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")
 
@@ -106,7 +106,7 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Fields]]:
 
     Not Django's ``request.POST``: that puts a replacement character where a byte is not UTF-8, and nobody would know.
     """
-    if _declared_length(request) > int(conf.REQUEST_MAX_BYTES):
+    if bodies.declared_length(request) > int(conf.REQUEST_MAX_BYTES):
         raise RequestDataTooBig
     files: Fields = {}
     try:
@@ -156,8 +156,3 @@ def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
 
 def _utf8(text: str) -> str:
     return text.encode("latin-1").decode()
-
-
-def _declared_length(request: HttpRequest) -> int:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isascii() and length.isdigit() else 0
