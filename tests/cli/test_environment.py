@@ -106,7 +106,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
     found = environment.settings(**given)
     database = found["DATABASES"]["default"]
     assert {name: database[name] for name in ("ENGINE", "USER", "PASSWORD", "HOST", "PORT", "NAME", "OPTIONS")} == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "gradequeue.databases.postgresql",
         "USER": "us@er",
         "PASSWORD": "p/w$d",
         "HOST": "db.example",
@@ -216,8 +216,7 @@ S3_OPTIONS = (
 )
 ACCOUNTS = "GRADEQUEUE_CALLBACK_AUTH must be user:password@host, with commas between several."
 NETWORKS = (
-    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas: "
-    "'10.0.0.0/99' does not appear to be an IPv4 or IPv6 network."
+    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas between several, not '10.0.0.0/99'."
 )
 WHOLE = "must be a whole number of 1 or more, not"
 ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a host, not"
