@@ -181,7 +181,7 @@ def statements(lab: Lab) -> report.Section:
 
 
 def _counted(one: Contestant) -> dict[str, list[str]]:
-    """Per call the statements of its last one of a few, when all caches are warm."""
+    """Per call the statements of the shortest one of a few."""
     one.prepare()
     database = Database(one.kind, one.url)
     seed.fill(database, waiting=5, finished=5, ours=one.side.ours)
@@ -214,7 +214,9 @@ def _call(grader: Grader, counter: Counter, found: dict[str, list[str]], name: s
     while (answer := grader.connection.receive()) is None:
         continue
     time.sleep(0.05)  # a server may tidy up after its answer
-    found[name] = counter.taken()
+    heard = counter.taken()
+    # The fewest of a few: the loop beside the web workers asks now and then, by the same way.
+    found[name] = min(found.get(name, heard), heard, key=len)
     if answer.status != 200:
         raise http.client.HTTPException(f"{name}: {answer.status} {answer.body!r}")
     code, content = answer.envelope()

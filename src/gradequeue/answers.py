@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 
 def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
@@ -27,3 +29,19 @@ def not_found(request: HttpRequest, exception: Any = None, *_: Any) -> HttpRespo
 
 def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "Internal error; please try again")
+
+
+class UnstorableMiddleware:
+    """What no table can hold (NUL, half a pair of surrogates, a number too large) names nothing: a bad request.
+
+    Of people's pages only: the dialects look at each value, and have an answer of their own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return bad_request(request, exception) if isinstance(exception, DataError | UnicodeEncodeError) else None

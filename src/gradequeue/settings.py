@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "gradequeue.sessions.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "gradequeue.answers.UnstorableMiddleware",
 ]
 # The XQueue paths answer with and without a slash; a redirect would lose a POST's body.
 APPEND_SLASH = True

@@ -190,4 +190,4 @@ def _kept_answer(handed: HandedIn) -> Any:
 
 def _waiting(queue_name: str) -> int:
     jobs = ExternalGraderDetail.objects.waiting().filter(queue_name=queue_name).order_by()
-    return len(jobs.values_list("pk", flat=True)[:MOST_COUNTED])
+    return int(jobs.values("pk")[:MOST_COUNTED].count())

@@ -28,6 +28,7 @@ def connect() -> None:
         (signals.delivery_failed, delivery_failed),
         (signals.delivery_given_up, delivery_given_up),
         (signals.claim_refused, refused),
+        (signals.job_not_pushed, not_pushed),
         (signals.submit_refused, submit_refused),
         (signals.logged_in, logged_in),
         (signals.login_refused, login_refused),
@@ -102,6 +103,10 @@ def delivery_given_up(delivery: Delivery, reason: str, **_: Any) -> None:
 
 def refused(submission_id: int, reason: Exception, **_: Any) -> None:
     logger.warning("submission %s: a grader was refused, %s", submission_id, type(reason).__name__)
+
+
+def not_pushed(job: Job, reason: str, **_: Any) -> None:
+    _say(logging.WARNING, "could not be pushed: %s", job, reason)
 
 
 def submit_refused(account: str, reason: str, **_: Any) -> None:

@@ -6,43 +6,25 @@ redirects, no proxies from the environment, certificates checked, and caps for t
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpcore
 
+from submissions import guard
 from submissions.conf import conf
+from submissions.guard import Failed, Refused, is_allowed
+
+__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parsed", "post"]
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
 # An idle connection is used again for so long: shorter than servers' own patience (seconds).
 KEEP_ALIVE = 1.5
-
-
-class Refused(Exception):
-    """It must never be sent there: the address is not one, or not an allowed one."""
-
-
-class Failed(Exception):
-    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent. `sent`: whether there was
-    a connection, so that the other side may have begun to work on it."""
-
-    def __init__(
-        self, reason: str, *, unreachable: bool = True, retry_after: float | None = None, sent: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.sent = sent
-        self.unreachable = unreachable
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -82,7 +64,7 @@ def post(
     of it together, without which DELIVERY_TIMEOUT_SECONDS counts. Raises Refused and Failed.
     """
     address = parsed(url, allowed_hosts)
-    _calls.deadline = time.monotonic() + (conf.DELIVERY_TIMEOUT_SECONDS if seconds is None else seconds)
+    guard.begin(conf.DELIVERY_TIMEOUT_SECONDS if seconds is None else seconds)
     try:
         return _posted(address, body, headers, most_bytes)
     except (Refused, Failed):
@@ -130,7 +112,7 @@ def _posted(address: Address, body: bytes, headers: Mapping[str, str], most_byte
         scheme=address.scheme.encode(), host=address.host.encode(), port=address.port, target=address.target.encode()
     )
     # A time-out of the library's own is for each read; the deadline of the streams is for all of them together.
-    extensions = {"timeout": {"pool": _left()}}
+    extensions = {"timeout": {"pool": guard.left()}}
     with _pool().stream("POST", url, headers=host + given, content=body, extensions=extensions) as response:
         start, whole = _body(response, most_bytes)
         answered = {name.decode("latin-1").lower(): value.decode("latin-1")[:1000] for name, value in response.headers}
@@ -159,104 +141,7 @@ def _in_words(error: Exception) -> str:
     return str(getattr(cause, "strerror", None) or cause or type(cause).__name__)[:300]
 
 
-# Where the connection goes. -----------------------------------------------------------------------------------------
-
-
-class _Calls(threading.local):
-    deadline = 0.0
-
-
-_calls = _Calls()
-
-
-def _left() -> float:
-    """How much of this call's time is left (seconds). Raises TimeoutError."""
-    left = _calls.deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-def addresses(host: str, port: int) -> list[str]:
-    """The addresses of `host` that may be connected to. Raises Refused, Failed."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Failed(f"{host} cannot be found: {getattr(error, 'strerror', None) or error}.") from error
-    listed = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    allowed = [one for one in listed if is_allowed(one)]
-    if not allowed:
-        raise Refused(f"{host} leads to {', '.join(listed[:3])}, which is not a public address.")
-    return allowed
-
-
-def is_allowed(address: str) -> bool:
-    """Whether an IP address may be connected to: a public one, or one of OUTBOUND_NETWORKS."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    if any(ip in network for network in networks(tuple(conf.OUTBOUND_NETWORKS)) if network.version == ip.version):
-        return True
-    # Inside these an IPv4 address travels on: to wherever it says.
-    if any(getattr(ip, name, None) for name in ("sixtofour", "teredo")):
-        return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-@lru_cache(maxsize=8)
-def networks(given: tuple[str, ...]) -> tuple[Any, ...]:
-    """OUTBOUND_NETWORKS as networks. Raises ValueError."""
-    return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in given)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection on which each step gets only what is left of the call's time."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self.stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.stream.read(max_bytes, _left())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        # In parts: the library begins its time-out anew with each part that a slow reader takes.
-        for start in range(0, len(buffer), 65536):
-            self.stream.write(buffer[start : start + 65536], _left())
-
-    def close(self) -> None:
-        self.stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self.stream.start_tls(ssl_context, server_hostname, _left()))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self.stream.get_extra_info(info)
-
-
-class _Guarded(httpcore.SyncBackend):
-    """Connects to the addresses that were looked at, and never asks for them again."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore.NetworkStream:
-        allowed = addresses(host, port)
-        for number, address in enumerate(allowed, 1):
-            try:
-                # The first of several must not use up the time of all.
-                seconds = _left() / (1 if number == len(allowed) else 3)
-                return _Stream(super().connect_tcp(address, port, seconds, None, socket_options))
-            except (OSError, httpcore.NetworkError, httpcore.TimeoutException):
-                if number == len(allowed):
-                    raise
-        raise AssertionError("unreachable")
-
+# Connections. ------------------------------------------------------------------------------------------------------
 
 # By process, and by what the settings say of where to connect.
 _pools: dict[tuple[Any, ...], httpcore.ConnectionPool] = {}
@@ -280,7 +165,7 @@ def _new_pool(ca_file: str) -> httpcore.ConnectionPool:
         context.load_verify_locations(cafile=ca_file)
     return httpcore.ConnectionPool(
         ssl_context=context,
-        network_backend=_Guarded(),
+        network_backend=guard.Guarded(),
         max_connections=None,
         max_keepalive_connections=20,
         keepalive_expiry=KEEP_ALIVE,

@@ -42,6 +42,17 @@ Job = ExternalGraderDetail
 
 # Jobs in one transaction: few, as files are deleted in it.
 BATCH = 50
+# What a learner wrote or what is said of them, in a job. `pulls` and `last_error` repeat what their program printed.
+EMPTIED = (
+    "body",
+    "file_links",
+    "grader_payload",
+    "grader_reply",
+    "last_error",
+    "pulls",
+    "queue_key",
+    "student_info",
+)
 PRUNABLE = (Status.RETIRED, Status.FAILED)
 
 
@@ -218,18 +229,7 @@ def _empty(submission_id: int) -> Removed:
     jobs = list(Job.objects.filter(submission_id=submission_id).values_list("pk", flat=True))
     removed.jobs, removed.files = len(jobs), _remove_files(jobs)
     removed.deliveries = Delivery.objects.filter(job_id__in=jobs).delete()[0]
-    # `pulls` has reasons of failures, which repeat what the learner's program printed.
-    Job.objects.filter(pk__in=jobs).update(
-        grader_reply=None,
-        last_error=None,
-        student_info=None,
-        grader_payload=None,
-        queue_key=None,
-        pulls=None,
-        # All of the answer again, where it came over HTTP.
-        body=None,
-        file_links=None,
-    )
+    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED))
     _forget([submission.uuid])
     return removed
 

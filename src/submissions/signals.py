@@ -35,6 +35,7 @@ file_left_behind = Signal()  # name, reason: a stored file that no row names cou
 logged_in = Signal()  # username, network, first: whether from a network that was not known
 login_refused = Signal()  # username, network
 login_throttled = Signal()  # username, network, seconds
+job_not_pushed = Signal()  # reason: its grader could not be asked, and it was given back
 submit_refused = Signal()  # account, reason: what a platform handed in was not taken
 # Each of these carries delivery (a row with its job).
 delivered = Signal()

@@ -73,7 +73,10 @@ def test_a_stuck_lease_is_released(root: Client) -> None:
 def test_retiring_asks_for_a_reason_first_and_keeps_it(root: Client) -> None:
     jobs = [make("q"), make("q")]
     asked = act(root, "retire_jobs", jobs)
+    assert "2 jobs: what is pending or retry or pulled or failed among them will be retired" in text(asked)
     assert "There is no way back" in text(asked)
+    everything = act(root, "retire_jobs", jobs[:1], select_across="1")
+    assert "All jobs that the list's filters let through, on all pages" in text(everything)
     assert states() == ["pending", "pending"]
     response = act(root, "retire_jobs", jobs, reason="The course is over.")
     assert told(response) == ["2 jobs retired without a score."]

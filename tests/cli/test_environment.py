@@ -8,6 +8,7 @@ import re
 import runpy
 import socket
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
     found = environment.settings(**given)
     database = found["DATABASES"]["default"]
     assert {name: database[name] for name in ("ENGINE", "USER", "PASSWORD", "HOST", "PORT", "NAME", "OPTIONS")} == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "gradequeue.databases.postgresql",
         "USER": "us@er",
         "PASSWORD": "p/w$d",
         "HOST": "db.example",
@@ -215,8 +216,7 @@ S3_OPTIONS = (
 )
 ACCOUNTS = "GRADEQUEUE_CALLBACK_AUTH must be user:password@host, with commas between several."
 NETWORKS = (
-    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas: "
-    "'10.0.0.0/99' does not appear to be an IPv4 or IPv6 network."
+    "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas between several, not '10.0.0.0/99'."
 )
 WHOLE = "must be a whole number of 1 or more, not"
 ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a host, not"
@@ -457,3 +457,9 @@ def test_a_reader_that_goes_away_is_no_error(server: Server, name: str, words: s
     )
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+def test_the_networks_of_monitors_are_networks(environment: Environment) -> None:
+    found = environment.settings(GRADEQUEUE_METRICS_NETWORKS="10.0.0.0/8, fd00::/8")
+    assert found["METRICS_NETWORKS"] == [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+    assert "GRADEQUEUE_METRICS_NETWORKS must be networks" in environment.wrong(GRADEQUEUE_METRICS_NETWORKS="10.0.0.1/8")

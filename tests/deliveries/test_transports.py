@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from edx_django_utils.cache import RequestCache
 from openedx_events.learning.signals import EXTERNAL_GRADER_SCORE_SUBMITTED
 from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -354,6 +355,22 @@ def test_the_event_tells_of_a_failure_so_that_no_learner_waits_for_ever(block: B
     deliver_due()
     ((score, data, _),) = block.scores
     assert (score, json.loads(data["xqueue_body"])["correct"]) == (0, False)
+
+
+def test_each_event_begins_without_what_receivers_cached_for_the_last_one(block: Block) -> None:
+    found = []
+
+    def caching(**_: Any) -> None:
+        cache = RequestCache("platform")
+        found.append(cache.get_cached_response("user").is_found)
+        cache.set("user", "ada")
+
+    EXTERNAL_GRADER_SCORE_SUBMITTED.connect(caching)
+    for student in "ab":
+        graded(make(student=student))
+    deliver_due()
+    EXTERNAL_GRADER_SCORE_SUBMITTED.disconnect(caching)
+    assert found == [False, False]
 
 
 def test_what_a_receiver_says_is_not_logged(

@@ -194,7 +194,7 @@ def test_a_grader_that_is_busy_or_away_costs_the_job_nothing(grader: Platform, s
     assert (job.status, job.num_failures, job.num_pulls) == ("retry", 0, 7)
 
 
-def test_nor_does_one_that_cannot_be_reached(grader: Platform) -> None:
+def test_nor_does_one_that_cannot_be_reached(grader: Platform, caplog: pytest.LogCaptureFixture) -> None:
     GraderQueue.objects.update(push_url=f"http://127.0.0.1:{free_port()}/")
     enqueue()
     pause = Pause()
@@ -203,6 +203,7 @@ def test_nor_does_one_that_cannot_be_reached(grader: Platform) -> None:
         assert pause.failures == number
         later(1)
     assert (the_job().status, the_job().num_failures) == ("retry", 0)
+    assert f"submission {the_job().submission_id} in queue q: could not be pushed: Connection refused" in caplog.text
 
 
 @pytest.mark.parametrize("url", ["{}", "http://169.254.169.254/latest/", "http://localhost:{port}/", "http://[::1]/"])

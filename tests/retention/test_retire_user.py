@@ -58,6 +58,7 @@ def everything() -> ExternalGraderDetail:
     """A scored job, a failed one, one that is held, and one that waits; of her and of somebody else."""
     limit("q", max_failures=1)
     done = hers("done", files={"ada.py": "her file"})
+    ExternalGraderDetail.objects.update(body="my own words", file_links='{"ada.py": "https://x/ada.py"}')
     queue.complete(done.submission_id, key_of(claim_one("q")), score=1, reply='{"score": 1, "msg": "she wrote this"}')
     Delivery.objects.create(job=done, transport="callback", destination="https://x/her attempt", state="due")
     failed = hers("failed")
@@ -161,3 +162,12 @@ def test_the_pseudonym_follows_open_edx_and_needs_the_secret_key(settings: Any) 
     assert retention.pseudonym(ADA) == name
     settings.SECRET_KEY = "another one"
     assert retention.pseudonym(ADA) != name
+
+
+def test_each_column_of_a_job_is_emptied_or_says_nothing_of_her() -> None:
+    says_nothing = {
+        "id", "submission", "queue_name", "grader_file_name", "points_possible", "points_known", "status", "pullkey",
+        "status_time", "created_at", "num_failures", "available_at", "pulled_at", "returned_at", "grader", "num_pulls",
+    }  # fmt: skip
+    columns = {column.name for column in ExternalGraderDetail._meta.concrete_fields}
+    assert columns == says_nothing | set(retention.EMPTIED)

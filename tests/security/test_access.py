@@ -13,46 +13,53 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
 from submissions import api
-from submissions.models import ExternalGraderDetail, GraderQueue
+from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 from tests.xqueue.talk import PASSWORD, Http, enqueue, job, log_in, make_grader, pull
 
 pytestmark = pytest.mark.django_db
 
-ROLES = ("anonymous", "user", "grader", "outsider", "submitter", "staff", "superuser")
-# `grader` may pull from the queue; `outsider` is a grader of another one; `staff` may look at rows in the admin, and no
-# more; `superuser` is in no group. What stands in the table is what the client gets: the status, and in the dialect the
-# envelope's return_code; "login" is a redirect to a login page.
+ROLES = ("anonymous", "user", "grader", "outsider", "submitter", "observer", "staff", "superuser")
+# `grader` may pull from the queue; `outsider` is a grader of another one; `observer` may look at this queue in the
+# dashboard; `staff` may look at everything, and change nothing; `superuser` is in no group. What stands in the table is
+# what the client gets: the status, and in the dialect the envelope's return_code; "login" leads to a login page.
 TABLE = {
-    #                                    anonymous  user     grader   outsider submitter staff    superuser
-    "GET /xqueue/status/":              ("200 0",   "200 0", "200 0", "200 0", "200 0",  "200 0", "200 0"),
-    "GET /xqueue/login/":               ("200 1",   "200 1", "200 1", "200 1", "200 1",  "200 1", "200 1"),
-    "POST /xqueue/login/":              ("401 1",   "401 1", "200 0", "200 0", "401 1",  "401 1", "401 1"),
-    "POST /xqueue/logout/":             ("200 0",   "200 0", "200 0", "200 0", "200 0",  "200 0", "200 0"),
-    "GET /xqueue/get_queuelen/":        ("login",   "login", "200 0", "200 1", "login",  "login", "login"),
-    "GET /xqueue/get_submission/":      ("login",   "login", "200 0", "200 1", "login",  "login", "login"),
-    "POST /xqueue/put_result/":         ("login",   "login", "409 1", "409 1", "login",  "login", "login"),
-    "GET /xqueue/files/ signed":        ("200",     "200",   "200",   "200",   "200",    "200",   "200"),
-    "GET /xqueue/files/ unsigned":      ("403 1",   "403 1", "403 1", "403 1", "403 1",  "403 1", "403 1"),
-    "GET /livez":                       ("200",     "200",   "200",   "200",   "200",    "200",   "200"),
-    "GET /readyz":                      ("200",     "200",   "200",   "200",   "200",    "200",   "200"),
-    "GET /metrics":                     ("403",     "403",   "403",   "403",   "403",    "403",   "403"),
-    "GET /autoscaling/closed":          ("403",     "403",   "403",   "403",   "403",    "403",   "403"),
-    "GET /":                            ("302",     "302",   "302",   "302",   "302",    "302",   "302"),
-    "GET /admin/":                      ("login",   "login", "login", "login", "login",  "200",   "200"),
-    "GET /admin/ jobs":                 ("login",   "login", "login", "login", "login",  "200",   "200"),
-    "GET /admin/ job":                  ("login",   "login", "login", "login", "login",  "200",   "200"),
-    "GET /admin/ queue":                ("login",   "login", "login", "login", "login",  "200",   "200"),
-    "POST /admin/ queue":               ("login",   "login", "login", "login", "login",  "403",   "302"),
-    "POST /admin/ job":                 ("login",   "login", "login", "login", "login",  "403",   "403"),
-    "POST /admin/ delete job":          ("login",   "login", "login", "login", "login",  "403",   "403"),
-    "GET /admin/ users":                ("login",   "login", "login", "login", "login",  "403",   "200"),
-    "GET /dashboard/login/":            ("200",     "200",   "200",   "200",   "200",    "200",   "200"),
-    "GET /dashboard/":                  ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
-    "GET /dashboard/ queue":            ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
-    "GET /dashboard/ job":              ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
-    "GET /dashboard/ reply":            ("login",   "403",   "403",   "403",   "403",    "200",   "200"),
-    "POST /dashboard/ retry job":       ("login",   "403",   "403",   "403",   "403",    "403",   "302"),
-    "POST /dashboard/ pause queue":     ("login",   "403",   "403",   "403",   "403",    "403",   "302"),
+    #                                   anonymous user      grader    outsider  submitter observer  staff     superuser
+    "GET /xqueue/status/":            ("200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0"),
+    "GET /xqueue/login/":             ("200 1",  "200 1",  "200 1",  "200 1",  "200 1",  "200 1",  "200 1",  "200 1"),
+    "POST /xqueue/login/":            ("401 1",  "401 1",  "200 0",  "200 0",  "200 0",  "401 1",  "401 1",  "401 1"),
+    "POST /xqueue/logout/":           ("200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0"),
+    "GET /xqueue/get_queuelen/":      ("login",  "login",  "200 0",  "200 1",  "200 1",  "login",  "login",  "login"),
+    "GET /xqueue/get_submission/":    ("login",  "login",  "200 0",  "200 1",  "200 1",  "login",  "login",  "login"),
+    "POST /xqueue/put_result/":       ("login",  "login",  "409 1",  "409 1",  "404 1",  "login",  "login",  "login"),
+    "GET /xqueue/submit/":            ("login",  "login",  "200 1",  "200 1",  "200 1",  "login",  "login",  "login"),
+    "POST /xqueue/submit/":           ("login",  "login",  "200 1",  "200 1",  "200 0",  "login",  "login",  "login"),
+    "GET /xqueue/files/ signed":      ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
+    "GET /xqueue/files/ unsigned":    ("403 1",  "403 1",  "403 1",  "403 1",  "403 1",  "403 1",  "403 1",  "403 1"),
+    "GET /livez":                     ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
+    "GET /readyz":                    ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
+    "GET /metrics":                   ("403",    "403",    "403",    "403",    "403",    "403",    "403",    "403"),
+    "GET /autoscaling/closed":        ("403",    "403",    "403",    "403",    "403",    "403",    "403",    "403"),
+    "GET /":                          ("302",    "302",    "302",    "302",    "302",    "302",    "302",    "302"),
+    "GET /admin/":                    ("login",  "login",  "login",  "login",  "login",  "login",  "200",    "200"),
+    "GET /admin/ jobs":               ("login",  "login",  "login",  "login",  "login",  "login",  "200",    "200"),
+    "GET /admin/ job":                ("login",  "login",  "login",  "login",  "login",  "login",  "200",    "200"),
+    "GET /admin/ queue":              ("login",  "login",  "login",  "login",  "login",  "login",  "200",    "200"),
+    "POST /admin/ queue":             ("login",  "login",  "login",  "login",  "login",  "login",  "403",    "302"),
+    "POST /admin/ job":               ("login",  "login",  "login",  "login",  "login",  "login",  "403",    "403"),
+    "POST /admin/ delete job":        ("login",  "login",  "login",  "login",  "login",  "login",  "403",    "302"),
+    "GET /admin/ users":              ("login",  "login",  "login",  "login",  "login",  "login",  "403",    "200"),
+    "GET /dashboard/":                ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
+    "GET /dashboard/login/":          ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
+    "GET /dashboard/find/":           ("login",  "403",    "403",    "403",    "403",    "404",    "404",    "404"),
+    "GET /dashboard/ queue":          ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
+    "GET /dashboard/ another queue":  ("login",  "403",    "403",    "403",    "403",    "404",    "200",    "200"),
+    "GET /dashboard/ submission":     ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
+    "GET /dashboard/ reply":          ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
+    "GET /dashboard/ file":           ("login",  "403",    "403",    "403",    "403",    "302",    "302",    "302"),
+    "POST /dashboard/ pause":         ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
+    "POST /dashboard/ release":       ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
+    "POST /dashboard/ resend":        ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
+    "POST /dashboard/ retire":        ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
 }  # fmt: skip
 
 
@@ -69,8 +76,11 @@ class World:
         staff.user_permissions.set(looking)
         grader = make_grader("grader")
         self.job = job(enqueue("closed", files={"a.py": "print(1)"}))
+        self.file = SubmissionFile.objects.get()
         self.queue = GraderQueue.objects.get(name="closed")
         self.queue.graders.add(grader)
+        self.queue.observers.add(User.objects.create_user("observer", password=PASSWORD))
+        self.other = GraderQueue.objects.create(name="another")
 
     def address(self) -> str:
         found = api.get_files_for_grader(self.job, "http://testserver/xqueue/")["a.py"]
@@ -98,10 +108,14 @@ class World:
             "/admin/ delete job": f"{one}delete/",
             "/admin/ users": "/admin/auth/user/",
             "/dashboard/ queue": f"/dashboard/queues/{self.queue.pk}/",
-            "/dashboard/ pause queue": f"/dashboard/queues/{self.queue.pk}/pause/",
-            "/dashboard/ job": f"/dashboard/submissions/{self.job.submission_id}/",
+            "/dashboard/ another queue": f"/dashboard/queues/{self.other.pk}/",
+            "/dashboard/ submission": f"/dashboard/submissions/{self.job.submission_id}/",
             "/dashboard/ reply": f"/dashboard/submissions/{self.job.submission_id}/reply/",
-            "/dashboard/ retry job": f"/dashboard/submissions/{self.job.submission_id}/retry/",
+            "/dashboard/ file": f"/dashboard/submissions/{self.job.submission_id}/files/{self.file.pk}/",
+            "/dashboard/ pause": f"/dashboard/queues/{self.other.pk}/pause/",
+            "/dashboard/ retire": f"/dashboard/submissions/{self.job.submission_id}/retire/",
+            "/dashboard/ release": f"/dashboard/submissions/{self.job.submission_id}/release/",
+            "/dashboard/ resend": f"/dashboard/submissions/{self.job.submission_id}/resend/",
         }
         fields: dict[str, Any] = {"queue_name": "closed"}
         if method == "POST":
@@ -110,6 +124,12 @@ class World:
                 "/xqueue/put_result/": {
                     "xqueue_header": json.dumps({"submission_id": self.job.submission_id, "submission_key": "no"}),
                     "xqueue_body": '{"score": 1}',
+                },
+                "/xqueue/submit/": {
+                    "xqueue_header": json.dumps(
+                        {"lms_callback_url": "https://lms.example.org/", "lms_key": "k", "queue_name": "closed"}
+                    ),
+                    "xqueue_body": json.dumps({"student_response": "x", "student_info": "{}", "grader_payload": ""}),
                 },
                 "/admin/ queue": {"score_meaning": "ratio", "initial_delay_seconds": 0, "push_url": ""},
             }
@@ -132,6 +152,7 @@ def told(response: Any) -> str:
 @pytest.fixture
 def world(settings: Settings) -> World:
     settings.METRICS_TOKEN = "for the monitors"
+    settings.SUBMISSIONS_CALLBACK_HOSTS = ["lms.example.org"]
     return World()
 
 

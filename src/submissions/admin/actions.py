@@ -52,6 +52,7 @@ class Working(ReadOnly):
             "kept": _kept(request, going_on=going_on),
             "numbers": [(name, getattr(work, name)) for name in COUNTED],
             "back": self.url(self.model, "changelist"),
+            "selected": _selected(request, verb),
         }
         return TemplateResponse(request, "admin/submissions/work.html", context)
 
@@ -91,6 +92,12 @@ def _work_so_far(request: HttpRequest) -> Work:
     numbers = {name: request.POST.get(name, "") for name in COUNTED}
     read = {name: int(text) for name, text in numbers.items() if text.isascii() and text.isdigit() and len(text) < 11}
     return Work(**read, errors=request.POST.getlist("error")[:20])
+
+
+def _selected(request: HttpRequest, verb: Verb) -> str:
+    if request.POST.get("select_across") == "1":
+        return f"All {verb.noun[1]} that the list's filters let through, on all pages"
+    return verb.counted(len(request.POST.getlist("_selected_action")))
 
 
 def _kept(request: HttpRequest, *, going_on: bool) -> list[tuple[str, str]]:

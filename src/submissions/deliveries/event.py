@@ -8,6 +8,7 @@ from typing import Any
 
 from openedx_events.learning.data import ExternalGraderScoreData
 from openedx_events.learning.signals import EXTERNAL_GRADER_SCORE_SUBMITTED
+from openedx_events.tooling import prepare_for_new_work_cycle
 
 from submissions.deliveries.base import Failed
 from submissions.deliveries.message import Message
@@ -26,6 +27,8 @@ def send(message: Message) -> None:
         queue_key=message.queue_key,
         queue_name=message.queue_name,
     )
+    # Receivers are written for a web request: what one of them has cached for it must not reach the next result.
+    prepare_for_new_work_cycle()
     # A receiver that raises: it is tried again.
     EXTERNAL_GRADER_SCORE_SUBMITTED.send_event(send_robust=False, time=message.ready_at, score=score)
 

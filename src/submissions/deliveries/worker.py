@@ -7,10 +7,12 @@ import queue
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import DatabaseError, close_old_connections, connections
 
+from submissions import tallies
 from submissions.conf import conf
 from submissions.deliveries import claims
 from submissions.deliveries.attempt import Outcome, attempt
@@ -63,6 +65,8 @@ class Worker:
         self._room = Room()
         self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._busy = 0
+        # Not yet among the counters of /metrics.
+        self._untold: Counter[str] = Counter()
         self._changed = threading.Condition()
 
     def run(
@@ -83,11 +87,21 @@ class Worker:
                 self._tasks.put(None)
             for sender in senders:
                 sender.join()
+            with suppress(DatabaseError):
+                self._tell_counters()
+
+    def _tell_counters(self) -> None:
+        """Once per round, not with each delivery: all of them would wait for one row."""
+        with self._changed:
+            untold, self._untold = self._untold, Counter()
+        for name, number in untold.items():
+            tallies.add(name, number)
 
     def _round(self, stop: threading.Event, between: Callable[[], None] | None) -> bool:
         """False where nothing is due and nothing on its way."""
         try:
             close_old_connections()
+            self._tell_counters()
             if between is not None:
                 between()
             free = self._free()
@@ -138,6 +152,7 @@ class Worker:
                 self._busy -= 1
                 if outcome is not None:
                     self.outcomes[outcome] += 1
+                    self._untold[_counter(delivery, outcome)] += 1
                 self._changed.notify_all()
 
 
@@ -148,5 +163,11 @@ def deliver_due(limit: int | None = None) -> Counter[Outcome]:
         taken = claims.take(1, lambda _: 1)
         if not taken:
             break
-        outcomes[attempt(taken[0])] += 1
+        outcome = attempt(taken[0])
+        outcomes[outcome] += 1
+        tallies.add(_counter(taken[0], outcome))
     return outcomes
+
+
+def _counter(delivery: Any, outcome: Outcome) -> str:
+    return f"deliveries:{delivery.transport}:{outcome.name.lower()}"

@@ -99,7 +99,7 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
 def _no_grader(request: HttpRequest, name: str) -> HttpResponse:
     """A platform's session is a good one: sent to log in, its client would do so for ever. It sees no queue."""
     if not is_submitter(getattr(request, "user", None)):
-        return _log_in_first(request)
+        return log_in_first(request)
     if name == "put_result":
         return refused(*REFUSALS[UnknownJob])
     if name == "get_queuelen":
@@ -107,7 +107,8 @@ def _no_grader(request: HttpRequest, name: str) -> HttpResponse:
     return refused(200, f"Queue '{request.GET.get('queue_name', '')}' not found")
 
 
-def _log_in_first(request: HttpRequest) -> HttpResponse:
+def log_in_first(request: HttpRequest) -> HttpResponse:
+    """302 to login, or 401 to a client that is neither a watcher nor an LMS."""
     address = sessions.login_address(request)
     if address is None:
         return refused(401, "login_required")

@@ -11,12 +11,12 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import close_old_connections, connections
 
-from submissions import api, outbound, queue, registry
+from submissions import api, outbound, queue, registry, signals
 from submissions.conf import conf
 from submissions.errors import QueueError, UnknownQueue
 from submissions.models import ExternalGraderDetail
@@ -80,12 +80,13 @@ def _graded(job: ExternalGraderDetail, mount: str) -> tuple[bool, float | None]:
         reply = _asked(job, mount)
         return _recorded(job.submission_id, key, reply), None
     except Unanswered as reason:
-        logger.warning("submission %s: the grader of queue %s could not be asked", job.submission_id, job.queue_name)
-        _quietly(lambda: queue.release(job.submission_id, key))
+        signals.job_not_pushed.send_robust(sender=None, job=job, reason=str(reason))
+        with suppress(QueueError):  # a key that is no longer good: somebody took the job away meanwhile
+            queue.release(job.submission_id, key)
         return False, reason.retry_after
     except Ungraded as reason:
-        told = str(reason)
-        _quietly(lambda: queue.fail(job.submission_id, key, reason=told))
+        with suppress(QueueError):
+            queue.fail(job.submission_id, key, reason=str(reason))
         return False, None
     except QueueError:  # no usable score, and already counted; or somebody took the job away meanwhile
         return False, None
@@ -146,14 +147,6 @@ def _recorded(submission_id: int, key: str, text: str) -> bool:
     else:
         queue.complete(submission_id, key, score=result.score, reply=result.reply)
     return result.flaw is None
-
-
-def _quietly(verb: Callable[[], object]) -> None:
-    """A key that is no longer good is somebody else's job now."""
-    try:
-        verb()
-    except QueueError:
-        logger.warning("a job that was pushed was taken away meanwhile")
 
 
 class Dispatcher:

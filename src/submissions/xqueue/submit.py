@@ -26,7 +26,8 @@ from submissions.conf import conf
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.handed_in import NotHandedIn, parsed
 from submissions.permissions import is_grader, is_submitter
-from submissions.xqueue import bodies, sessions, wire
+from submissions.xqueue import bodies, sessions
+from submissions.xqueue.endpoints import log_in_first, ok, refused
 
 logger = logging.getLogger("submissions.xqueue")
 
@@ -38,14 +39,14 @@ Fields = Mapping[str, Any]
 def submit(request: HttpRequest) -> HttpResponse:
     """POST xqueue_header, xqueue_body and files: a job; the content is how many wait, as a text."""
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        return _answer(1, "Requests from other sites are refused", 403)
+        return refused(403, "Requests from other sites are refused")
     sessions.forget_unusable(request)
     if not is_submitter(request.user):
         return _no_submitter(request)
     if request.method != "POST":
-        return _answer(1, "Queue requests should use HTTP POST")
+        return refused(200, "Queue requests should use HTTP POST")
     try:
-        return _answer(0, str(_taken(request).waiting))
+        return ok(str(_taken(request).waiting))
     except Exception as error:
         return _refusal(request, error)
 
@@ -63,12 +64,7 @@ def _no_submitter(request: HttpRequest) -> HttpResponse:
     """To log in, or, with a grader's session, which is a good one, a word: logging in again would change nothing."""
     if is_grader(request.user):
         return _refused(request, "This account may not submit")
-    address = sessions.login_address(request)
-    if address is None:
-        return _answer(1, "login_required", 401)
-    response = _answer(1, "login_required", 302)
-    response["Location"] = address
-    return response
+    return log_in_first(request)
 
 
 def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -77,17 +73,12 @@ def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, NotHandedIn | QueueError | SubmissionRequestError | InvalidFileTypeError):
         return _refused(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
-    return _answer(1, "Internal error; please try again", 500)
+    return refused(500, "Internal error; please try again")
 
 
 def _refused(request: HttpRequest, reason: str) -> HttpResponse:
     signals.submit_refused.send_robust(sender=None, account=request.user.get_username(), reason=reason)
-    return _answer(1, reason)
-
-
-def _answer(return_code: int, content: str, status: int = 200) -> HttpResponse:
-    text = json.dumps(wire.envelope(return_code, content), separators=(",", ":"))
-    return HttpResponse(text, content_type="application/json", status=status)
+    return refused(200, reason)
 
 
 # The body, byte for byte. -------------------------------------------------------------------------------------------

@@ -1,0 +1,133 @@
+"""Where outbound connections may lead, and how long they may take: the parts of `submissions.outbound` below HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from functools import lru_cache
+from typing import Any
+
+import httpcore
+
+from submissions.conf import conf
+
+
+class Refused(Exception):
+    """It must never be sent there: the address is not one, or not an allowed one."""
+
+
+class Failed(Exception):
+    """It did not get through; try again. `unreachable`: nothing was wrong with what was sent. `sent`: whether there was
+    a connection, so that the other side may have begun to work on it."""
+
+    def __init__(
+        self, reason: str, *, unreachable: bool = True, retry_after: float | None = None, sent: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.sent = sent
+        self.unreachable = unreachable
+        self.retry_after = retry_after
+
+
+class _Calls(threading.local):
+    deadline = 0.0
+
+
+_calls = _Calls()
+
+
+def begin(seconds: float) -> None:
+    """The call that this thread makes next has so long, all together."""
+    _calls.deadline = time.monotonic() + seconds
+
+
+def left() -> float:
+    """How much of this call's time is left (seconds). Raises TimeoutError."""
+    left = _calls.deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def addresses(host: str, port: int) -> list[str]:
+    """The addresses of `host` that may be connected to. Raises Refused, Failed."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Failed(f"{host} cannot be found: {getattr(error, 'strerror', None) or error}.") from error
+    listed = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    allowed = [one for one in listed if is_allowed(one)]
+    if not allowed:
+        raise Refused(f"{host} leads to {', '.join(listed[:3])}, which is not a public address.")
+    return allowed
+
+
+def is_allowed(address: str) -> bool:
+    """Whether an IP address may be connected to: a public one, or one of OUTBOUND_NETWORKS."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    if any(ip in network for network in networks(tuple(conf.OUTBOUND_NETWORKS)) if network.version == ip.version):
+        return True
+    # Inside these an IPv4 address travels on: to wherever it says.
+    if any(getattr(ip, name, None) for name in ("sixtofour", "teredo")):
+        return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+@lru_cache(maxsize=8)
+def networks(given: tuple[str, ...]) -> tuple[Any, ...]:
+    """OUTBOUND_NETWORKS as networks. Raises ValueError."""
+    return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in given)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection on which each step gets only what is left of the call's time."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self.stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self.stream.read(max_bytes, left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # In parts: the library begins its time-out anew with each part that a slow reader takes.
+        for start in range(0, len(buffer), 65536):
+            self.stream.write(buffer[start : start + 65536], left())
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self.stream.start_tls(ssl_context, server_hostname, left()))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.stream.get_extra_info(info)
+
+
+class Guarded(httpcore.SyncBackend):
+    """Connects to the addresses that were looked at, and never asks for them again."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        allowed = addresses(host, port)
+        for number, address in enumerate(allowed, 1):
+            try:
+                # The first of several must not use up the time of all.
+                seconds = left() / (1 if number == len(allowed) else 3)
+                return _Stream(super().connect_tcp(address, port, seconds, None, socket_options))
+            except (OSError, httpcore.NetworkError, httpcore.TimeoutException):
+                if number == len(allowed):
+                    raise
+        raise AssertionError("unreachable")
