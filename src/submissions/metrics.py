@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
-
-from submissions import depths
+from submissions import depths, line
 from submissions.conf import conf
-from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, Status
+from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
 
 
 @dataclass(frozen=True)
@@ -36,37 +34,29 @@ class QueueNumbers:
 
 def queues() -> Iterator[QueueNumbers]:
     """Every queue's numbers, by name."""
-    rows: Any = GraderQueue.objects.annotate(now=DatabaseNow(), next_since=_next_since(OuterRef("name")))
-    known = {queue.name: queue for queue in rows}
+    known: dict[str, Any] = {queue.name: queue for queue in GraderQueue.objects.annotate(now=DatabaseNow())}
     # A queue without a row has the default settings: edx-submissions, still running beside us, sets none up.
     others = {name: _unknown(name) for name in depths.names_of_jobs() if name not in known}
-    counts = depths.counts([*known, *others])
-    for name, queue in sorted({**known, **others}.items()):
-        yield _numbers(queue, counts[name])
+    found = {**known, **others}
+    counts, since = depths.counts(list(found)), line.since(list(found))
+    for name, queue in sorted(found.items()):
+        yield _numbers(queue, counts[name], since.get(name))
 
 
 def numbers_of(queue_name: str) -> QueueNumbers:
     """One queue's numbers; all zero where nobody knows it."""
-    rows: Any = GraderQueue.objects.annotate(now=DatabaseNow(), next_since=_next_since(OuterRef("name")))
-    queue = rows.filter(name=queue_name).first() or _unknown(queue_name)
-    return _numbers(queue, depths.counts([queue_name])[queue_name])
-
-
-def _next_since(name: Any) -> Any:
-    """The first entry of the index that a claim walks."""
-    due = ExternalGraderDetail.objects.claimable(name).filter(status__in=[Status.PENDING, Status.RETRY, Status.PULLED])
-    return Subquery(due.values("available_at")[:1])
+    rows: Any = GraderQueue.objects.annotate(now=DatabaseNow()).filter(name=queue_name)
+    queue = rows.first() or _unknown(queue_name)
+    return _numbers(queue, depths.counts([queue_name])[queue_name], line.since([queue_name]).get(queue_name))
 
 
 def _unknown(name: str) -> Any:
     queue: Any = GraderQueue(name=name)
-    found = ExternalGraderDetail.objects.order_by().values_list(DatabaseNow(), _next_since(name)).first()
-    queue.now, queue.next_since = found or (None, None)
+    queue.now = ExternalGraderDetail.objects.order_by().values_list(DatabaseNow(), flat=True).first()
     return queue
 
 
-def _numbers(queue: Any, count: depths.Depths) -> QueueNumbers:
-    since = queue.next_since
+def _numbers(queue: Any, count: depths.Depths, since: datetime | None) -> QueueNumbers:
     return QueueNumbers(
         queue_name=queue.name,
         waiting=count.pending,

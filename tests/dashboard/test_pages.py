@@ -14,9 +14,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from gradequeue.dashboard.reads import history, line, queue_page
+from gradequeue.dashboard.reads import history, queue_page
 from gradequeue.dashboard.reads.newest import newest
-from submissions import queue, registry, stats
+from submissions import line, queue, registry, stats
 from submissions.models import Delivery, DeliveryState, GraderQueue, Status
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make

@@ -9,12 +9,12 @@ from typing import Any
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import Light
-from gradequeue.dashboard.reads import history, line
+from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
 from gradequeue.dashboard.reads.queues import Standing, standings
-from submissions import stats
+from submissions import line, stats
 from submissions.models import ExternalGraderDetail, Score, Status
 
 # Rows of a list; results that the scores' distribution and the graders' rates are taken from.

@@ -12,8 +12,7 @@ from django.db.models.functions import Left
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import LATE, Undelivered
-from gradequeue.dashboard.reads import line
-from submissions import depths
+from submissions import depths, line
 from submissions.conf import conf
 from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
 
