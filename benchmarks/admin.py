@@ -1,4 +1,4 @@
-"""Time the admin's pages on a small and on a large table: what an operator waits for must not grow with it.
+"""Time the pages of admin and dashboard on a small and on a large table: what an operator waits for must not grow with it.
 
     python -m benchmarks.admin
     python -m benchmarks.admin --databases mariadb --rows 1000 100000
@@ -68,6 +68,10 @@ def pages(some: dict[str, Any]) -> dict[str, str]:
         "score summaries": "/admin/submissions/scoresummary/",
         "files": "/admin/submissions/submissionfile/",
         "deliveries": "/admin/submissions/delivery/",
+        "dashboard: overview": "/dashboard/",
+        "dashboard: the large queue": f"/dashboard/queues/{some['queue']}/",
+        "dashboard: a rare queue": f"/dashboard/queues/{some['rare_queue']}/",
+        "dashboard: a job": f"/dashboard/submissions/{some['submission_id']}/",
     }
 
 
@@ -124,12 +128,20 @@ def _time_pages() -> dict[str, float]:
     from django.test import Client
 
     from submissions.models import ExternalGraderDetail as Job
+    from submissions.models import GraderQueue
+    from submissions.stats import roll_up
 
+    while roll_up(24 * 60):
+        pass  # as `serve` does all the time
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(User.objects.create(username="bench", is_staff=True, is_superuser=True))
     job = Job.objects.select_related("submission__student_item").filter(status="retired").order_by("id")[100]
     some = {"pk": job.pk, "submission_id": job.submission_id, "uuid": job.submission.uuid, "queue_key": job.queue_key}
     some["student_id"] = job.submission.student_item.student_id
+    some |= {
+        "queue": GraderQueue.objects.get(name=seed.QUEUE).pk,
+        "rare_queue": GraderQueue.objects.get(name="rare").pk,
+    }
     return {name: _milliseconds(client, url) for name, url in pages(some).items()}
 
 

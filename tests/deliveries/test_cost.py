@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -34,13 +35,18 @@ def completed(settings: Settings, *transports: str) -> list[str]:
     return statements(lambda: queue.complete(job.submission_id, str(claimed.pullkey), score=1, reply='{"score": 1}'))
 
 
+def tells(sql: str) -> bool:
+    """Whether deliveries become due by it; several statements may travel together."""
+    return re.search(r"UPDATE\s+.?submissions_delivery", sql) is not None
+
+
 def test_a_result_costs_one_statement_more_however_many_destinations_there_are(settings: Settings) -> None:
     without = completed(settings)
     for transports in (["signal"], ["signal", "event"]):
         more = completed(settings, *transports)
         assert len(more) == len(without) + 1
-        assert [sql for sql in more if "submissions_delivery" in sql and sql.startswith("UPDATE")]
-    assert not [sql for sql in without if "submissions_delivery" in sql and sql.startswith("UPDATE")]
+        assert [sql for sql in more if tells(sql)]
+    assert not [sql for sql in without if tells(sql)]
 
 
 def test_a_submission_costs_one_statement_more(settings: Settings) -> None:
@@ -63,6 +69,8 @@ def test_what_waits_for_a_dead_host_is_not_read(settings: Settings) -> None:
         assert (taken, len(asked)) == ([], 3)
 
 
+# MariaDB's ANALYZE commits; nothing of it may stay for the other tests.
+@pytest.mark.django_db(transaction=True)
 def test_the_look_at_the_hosts_walks_its_index(settings: Settings, kind: str) -> None:
     owed_many(2000, "http://one.example.org")
     owed_many(2000, "http://two.example.org", first=5000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
@@ -593,6 +595,10 @@ def test_the_maximum_is_the_platforms_to_know(
     score_row = the_job().submission.score_set.get()
     assert (score_row.points_earned, score_row.points_possible) == (earned, possible)
     assert the_job().grader_reply == reply
+    out = io.StringIO()
+    call_command("show", str(work.submission_id), "--json", stdout=out)
+    shown = json.loads(out.getvalue())
+    assert (shown["points_earned"], shown["points_possible"]) == (earned, possible)
 
 
 @pytest.mark.parametrize("score", ["-1", "1000001", "1e400", "NaN", "true", '"1"', "null"])

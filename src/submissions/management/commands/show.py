@@ -78,7 +78,8 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, Any]:
         "student_id": item.student_id,
         "status": job.status,
         "points_earned": None if score is None else score.points_earned,
-        "points_possible": job.points_possible,
+        # Where only the platform knows the maximum, the score's own is the better guess (ADR 0051).
+        "points_possible": job.points_possible if job.points_known or score is None else score.points_possible,
         "num_failures": job.num_failures,
         "num_pulls": job.num_pulls,
         "grader": job.grader,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("submissions", "0018_statistics"),
+        ("submissions", "0017_statistics"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
