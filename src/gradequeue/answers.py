@@ -36,8 +36,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class UnstorableMiddleware:
-    """What no table can hold (NUL, half a pair of surrogates, a number too large), or an address of the admin that names
-    a column which is none: a bad request.
+    """What no table can hold (NUL, half a pair of surrogates, a number too large), or an address of the admin that
+    names a column which is none: a bad request.
 
     Of people's pages only: the dialects look at each value, and have an answer of their own.
     """
