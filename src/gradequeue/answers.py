@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+logger = logging.getLogger("gradequeue.answers")
 
 
 def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
@@ -32,7 +36,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class UnstorableMiddleware:
-    """What no table can hold (NUL, half a pair of surrogates, a number too large) names nothing: a bad request.
+    """What no table can hold (NUL, half a pair of surrogates, a number too large), or an address of the admin that
+    names a column which is none: a bad request.
 
     Of people's pages only: the dialects look at each value, and have an answer of their own.
     """
@@ -44,4 +49,8 @@ class UnstorableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return bad_request(request, exception) if isinstance(exception, DataError | UnicodeEncodeError) else None
+        if not isinstance(exception, DataError | UnicodeEncodeError | FieldDoesNotExist):
+            return None
+        # By its type alone: its words repeat what a stranger sent.
+        logger.warning("a request names what cannot be: %s", type(exception).__name__)
+        return bad_request(request, exception)

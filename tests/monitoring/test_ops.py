@@ -65,6 +65,12 @@ def test_every_name_in_an_expression_is_told(told: dict[str, set[str]]) -> None:
     assert names - set(told) == set()
 
 
+def test_the_page_lists_what_is_told_and_nothing_else(told: dict[str, set[str]]) -> None:
+    table = (ROOT / "docs" / "monitoring.md").read_text().split("## Metrics", 1)[1].split("## Autoscaling", 1)[0]
+    listed = set(re.findall(r"^\| `(gradequeue_[a-z_]+)` \|", table, re.MULTILINE))
+    assert listed == {re.sub(r"_(bucket|count|sum)$", "", name) for name in told}
+
+
 def test_every_label_in_an_expression_is_told(told: dict[str, set[str]]) -> None:
     for expression in expressions():
         for name, selector in LABELS.findall(expression):

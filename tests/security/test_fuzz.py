@@ -123,6 +123,7 @@ def test_no_request_to_any_address_breaks_the_service(grader: Client, settings: 
         hostile.Request("GET", "", "", b""),
         False,
     )
+    @example("superuser", "/admin/auth/user/1/change/", [("_to_field", "")], hostile.Request("GET", "", "", b""), False)
     @example("superuser", f"{ADMIN}/graderqueue/add/", [("name", "a\nb\0")], hostile.Request("POST", "", "", b""), True)
     @example("superuser", "/admin/submissions/graderqueue/%00/change/", [], hostile.Request("GET", "", "", b""), False)
     @example(

@@ -69,35 +69,37 @@ def _states() -> Iterator[Metric]:
     yield from (states, oldest, paused, polled)
 
 
-def _totals() -> Iterator[Metric]:
-    def counter(name: str, text: str, *more: str) -> CounterMetricFamily:
-        return CounterMetricFamily(f"gradequeue_{name}", text, labels=["queue", *more])
+# Name, what it says, and where each outcome stands in `submissions.stats.Count`; without an outcome, the number itself.
+COUNTERS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("enqueued", "Jobs that came in.", {"": "arrived"}),
+    (
+        "claims",
+        "Claims that ended.",
+        {"scored": "completed", "failed": "claims_failed", "lost": "claims_lost", "released": "claims_released"},
+    ),
+    ("results", "Results of graders.", {"scored": "completed", "failed": "claims_failed"}),
+    ("lease_expired", "Leases that ran out.", {"": "claims_lost"}),
+    ("dead_lettered", "Jobs that were given up after too many failures.", {"": "failed"}),
+)
 
-    arrived = counter("enqueued", "Jobs that came in.")
-    claims = counter("claims", "Claims that ended.", "outcome")
-    results = counter("results", "Results of graders.", "outcome")
-    expired = counter("lease_expired", "Leases that ran out.")
-    dead = counter("dead_lettered", "Jobs that were given up after too many failures.")
+
+def _totals() -> Iterator[Metric]:
+    totals = sorted(stats.totals().items())
+    for name, text, outcomes in COUNTERS:
+        labels = ["queue"] if "" in outcomes else ["queue", "outcome"]
+        counter = CounterMetricFamily(f"gradequeue_{name}", text, labels=labels)
+        for queue_name, total in totals:
+            for outcome, column in outcomes.items():
+                counter.add_metric([queue_name, *filter(None, [outcome])], getattr(total, column))
+        yield counter
     waits = HistogramMetricFamily(
         "gradequeue_wait_seconds", "From a job's arrival to the claim that scored it.", labels=["queue"]
     )
     gradings = HistogramMetricFamily("gradequeue_grade_seconds", "From the claim to the score.", labels=["queue"])
-    for name, total in sorted(stats.totals().items()):
-        arrived.add_metric([name], total.arrived)
-        for outcome, number in (
-            ("scored", total.completed),
-            ("failed", total.claims_failed),
-            ("lost", total.claims_lost),
-            ("released", total.claims_released),
-        ):
-            claims.add_metric([name, outcome], number)
-        results.add_metric([name, "scored"], total.completed)
-        results.add_metric([name, "failed"], total.claims_failed)
-        expired.add_metric([name], total.claims_lost)
-        dead.add_metric([name], total.failed)
-        _add(waits, name, total.waits)
-        _add(gradings, name, total.gradings)
-    yield from (arrived, claims, results, expired, dead, waits, gradings)
+    for queue_name, total in totals:
+        _add(waits, queue_name, total.waits)
+        _add(gradings, queue_name, total.gradings)
+    yield from (waits, gradings)
 
 
 def _add(family: HistogramMetricFamily, queue_name: str, histogram: Histogram) -> None:

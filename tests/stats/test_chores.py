@@ -1,0 +1,35 @@
+"""What each worker does beside the requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gradequeue import chores
+from submissions import depths, stats
+from submissions.models import ExternalGraderDetail, QueueMinute, QueueTotal
+from tests.queue.jobs import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_minutes_that_are_over_are_counted_and_deep_queues_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depths, "MOST", 2)
+    for _ in range(3):
+        make("q")
+    ExternalGraderDetail.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=10))
+    chores.once()
+    assert sum(QueueMinute.objects.values_list("arrived", flat=True)) == 3
+    assert QueueTotal.objects.get(queue_name="q").depths == '{"pending": 3}'
+
+
+def test_what_fails_is_logged_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(limit: int = 0) -> int:
+        raise OSError("The database is away")
+
+    monkeypatch.setattr(stats, "roll_up", away)
+    chores.once()
+    assert "the roll-up failed" in caplog.text
