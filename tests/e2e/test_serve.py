@@ -290,9 +290,9 @@ def test_static_files_are_served(server: Server) -> None:
     assert "--primary" in styles.text
 
 
-def test_the_root_leads_to_the_admin(server: Server) -> None:
+def test_the_root_leads_to_the_dashboard(server: Server) -> None:
     root = requests.get(f"{server.url}/", timeout=20)
-    assert (root.status_code, root.url) == (200, f"{server.url}/admin/login/?next=/admin/")
+    assert (root.status_code, root.url) == (200, f"{server.url}/dashboard/login/?next=/dashboard/")
 
 
 @pytest.mark.parametrize("path", ["/xqueue/nowhere/", "/xqueue/", "/xqueue", "/xqueue/files/", "/xqueue/%00"])
