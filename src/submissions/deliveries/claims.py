@@ -110,6 +110,15 @@ def _earlier() -> Subquery:
 
 
 def _hold_back(row: Any) -> None:
+    free = row.now + lease()
+    if row.earlier > free:
+        # Nobody is sending it, or it would be due within a lease. A failure is dropped when it is taken next: what
+        # replaces it must not wait out its pause, which may be a day.
+        overtaken = Delivery.objects.filter(
+            job=row.job_id, transport=row.transport, destination_key=row.destination_key, pk__lt=row.pk
+        ).filter(state=DeliveryState.DUE, result=Told.FAILURE, due_at__gt=free)
+        if overtaken.update(due_at=row.now):
+            row.earlier = row.now
     Delivery.objects.filter(pk=row.pk).update(due_at=max(row.now, row.earlier) + timedelta(seconds=1))
 
 
