@@ -90,6 +90,9 @@ class Command(DataCommand):
             raise UsageError("Filters go with --all-matching.")
         if many:
             found = _matching(options).filter(state__in=[options["state"]] if options["state"] else starts_from)
+            if options["what"] == "retry":
+                # News of a failure that is held back for an operator (ADR 0041) is not to be sent *again*.
+                found = found.exclude(state=DeliveryState.DUE, attempts=0)
             count, ids = found.count(), map(str, _walk(found))
         else:
             given = list(ids_from(options["ids"]))
@@ -143,7 +146,11 @@ def _row(delivery: Delivery) -> dict[str, Any]:
 
 def _touched(verb: Callable[[int], Delivery], text: str) -> dict[str, Any]:
     try:
-        delivery = verb(parsed_id(text))
-    except (QueueError, ValueError) as refusal:
-        return {"id": int(text) if text.isascii() and text.isdigit() else text, "error": str(refusal)}
+        number = parsed_id(text)
+    except ValueError:
+        return {"id": text, "error": f"{text[:60]!r} is not the id of a delivery"}
+    try:
+        delivery = verb(number)
+    except QueueError as refusal:
+        return {"id": number, "error": str(refusal)}
     return {"id": delivery.pk, "state": str(delivery.state)}
