@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from submissions import outbound
 from submissions.deliveries import deliver_due
@@ -86,6 +88,15 @@ def test_filters_and_limit(capsys: Out) -> None:
         (["--older-than", "60"], []),
     ):
         assert [row["host"] for row in rows(capsys, "list", *words)] == hosts
+
+
+@in_process
+def test_a_list_does_not_read_what_may_have_megabytes(capsys: Out) -> None:
+    graded(owed("https://a.example.org/1", "one"))
+    with CaptureQueriesContext(connection) as captured:
+        assert len(rows(capsys, "list")) == 1
+    (sql,) = [one["sql"] for one in captured.captured_queries if "submissions_delivery" in one["sql"]]
+    assert [name for name in ("header", "body", "grader_reply", "grader_payload", "pulls") if name in sql] == []
 
 
 @in_process

@@ -23,6 +23,8 @@ FILTERS = {
     "submission": "job__submission_id",
 }
 COLUMNS = ("id", "submission", "transport", "host", "state", "tells", "attempts", "next at", "error")
+NAMES = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
+TIMES = ("ready_at", "due_at", "delivered_at", "last_error")
 # Each with the states that it starts from, and its past participle.
 VERBS: dict[str, tuple[Callable[[int], Delivery], tuple[DeliveryState, ...], str]] = {
     "retry": (deliveries.retry, (DeliveryState.GIVEN_UP, DeliveryState.DUE), "put back"),
@@ -64,7 +66,9 @@ class Command(DataCommand):
             self._touch(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = _matching(options).select_related("job").defer("job__grader_reply").order_by("-pk")
+        # Not the header, nor the job's body: of a platform's submissions each may have megabytes.
+        read = (*NAMES, *TIMES, "history", "job__submission_id", "job__queue_name")
+        found = _matching(options).select_related("job").only(*read).order_by("-pk")
         rows = [_row(delivery) for delivery in found[: options["limit"]]]
         if options["as_json"]:
             for row in rows:
@@ -132,12 +136,10 @@ def _walk(found: QuerySet[Delivery]) -> Iterator[int]:
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:
-    names = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
-    times = ("ready_at", "due_at", "delivered_at", "last_error")
     return {
         "submission_id": delivery.job.submission_id,
         "queue_name": delivery.job.queue_name,
-        **{name: getattr(delivery, name) for name in (*names, *times)},
+        **{name: getattr(delivery, name) for name in (*NAMES, *TIMES)},
         "history": [
             {"at": one.at, "outcome": one.outcome, "error": one.error} for one in deliveries.attempts_of(delivery)
         ],
