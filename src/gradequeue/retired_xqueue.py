@@ -108,7 +108,10 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _absolute(address: object, base: str) -> str:
-    whole = urljoin(base, address) if isinstance(address, str) else ""
+    try:
+        whole = urljoin(base, address) if isinstance(address, str) else ""
+    except ValueError:
+        raise Skipped(f"the address of a file, {address!r:.60}, is no URL") from None
     if not whole.startswith(("http://", "https://")):
         raise Skipped("its files have no host in their addresses; say with --files where they are served")
     return whole

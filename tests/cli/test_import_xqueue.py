@@ -250,6 +250,14 @@ def test_files_stay_where_they_are_and_graders_get_their_addresses(
     assert api.get_files_for_grader(second, "https://queue.example/xqueue/") == {"c.c": "https://s3.example/c"}
 
 
+def test_a_file_whose_address_is_none_skips_its_row_alone(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
+    old.add(1, s3_urls='{"a.c": "http://[bad"}')
+    old.add(2)
+    rows, _, _ = run(capsys, old.url, "--files", "https://s3.example/")
+    assert rows[0]["reason"] == "the address of a file, 'http://[bad', is no URL"
+    assert outcomes(rows) == {1: "skipped", 2: "taken"}
+
+
 def test_more_rows_than_a_batch_some_at_the_same_moment(
     old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
