@@ -39,7 +39,8 @@ class Loop:
         self._stopped.set()
         if self._process is not None and self._process.is_alive():
             self._process.terminate()
-        self._keeper.join(seconds)
+        if self._keeper.is_alive():  # else it was never started
+            self._keeper.join(seconds)
         if self._process is not None and self._process.is_alive():
             self._process.kill()
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -63,7 +64,8 @@ class Row:
     @property
     def arrived(self) -> datetime:
         """XQueue wrote UTC; some databases give it back without saying so."""
-        moment = self.arrival_time if isinstance(self.arrival_time, datetime) else parse_datetime(self.arrival_time)
+        given = self.arrival_time  # None where MySQL has its zero date
+        moment = given if isinstance(given, datetime) else parse_datetime(str(given))
         if moment is None:
             raise Skipped(f"it arrived at {self.arrival_time!r:.60}, which is no time")
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -106,7 +108,10 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _absolute(address: object, base: str) -> str:
-    whole = urljoin(base, address) if isinstance(address, str) else ""
+    try:
+        whole = urljoin(base, address) if isinstance(address, str) else ""
+    except ValueError:
+        raise Skipped(f"the address of a file, {address!r:.60}, is no URL") from None
     if not whole.startswith(("http://", "https://")):
         raise Skipped("its files have no host in their addresses; say with --files where they are served")
     return whole
@@ -117,7 +122,7 @@ def _fetched(address: str) -> dict[str, Any]:
         # The operator's own storage, which the old service asked in the same way.
         with urlopen(address, timeout=LIST_SECONDS) as answer:  # noqa: S310 - http(s), see _absolute
             found = json.loads(answer.read(LIST_BYTES))["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise Skipped(f"its list of files is kept elsewhere and could not be fetched: {error}") from None
     if not isinstance(found, dict):
         raise Skipped("its list of files cannot be read")

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from submissions import outbound
 from submissions.deliveries import deliver_due
 from submissions.models import Delivery, DeliveryHost
-from tests.deliveries.owed import deliver, graded, later, owed, owed_many
+from tests.deliveries.owed import deliver, given_up, graded, later, owed, owed_many
 from tests.platform_stub import Platform
+from tests.queue.jobs import limit
 from tests.server import Server
 
 in_process = pytest.mark.django_db
@@ -88,6 +91,15 @@ def test_filters_and_limit(capsys: Out) -> None:
 
 
 @in_process
+def test_a_list_does_not_read_what_may_have_megabytes(capsys: Out) -> None:
+    graded(owed("https://a.example.org/1", "one"))
+    with CaptureQueriesContext(connection) as captured:
+        assert len(rows(capsys, "list")) == 1
+    (sql,) = [one["sql"] for one in captured.captured_queries if "submissions_delivery" in one["sql"]]
+    assert [name for name in ("header", "body", "grader_reply", "grader_payload", "pulls") if name in sql] == []
+
+
+@in_process
 def test_given_up_ones_are_sent_again(capsys: Out, local: None) -> None:
     with Platform() as platform:
         graded(owed(f"{platform.url}/x"))
@@ -100,7 +112,7 @@ def test_given_up_ones_are_sent_again(capsys: Out, local: None) -> None:
         assert rows(capsys, "retry", str(ids[0]), "4711000", "x", code=1) == [
             {"id": ids[0], "state": "due"},
             {"id": 4711000, "error": "There is no such delivery."},
-            {"id": "x", "error": "'x' is not the id of a submission"},
+            {"id": "x", "error": "'x' is not the id of a delivery"},
         ]
         assert rows(capsys, "retry", "--all-matching", "--state", "given_up", "--dry-run") == []
         assert len(rows(capsys, "retry", "--all-matching", "--state", "given_up")) == 4
@@ -108,6 +120,23 @@ def test_given_up_ones_are_sent_again(capsys: Out, local: None) -> None:
         assert rows(capsys, "give-up", str(ids[0]), code=1) == [
             {"id": ids[0], "error": f"Delivery {ids[0]} is delivered; only due ones can be given up."}
         ]
+
+
+@in_process
+def test_a_failure_that_is_held_back_for_an_operator_is_not_sent_with_all_the_others(capsys: Out, local: None) -> None:
+    limit(max_failures=1)
+    with Platform() as platform:
+        platform.answer = lambda call: 500
+        graded(owed(f"{platform.url}/tried", item="1"))
+        given_up(owed(f"{platform.url}/held", item="2"))
+        tried, held = Delivery.objects.order_by("pk").values_list("pk", flat=True)
+        deliver_due()
+        assert rows(capsys, "retry", "--all-matching") == [{"id": tried, "state": "due"}]
+        deliver_due()
+        assert [call.path for call in platform.calls] == ["/tried", "/tried"]
+        assert rows(capsys, "retry", str(held)) == [{"id": held, "state": "due"}]
+        deliver_due()
+        assert [call.path for call in platform.calls] == ["/tried", "/tried", "/held"]
 
 
 @in_process

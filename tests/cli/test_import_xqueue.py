@@ -16,7 +16,7 @@ from django.db.utils import ConnectionHandler
 from pytest_django import Settings
 
 from gradequeue import env
-from gradequeue.retired_xqueue import Source
+from gradequeue.retired_xqueue import Row, Skipped, Source
 from submissions import api, audit, queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from tests.platform_stub import Platform, Reply
@@ -185,6 +185,7 @@ AWAY = '{"URL_FOR_EXTERNAL_DICTS": "http://127.0.0.1:1/x"}'
 NOT_FETCHED = (
     "its list of files is kept elsewhere and could not be fetched: <urlopen error [Errno 111] Connection refused>"
 )
+NO_PORT = "its list of files is kept elsewhere and could not be fetched: nonnumeric port: 'x'"
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,7 @@ NOT_FETCHED = (
         ({"s3_urls": '{"a.c": "https://s3.exam'}, "its list of files cannot be read, or was cut off"),
         ({"s3_urls": '{"a.c": "/python/0f1e"}'}, NO_HOST),
         ({"s3_urls": AWAY}, NOT_FETCHED),
+        ({"s3_urls": '{"URL_FOR_EXTERNAL_DICTS": "http://127.0.0.1:x/"}'}, NO_PORT),
     ],
 )
 def test_what_cannot_be_taken_is_skipped_with_the_reason_and_the_others_go_on(
@@ -207,6 +209,12 @@ def test_what_cannot_be_taken_is_skipped_with_the_reason_and_the_others_go_on(
     rows, told, code = run(capsys, old.url)
     assert rows[0] == {"id": 1, "outcome": "skipped", "submission_id": None, "reason": reason}
     assert (rows[1]["outcome"], told, code) == ("taken", "1 taken, 0 scored, 0 known, 1 skipped.", 1)
+
+
+def test_a_zero_date_of_mysql_is_no_time() -> None:
+    row = Row(1, URL.format(1), "python", "{}", BODY, "{}", None, "", "")
+    with pytest.raises(Skipped, match="it arrived at None, which is no time"):
+        _ = row.arrived
 
 
 def test_a_strict_registry_and_a_full_queue_skip_and_a_later_run_takes(
@@ -240,6 +248,14 @@ def test_files_stay_where_they_are_and_graders_get_their_addresses(
         "b.c": "https://old.example/python/77",
     }
     assert api.get_files_for_grader(second, "https://queue.example/xqueue/") == {"c.c": "https://s3.example/c"}
+
+
+def test_a_file_whose_address_is_none_skips_its_row_alone(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
+    old.add(1, s3_urls='{"a.c": "http://[bad"}')
+    old.add(2)
+    rows, _, _ = run(capsys, old.url, "--files", "https://s3.example/")
+    assert rows[0]["reason"] == "the address of a file, 'http://[bad', is no URL"
+    assert outcomes(rows) == {1: "skipped", 2: "taken"}
 
 
 def test_more_rows_than_a_batch_some_at_the_same_moment(

@@ -9,12 +9,12 @@ import pytest
 from django.db import transaction
 
 from submissions import deliveries, queue
-from submissions.deliveries import claims, deliver_due
+from submissions.deliveries import Outcome, claims, deliver_due
 from submissions.errors import QueueError
-from submissions.models import Delivery, GraderQueue
+from submissions.models import DatabaseNow, Delivery, DeliveryHost, GraderQueue
 from submissions.models import ExternalGraderDetail as Job
 from tests.deliveries.owed import given_up, graded, later, owed
-from tests.platform_stub import Platform
+from tests.platform_stub import Platform, Reply
 from tests.queue.jobs import claim_one, limit, make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local")]
@@ -264,6 +264,43 @@ def test_a_later_result_waits_for_the_earlier_one(platform: Platform) -> None:
     assert [call.reply["correct"] for call in platform.calls] == [True]
     rows = Delivery.objects.order_by("pk").values_list("state", "result")
     assert list(rows) == [("delivered", "failure"), ("delivered", "score")]
+
+
+def test_a_score_does_not_wait_out_the_pause_of_the_failure_that_it_replaces(platform: Platform) -> None:
+    limit(max_failures=1)
+    job = owed(f"{platform.url}/x")
+    given_up(job)
+    later(900)
+    platform.answer = lambda call: Reply(503, {"Retry-After": "86400"})
+    deliver_due()
+    DeliveryHost.objects.all().delete()
+    platform.answer = lambda call: 200
+    queue.retry(job.submission_id)
+    graded(job)
+    for _ in range(3):
+        deliver_due()
+        later(2)
+    assert [call.reply["correct"] for call in platform.done] == [True]
+    rows = Delivery.objects.order_by("pk").values_list("state", "result")
+    assert list(rows) == [("dropped", "failure"), ("delivered", "score")]
+
+
+def test_a_host_is_tried_with_the_next_one_where_the_first_need_not_be_sent(platform: Platform) -> None:
+    limit(max_failures=1)
+    job = owed(f"{platform.url}/x")
+    given_up(job)
+    later(900)
+    platform.answer = lambda call: 503
+    deliver_due()
+    DeliveryHost.objects.update(failures=9, held_until=DatabaseNow())
+    platform.answer = lambda call: 200
+    queue.retry(job.submission_id)
+    graded(job)
+    later(10)
+    assert deliver_due() == {Outcome.DROPPED: 1}
+    later(2)
+    assert deliver_due() == {Outcome.DELIVERED: 1}
+    assert not DeliveryHost.objects.exists()
 
 
 def test_other_jobs_and_other_destinations_do_not_wait(platform: Platform) -> None:

@@ -131,6 +131,23 @@ def test_a_dead_host_holds_up_nobody_else_and_costs_few_attempts(platform: Platf
     assert Delivery.objects.filter(host="127.0.0.1", state="due").count() == 5000
 
 
+def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "MOST_HOSTS", 3)
+    for name in ("a", "b", "c", "d", "z"):
+        owed_many(1, f"http://{name}.example.org")
+
+    def taken(*away: str) -> list[str]:
+        return [row.host for row in claims.take(9, lambda host: host[0] not in away)]
+
+    # Those at the beginning have no room, as while they do not answer.
+    assert [taken("a", "b", "c"), taken("a", "b", "c", "d")] == [[], ["z.example.org"]]
+    assert sorted(taken()) == ["a.example.org", "b.example.org", "c.example.org"]
+    # Those at the beginning wait for their next attempt.
+    assert [taken(), taken(), taken()] == [["d.example.org"], [], []]
+    Delivery.objects.filter(host__startswith="z").update(due_at="2026-01-01T00:00:00Z")
+    assert [taken(), taken()] == [["z.example.org"], []]
+
+
 def test_a_host_that_is_back_gets_everything_soon_and_not_all_at_once(settings: Settings) -> None:
     settings.SUBMISSIONS_DELIVERY_PER_HOST = 4
     platform = Platform().start()

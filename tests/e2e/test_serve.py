@@ -194,7 +194,9 @@ def test_a_killed_delivery_loop_is_replaced_and_does_not_outlive_a_killed_servic
 
 
 def test_the_delivery_loop_can_run_elsewhere(start: Start) -> None:
-    assert loops(start("--delivery-threads", "0")) == []
+    server = start("--delivery-threads", "0")
+    assert loops(server) == []
+    assert server.stop() == 0
 
 
 def test_a_killed_worker_is_replaced_and_no_worker_outlives_a_killed_service(start: Start) -> None:

@@ -228,13 +228,17 @@ def test_each_failure_doubles_the_pause_of_the_queue_and_a_success_ends_it(monke
     assert pause.until == 1000
 
 
-def test_retry_after_is_heeded(grader: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("120", 120), ("86400", 3600), ("Wed, 21 Oct 2099 07:28:00 GMT", 3600), ("-5", 1), ("soon", 1)],
+)
+def test_retry_after_is_heeded(grader: Platform, monkeypatch: pytest.MonkeyPatch, given: str, seconds: float) -> None:
     monkeypatch.setattr("submissions.xqueue.push.time.monotonic", lambda: 1000.0)
     enqueue()
-    grader.answer = lambda call: Reply(503, {"Retry-After": "120"})
+    grader.answer = lambda call: Reply(503, {"Retry-After": given})
     pause = Pause()
     push(pause)
-    assert pause.until == 1120
+    assert pause.until == 1000 + seconds
 
 
 # In between. ----------------------------------------------------------------------------------------------------------

@@ -319,6 +319,14 @@ def test_a_file_whose_part_cannot_be_read_is_not_lost_in_silence(lms: Client) ->
     assert post_parts(lms, *fields, part("a.c", b"x", b'; filename="a.c"')) == OK
 
 
+def test_of_two_files_with_one_name_none_is_lost_in_silence(lms: Client) -> None:
+    fields = part("xqueue_header", header().encode()), part("xqueue_body", b"b")
+    first, second = part("a.c", b"1", b'; filename="a.c"'), part("a.c", b"2", b'; filename="a.c"')
+    reason = "Queue request has invalid format: it has 2 files named 'a.c'"
+    assert post_parts(lms, *fields, first, second) == refused(reason)
+    assert not ExternalGraderDetail.objects.exists()
+
+
 BEGIN = "The address must begin with https:// or http:// and name a host."
 SIGNS = "The address has signs that no URL has."
 

@@ -26,6 +26,8 @@ def attempt(delivery: Any) -> Outcome:
     """Send a delivery that was taken, and write down what became of it. Only the database's errors come out."""
     if claims.is_overtaken(delivery):
         claims.drop(delivery)
+        if delivery.in_trouble:
+            hosts.end_probe(delivery.host)
         return Outcome.DROPPED
     message = message_of(delivery)
     started = time.monotonic()

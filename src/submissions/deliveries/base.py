@@ -14,7 +14,7 @@ from submissions.deliveries.message import Message
 from submissions.models import Transport
 from submissions.outbound import Answer, Failed, Refused
 
-__all__ = ["Failed", "Message", "Refused", "sender", "unless_done"]
+__all__ = ["Failed", "Message", "Refused", "retry_after", "sender", "unless_done"]
 
 # The answers of a proxy, or of a server that says itself that it cannot just now.
 BUSY = (429, 502, 503, 504)
@@ -37,10 +37,11 @@ def unless_done(answer: Answer, *, done: bool, gone: tuple[int, ...] = ()) -> No
     sentence = f"It answered {answer.status}."
     if answer.status in gone:
         raise Refused(sentence)
-    raise Failed(sentence, unreachable=answer.status in BUSY, retry_after=_retry_after(answer))
+    raise Failed(sentence, unreachable=answer.status in BUSY, retry_after=retry_after(answer))
 
 
-def _retry_after(answer: Answer) -> float | None:
+def retry_after(answer: Answer) -> float | None:
+    """For how long a server that is busy asks to be left alone (seconds, a day at the most); None where it does not."""
     given = answer.headers.get("retry-after", "")
     if answer.status not in BUSY or not given:
         return None

@@ -15,8 +15,10 @@ from submissions.deliveries import history, hosts
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Told
 from submissions.transactions import in_transaction
 
-# How many hosts with something due are looked at in one round.
+# How many hosts are looked at in one round, where some have something due now. The next round goes on there: else the
+# last ones in the alphabet would never be told while so many others wait for their next attempt.
 MOST_HOSTS = 1000
+_walked_to: str | None = None
 
 
 def lease() -> timedelta:
@@ -46,18 +48,31 @@ def take(free: int, room: Callable[[str], int]) -> list[Any]:
 
 def _ripe_hosts() -> tuple[list[str], Any]:
     """The hosts for which something is due now, found by one step of the index each, however much is due."""
-    due = Delivery.objects.filter(state=DeliveryState.DUE).order_by("host", "due_at").annotate(now=DatabaseNow())
+    global _walked_to
+    begun = at = _walked_to
     found: list[str] = []
-    last: Any = None
-    for _ in range(MOST_HOSTS):
-        rows = due if last is None else due.filter(host__gt=last.host)
-        first = rows.only("host", "due_at").first()
+    now: Any = None
+    steps = 0
+    while not found or steps < MOST_HOSTS:
+        first = _first_due_after(at)
         if first is None:
-            break
-        last = first
-        if last.due_at is not None and last.due_at <= last.now:
-            found.append(last.host)
-    return found, last and last.now
+            at = None
+            if found or begun is None:
+                break
+            begun = None  # once more, from the first one on
+            continue
+        at, now = first.host, first.now
+        steps += 1
+        if first.due_at is not None and first.due_at <= now:
+            found.append(first.host)
+    _walked_to = at
+    return found, now
+
+
+def _first_due_after(host: str | None) -> Any:
+    due = Delivery.objects.filter(state=DeliveryState.DUE).order_by("host", "due_at").annotate(now=DatabaseNow())
+    rows = due if host is None else due.filter(host__gt=host)
+    return rows.only("host", "due_at").first()
 
 
 def _take_from(host: str, wanted: int, row: Any, now: datetime) -> list[Any]:
@@ -110,6 +125,15 @@ def _earlier() -> Subquery:
 
 
 def _hold_back(row: Any) -> None:
+    free = row.now + lease()
+    if row.earlier > free:
+        # Nobody is sending it, or it would be due within a lease. A failure is dropped when it is taken next: what
+        # replaces it must not wait out its pause, which may be a day.
+        overtaken = Delivery.objects.filter(
+            job=row.job_id, transport=row.transport, destination_key=row.destination_key, pk__lt=row.pk
+        ).filter(state=DeliveryState.DUE, result=Told.FAILURE, due_at__gt=free)
+        if overtaken.update(due_at=row.now):
+            row.earlier = row.now
     Delivery.objects.filter(pk=row.pk).update(due_at=max(row.now, row.earlier) + timedelta(seconds=1))
 
 

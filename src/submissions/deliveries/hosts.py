@@ -39,6 +39,11 @@ def end_probe_without(row: DeliveryHost) -> None:
     DeliveryHost.objects.filter(pk=row.pk).update(held_until=row.held_until)
 
 
+def end_probe(host: str) -> None:
+    """Nothing was sent after all: the next one may be, without waiting for the end of the lease."""
+    DeliveryHost.objects.filter(host=host, held_until__isnull=False).update(held_until=DatabaseNow())
+
+
 def is_held(row: DeliveryHost, now: datetime) -> bool:
     return row.held_until is not None and row.held_until > now
 

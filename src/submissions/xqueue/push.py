@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 
 from submissions import api, outbound, queue, registry, signals
 from submissions.conf import conf
+from submissions.deliveries.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
 from submissions.models import ExternalGraderDetail
 from submissions.xqueue import wire
@@ -27,8 +28,8 @@ logger = logging.getLogger("submissions.xqueue")
 
 # Under this name the claims of all dispatchers are kept.
 GRADER = "push"
-# What a proxy says whose grader is away, or a grader that has enough to do.
-BUSY = (429, 502, 503, 504)
+# However long the grader itself asks for (seconds).
+LONGEST_REQUEST = 3600.0
 POLL_SECONDS = 1.0
 # The first and the longest pause of a queue whose grader does not answer well; it doubles each time (seconds).
 PAUSES = (1.0, 60.0)
@@ -120,10 +121,7 @@ def _asked(job: ExternalGraderDetail, mount: str) -> str:
 
 def _reply(answer: outbound.Answer) -> str:
     if answer.status in BUSY:
-        after = answer.headers.get("retry-after", "")
-        raise Unanswered(
-            f"It answered {answer.status}.", float(after[:4]) if after.isascii() and after.isdigit() else None
-        )
+        raise Unanswered(f"It answered {answer.status}.", min(retry_after(answer) or 0.0, LONGEST_REQUEST))
     if answer.status != 200:
         raise Ungraded(f"The grader answered {answer.status}.")
     if not answer.whole:

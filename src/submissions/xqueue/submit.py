@@ -141,6 +141,10 @@ def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
     delimiter = b"--" + (request.content_params or {})["boundary"].encode()
     if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
         raise NotHandedIn("a part of it cannot be read")
+    # Only one of them could be kept.
+    for name, many in files.lists():
+        if len(many) > 1:
+            raise NotHandedIn(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
     fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
     return fields, {_utf8(name): file for name, file in files.items()}
 

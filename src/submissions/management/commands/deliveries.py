@@ -23,6 +23,8 @@ FILTERS = {
     "submission": "job__submission_id",
 }
 COLUMNS = ("id", "submission", "transport", "host", "state", "tells", "attempts", "next at", "error")
+NAMES = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
+TIMES = ("ready_at", "due_at", "delivered_at", "last_error")
 # Each with the states that it starts from, and its past participle.
 VERBS: dict[str, tuple[Callable[[int], Delivery], tuple[DeliveryState, ...], str]] = {
     "retry": (deliveries.retry, (DeliveryState.GIVEN_UP, DeliveryState.DUE), "put back"),
@@ -64,7 +66,9 @@ class Command(DataCommand):
             self._touch(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = _matching(options).select_related("job").defer("job__grader_reply").order_by("-pk")
+        # Not the header, nor the job's body: of a platform's submissions each may have megabytes.
+        read = (*NAMES, *TIMES, "history", "job__submission_id", "job__queue_name")
+        found = _matching(options).select_related("job").only(*read).order_by("-pk")
         rows = [_row(delivery) for delivery in found[: options["limit"]]]
         if options["as_json"]:
             for row in rows:
@@ -90,6 +94,9 @@ class Command(DataCommand):
             raise UsageError("Filters go with --all-matching.")
         if many:
             found = _matching(options).filter(state__in=[options["state"]] if options["state"] else starts_from)
+            if options["what"] == "retry":
+                # News of a failure that is held back for an operator (ADR 0041) is not to be sent *again*.
+                found = found.exclude(state=DeliveryState.DUE, attempts=0)
             count, ids = found.count(), map(str, _walk(found))
         else:
             given = list(ids_from(options["ids"]))
@@ -129,12 +136,10 @@ def _walk(found: QuerySet[Delivery]) -> Iterator[int]:
 
 
 def _row(delivery: Delivery) -> dict[str, Any]:
-    names = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
-    times = ("ready_at", "due_at", "delivered_at", "last_error")
     return {
         "submission_id": delivery.job.submission_id,
         "queue_name": delivery.job.queue_name,
-        **{name: getattr(delivery, name) for name in (*names, *times)},
+        **{name: getattr(delivery, name) for name in (*NAMES, *TIMES)},
         "history": [
             {"at": one.at, "outcome": one.outcome, "error": one.error} for one in deliveries.attempts_of(delivery)
         ],
@@ -143,7 +148,11 @@ def _row(delivery: Delivery) -> dict[str, Any]:
 
 def _touched(verb: Callable[[int], Delivery], text: str) -> dict[str, Any]:
     try:
-        delivery = verb(parsed_id(text))
-    except (QueueError, ValueError) as refusal:
-        return {"id": int(text) if text.isascii() and text.isdigit() else text, "error": str(refusal)}
+        number = parsed_id(text)
+    except ValueError:
+        return {"id": text, "error": f"{text[:60]!r} is not the id of a delivery"}
+    try:
+        delivery = verb(number)
+    except QueueError as refusal:
+        return {"id": number, "error": str(refusal)}
     return {"id": delivery.pk, "state": str(delivery.state)}
