@@ -239,6 +239,13 @@ def test_a_search_leads_to_the_page(staff: Client) -> None:
     assert staff.get("/dashboard/find/?q=q")["Location"] == page_of("q")
     for nothing in ("0", "99999999999999999999999", "no such queue", "", "%00", "' OR 1=1", "²"):
         assert staff.get(f"/dashboard/find/?q={nothing}").status_code == 404
+    for digits in ("0" * 19 + "1" * 40, "0" * 19 + "1" * 5000):
+        assert staff.get(f"/dashboard/find/?q={digits}").status_code == 404
+
+
+def test_a_queue_is_found_whose_name_is_a_number(staff: Client) -> None:
+    GraderQueue.objects.create(name="2026")
+    assert staff.get("/dashboard/find/?q=2026")["Location"] == page_of("2026")
 
 
 # What every page carries. ---------------------------------------------------------------------------------------------
