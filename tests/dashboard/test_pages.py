@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from gradequeue.dashboard.reads import history, line, queue_page
 from gradequeue.dashboard.reads.newest import newest
 from submissions import queue, registry, stats
-from submissions.models import Delivery, DeliveryState, GraderQueue, Status
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Status
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
@@ -108,6 +108,13 @@ def test_failed_ones_are_grouped_by_cause(staff: Client) -> None:
     assert "1 The reply has no score." in said
     assert "Retry these 2" in said
     assert "Retry this one" in said
+
+
+def test_the_graders_of_a_cause_stand_in_one_order(staff: Client) -> None:
+    names = ["eve", "ada", "cyd", "bob", "", "fay", "dan"]
+    for name in names:
+        ExternalGraderDetail.objects.filter(submission_id=failed("full")).update(grader=name)
+    assert "graders ada, bob, cyd, dan, eve, fay ·" in text(staff.get(page_of("q")))
 
 
 def test_leases_results_and_graders(staff: Client) -> None:

@@ -91,8 +91,9 @@ def test_all_that_failed_are_put_back(staff: Client) -> None:
 def test_a_cause_that_is_gone(staff: Client) -> None:
     job = failed("a")
     answer = staff.post(f"{page_of('q')}retry/", {"cause": "0123456789abcdef"}, follow=True)
-    assert "0 were put back." in text(answer)
+    assert "None was put back: they are gone from here already." in text(answer)
     assert state(job) == "failed"
+    assert '<li class="warning">' in answer.content.decode()
 
 
 def test_what_takes_too_long_is_left_for_the_next_press(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
