@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -106,6 +106,8 @@ def _each(ids: Iterable[int], verb: Callable[[int], Any]) -> tuple[list[int], in
             verb(one)
         except QueueError:
             refused += 1  # somebody was faster
+        except OperationalError:
+            left += 1  # the database was too busy; what was done before it must still be told and logged
         else:
             done.append(one)
     return done, refused, left
@@ -119,7 +121,7 @@ def _tell(request: HttpRequest, done: int, what: str, refused: int, left: int, *
     if refused:
         parts.append(f"{counted(refused, 'was', 'were')} refused: they stand otherwise by now.")
     if left:
-        parts.append(f"{left:,} are left: press again.")
+        parts.append(f"{counted(left, 'is', 'are')} left: press again.")
     elif more:
         parts.append("There are more: look again.")
     (messages.success if done else messages.warning)(request, " ".join(parts))
