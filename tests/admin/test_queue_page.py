@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from submissions import queue
+from submissions.admin.queues import QueueForm
 from submissions.errors import UnknownQueue
 from submissions.models import GraderQueue
 from tests.admin.conftest import Login, address, text, told
@@ -52,6 +53,38 @@ def test_a_queue_is_set_up_and_its_name_stays(root: Client) -> None:
     made = GraderQueue.objects.get(name="new")
     change(root, made, name="other")
     assert GraderQueue.objects.get().name == "new"
+
+
+def test_settings_do_not_undo_what_happened_while_they_were_typed(root: Client, row: GraderQueue) -> None:
+    page = root.get(address("graderqueue", "change", row.pk)).content.decode()
+    assert '<input type="hidden" name="initial-paused" value="False"' in page
+    GraderQueue.objects.update(paused=True)
+    change(root, row, lease_seconds="60", **{"initial-paused": "False"})
+    row.refresh_from_db()
+    assert (row.lease_seconds, row.paused) == (60, True)
+    change(root, row, lease_seconds="60", **{"initial-paused": "True"})
+    row.refresh_from_db()
+    assert not row.paused
+
+
+def test_a_poll_that_is_noted_while_settings_are_saved_stays_noted(
+    root: Client, row: GraderQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def polled_now(form: QueueForm) -> int | None:
+        GraderQueue.objects.update(last_polled_by="ada")
+        return 60
+
+    monkeypatch.setattr(QueueForm, "clean_lease_seconds", polled_now)
+    change(root, row, lease_seconds="60")
+    row.refresh_from_db()
+    assert (row.lease_seconds, row.last_polled_by) == (60, "ada")
+
+
+def test_what_an_empty_number_means_is_said(root: Client, row: GraderQueue) -> None:
+    page = text(root.get(address("graderqueue", "change", row.pk)))
+    assert "before another one may take it (seconds). Empty: 300, as SUBMISSIONS_LEASE_SECONDS says." in page
+    assert "Empty: 5, as SUBMISSIONS_MAX_FAILURES says." in page
+    assert "Empty: 5, as SUBMISSIONS_BACKOFF_SECONDS says." in page
 
 
 @pytest.mark.parametrize(
@@ -135,7 +168,7 @@ def test_numbers_lead_to_the_jobs(root: Client) -> None:
     make("q")
     claim_one("q")
     shown = root.get(QUEUES)
-    assert "q open 1 0 1 0" in text(shown)
+    assert "q open 0 1 0 1" in text(shown)
     body = shown.content.decode()
     assert 'href="/admin/submissions/externalgraderdetail/?queue_name=q&amp;status__exact=pending"' in body
 

@@ -159,6 +159,28 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         assert box["y"] < PHONE["height"]
 
 
+def test_names_as_long_as_may_be_and_the_shares_of_graders_fit_a_phone(
+    browser: Browser, site: Server, accounts: dict[str, str]
+) -> None:
+    names = {"student_id": "s" * 255, "course_id": "c" * 255, "item_id": "i" * 255}
+    site.enqueue({"queue_name": "q" * 128, "answer": "x" * 1000, **names})
+    with staff(browser, site, accounts, viewport={"width": 390, "height": 844}) as page:
+        page.goto("/dashboard/")
+        page.get_by_role("link", name="q" * 128, exact=True).click()
+        assert fits(page)
+        page.locator("[aria-labelledby=next-title] a").first.click()
+        expect(page.locator(".timeline")).to_contain_text("Came into queue qqq")
+        assert fits(page)
+        page.get_by_role("link", name="In the admin").click()
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("in qqq")
+        assert fits(page)
+        page.goto("/dashboard/")
+        page.get_by_role("link", name="algo-cpp", exact=True).click()
+        graders = page.locator(".scroll[aria-labelledby=graders-title]")
+        expect(graders.get_by_role("columnheader", name="Failure share")).to_be_visible()
+        assert graders.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
 def test_the_keyboard_is_enough(browser: Browser, site: Server, accounts: dict[str, str], name: str) -> None:
     password = site.grader(name, name)
     site.enqueue({"queue_name": name, "answer": PROGRAM, "grader_payload": PAYLOAD})

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from gradequeue.dashboard.reads import history, queue_page
 from gradequeue.dashboard.reads.newest import newest
 from submissions import line, queue, registry, stats
-from submissions.models import Delivery, DeliveryState, GraderQueue, Status
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Status
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
@@ -108,6 +108,13 @@ def test_failed_ones_are_grouped_by_cause(staff: Client) -> None:
     assert "1 The reply has no score." in said
     assert "Retry these 2" in said
     assert "Retry this one" in said
+
+
+def test_the_graders_of_a_cause_stand_in_one_order(staff: Client) -> None:
+    names = ["eve", "ada", "cyd", "bob", "", "fay", "dan"]
+    for name in names:
+        ExternalGraderDetail.objects.filter(submission_id=failed("full")).update(grader=name)
+    assert "graders ada, bob, cyd, dan, eve, fay ·" in text(staff.get(page_of("q")))
 
 
 def test_leases_results_and_graders(staff: Client) -> None:
@@ -239,6 +246,13 @@ def test_a_search_leads_to_the_page(staff: Client) -> None:
     assert staff.get("/dashboard/find/?q=q")["Location"] == page_of("q")
     for nothing in ("0", "99999999999999999999999", "no such queue", "", "%00", "' OR 1=1", "²"):
         assert staff.get(f"/dashboard/find/?q={nothing}").status_code == 404
+    for digits in ("0" * 19 + "1" * 40, "0" * 19 + "1" * 5000):
+        assert staff.get(f"/dashboard/find/?q={digits}").status_code == 404
+
+
+def test_a_queue_is_found_whose_name_is_a_number(staff: Client) -> None:
+    GraderQueue.objects.create(name="2026")
+    assert staff.get("/dashboard/find/?q=2026")["Location"] == page_of("2026")
 
 
 # What every page carries. ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 from django.test import Client
 
 from gradequeue.dashboard.reads import failures
@@ -91,8 +92,9 @@ def test_all_that_failed_are_put_back(staff: Client) -> None:
 def test_a_cause_that_is_gone(staff: Client) -> None:
     job = failed("a")
     answer = staff.post(f"{page_of('q')}retry/", {"cause": "0123456789abcdef"}, follow=True)
-    assert "0 were put back." in text(answer)
+    assert "None was put back: they are gone from here already." in text(answer)
     assert state(job) == "failed"
+    assert '<li class="warning">' in answer.content.decode()
 
 
 def test_what_takes_too_long_is_left_for_the_next_press(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +102,24 @@ def test_what_takes_too_long_is_left_for_the_next_press(staff: Client, monkeypat
         failed(f"{number}")
     monkeypatch.setattr(verbs, "PATIENCE", -1)
     assert "0 were put back. 3 are left: press again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
+
+
+def test_what_a_busy_database_did_not_take_is_left_and_the_rest_is_logged(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, busy, last = failed("full"), failed("full"), failed("full")
+    retry = queue.retry
+
+    def at_times_too_busy(submission_id: int) -> ExternalGraderDetail:
+        if submission_id == busy:
+            raise OperationalError("database is locked")
+        return retry(submission_id)
+
+    monkeypatch.setattr(queue, "retry", at_times_too_busy)
+    answer = staff.post(f"{page_of('q')}retry/", follow=True)
+    assert "2 were put back. 1 is left: press again." in text(answer)
+    assert [state(job) for job in (first, busy, last)] == ["pending", "failed", "pending"]
+    assert logged() == [f"staff: q: On the dashboard: 2 failed jobs put back: [{last}, {first}]"]
 
 
 def test_only_the_newest_are_looked_at(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:

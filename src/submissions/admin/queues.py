@@ -39,6 +39,16 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             *RESULTS,
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("lease_seconds", "max_failures", "backoff_seconds"):
+            if field := self.fields.get(name):
+                default = getattr(conf, name.upper())
+                field.help_text = f"{field.help_text} Empty: {default}, as SUBMISSIONS_{name.upper()} says."
+        if paused := self.fields.get("paused"):
+            # What counts as changed is what this page showed, not what stands by now.
+            paused.show_hidden_initial = True
+
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
         if not (name.isprintable() and storable(name)):
@@ -65,7 +75,8 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(GraderQueue)
 class QueueAdmin(Base):
     form = QueueForm
-    list_display = ("name", "state", "waiting", "again", "being_graded", "failed", "polled", "pulled_by")
+    # On a phone three columns are to be seen: what needs somebody is one of them.
+    list_display = ("name", "state", "failed", "waiting", "again", "being_graded", "polled", "pulled_by")
     list_filter = ("paused", "restricted")
     ordering = ("name",)
     routes = {"name": Text}
@@ -120,6 +131,11 @@ class QueueAdmin(Base):
             graders = Q(groups__name=conf.GRADER_GROUP) | Q(granted_queues__isnull=False)
             kwargs["queryset"] = users.filter(pk__in=users.filter(graders).values("pk"))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: GraderQueue, form: Any, change: bool) -> None:
+        """Only what was changed on the page: who paused the queue meanwhile, or polled it, is not undone."""
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.changed_data if name in columns] if change else None)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

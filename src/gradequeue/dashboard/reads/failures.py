@@ -44,6 +44,11 @@ class Cause:
     graders: set[str] = field(default_factory=set)
 
     @property
+    def who(self) -> list[str]:
+        """In one order: a set has another one in each process, and the page would flicker."""
+        return sorted(self.graders - {""})
+
+    @property
     def some(self) -> list[int]:
         return self.ids[:5]
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -63,7 +63,7 @@ def retry_cause(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     done, refused, left = _each(jobs, queue.retry)
     if done:
         _log(viewer, [row], f"On the dashboard: {counted(len(done), 'failed job', 'failed jobs')} put back: {done}")
-    messages.success(request, _what_was_done(len(done), "put back", refused, left, more=found.more))
+    _tell(request, len(done), "put back", refused, left, more=found.more)
     return _back(request, pk)
 
 
@@ -78,7 +78,7 @@ def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     if done:
         _log(viewer, [row], f"On the dashboard: {counted(len(done), 'delivery', 'deliveries')} sent again: {done}")
     more = len(ids) > MOST_DELIVERIES
-    messages.success(request, _what_was_done(len(done), "made due again", refused, left, more=more))
+    _tell(request, len(done), "made due again", refused, left, more=more)
     return _back(request, pk)
 
 
@@ -89,7 +89,7 @@ def resend(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResp
     rows = list(given_up().filter(job=job_of(viewer, submission_id))[:MOST_DELIVERIES])
     done, refused, left = _each([row.pk for row in rows], deliveries.retry)
     _log(viewer, [row for row in rows if row.pk in done], "On the dashboard: sent again.")
-    messages.success(request, _what_was_done(len(done), "made due again", refused, left, more=False))
+    _tell(request, len(done), "made due again", refused, left, more=False)
     return redirect("dashboard:submission", submission_id=submission_id)
 
 
@@ -106,20 +106,25 @@ def _each(ids: Iterable[int], verb: Callable[[int], Any]) -> tuple[list[int], in
             verb(one)
         except QueueError:
             refused += 1  # somebody was faster
+        except OperationalError:
+            left += 1  # the database was too busy; what was done before it must still be told and logged
         else:
             done.append(one)
     return done, refused, left
 
 
-def _what_was_done(done: int, what: str, refused: int, left: int, *, more: bool) -> str:
+def _tell(request: HttpRequest, done: int, what: str, refused: int, left: int, *, more: bool) -> None:
+    if not (done or refused or left):
+        messages.warning(request, f"None was {what}: they are gone from here already.")
+        return
     parts = [f"{counted(done, 'was', 'were')} {what}."]
     if refused:
         parts.append(f"{counted(refused, 'was', 'were')} refused: they stand otherwise by now.")
     if left:
-        parts.append(f"{left:,} are left: press again.")
+        parts.append(f"{counted(left, 'is', 'are')} left: press again.")
     elif more:
         parts.append("There are more: look again.")
-    return " ".join(parts)
+    (messages.success if done else messages.warning)(request, " ".join(parts))
 
 
 @page("POST")
