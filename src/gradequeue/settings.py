@@ -157,7 +157,9 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
-        }
+        },
+        # Where there is no handler at all, Python writes to standard error by itself.
+        "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
@@ -165,8 +167,8 @@ LOGGING = {
         # Refused requests are part of a grader's day; their reasons are told by submissions.*.
         "django.request": {"level": "ERROR"},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
-        "django.security.DisallowedRedirect": {"handlers": [], "propagate": False},
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        "django.security.DisallowedRedirect": {"handlers": ["nowhere"], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }
