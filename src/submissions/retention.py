@@ -201,8 +201,8 @@ def retire_student(student_id: str) -> Generator[Removed, None, None]:
 
 def _rename(student_id: str) -> Iterator[Removed]:
     name = pseudonym(student_id)
-    while items := list(StudentItem.objects.filter(student_id=student_id)[:BATCH]):
-        for item in items:
+    while items := _exactly(student_id)[:BATCH]:
+        for item in StudentItem.objects.filter(pk__in=items):
             same = StudentItem.objects.filter(student_id=name, course_id=item.course_id, item_id=item.item_id)
             # Who came back after an earlier retirement has the item twice.
             item.student_id = f"{name}_{item.pk}" if same.exists() else name
@@ -212,7 +212,13 @@ def _rename(student_id: str) -> Iterator[Removed]:
 
 def _items_of(student_id: str) -> Any:
     # Also what an earlier run that broke off has renamed already.
-    return StudentItem.objects.filter(Q(student_id=student_id) | Q(student_id__startswith=pseudonym(student_id)))
+    return StudentItem.objects.filter(Q(pk__in=_exactly(student_id)) | Q(student_id__startswith=pseudonym(student_id)))
+
+
+def _exactly(student_id: str) -> list[int]:
+    """The items of this id, letter by letter: MariaDB also finds those of ids in other cases or with accents."""
+    found = StudentItem.objects.filter(student_id=student_id).order_by("pk").values_list("pk", "student_id")
+    return [pk for pk, found_id in found if found_id == student_id]
 
 
 def _end_job(submission_id: int) -> None:

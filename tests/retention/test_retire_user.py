@@ -110,6 +110,17 @@ def test_her_scores_stay_under_the_pseudonym() -> None:
     assert list(api.get_scores("c", retention.pseudonym(ADA))) == ["done"]
 
 
+def test_an_id_that_a_database_takes_for_the_same_is_somebody_else() -> None:
+    hers("done")
+    others = [ADA.upper(), "5f4dcc3b-\u00e0da"]
+    for number, student in enumerate(others):
+        make("q", student=student, item=f"item {number}")
+    assert retire(ADA, "--dry-run")["items"] == 1
+    assert (retire(ADA)["items"], retire(ADA)["jobs"]) == (1, 1)
+    kept_ids = StudentItem.objects.exclude(item_id="done").order_by("pk").values_list("student_id", flat=True)
+    assert list(kept_ids) == others
+
+
 def test_a_grader_that_holds_her_job_is_told_that_it_is_gone() -> None:
     hers()
     job = claim_one("q")
