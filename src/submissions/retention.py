@@ -28,6 +28,7 @@ from submissions.models import (
     DeliveryState,
     ExternalGraderDetail,
     QueueMinute,
+    Score,
     Status,
     StudentItem,
     Submission,
@@ -53,6 +54,7 @@ EMPTIED = (
     "queue_key",
     "student_info",
 )
+LEARNER_RETIRED = "The learner was retired."
 PRUNABLE = (Status.RETIRED, Status.FAILED)
 
 
@@ -223,7 +225,7 @@ def _exactly(student_id: str) -> list[int]:
 
 def _end_job(submission_id: int) -> None:
     with contextlib.suppress(NotAllowed, UnknownJob):  # finished already, or never a job
-        queue.retire(submission_id, "The learner was retired.")
+        queue.retire(submission_id, LEARNER_RETIRED)
 
 
 @in_transaction
@@ -235,7 +237,10 @@ def _empty(submission_id: int) -> Removed:
     jobs = list(Job.objects.filter(submission_id=submission_id).values_list("pk", flat=True))
     removed.jobs, removed.files = len(jobs), _remove_files(jobs)
     removed.deliveries = Delivery.objects.filter(job_id__in=jobs).delete()[0]
-    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED))
+    scored = Score.objects.filter(submission_id=submission_id).exists()
+    # A job without a score needs a reason, also where the old one quoted the learner's program.
+    reason = None if scored else LEARNER_RETIRED
+    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED) | {"last_error": reason})
     _forget([submission.uuid])
     return removed
 
