@@ -119,6 +119,11 @@ TIME_ZONE = "UTC"
 SUBMISSIONS_BASE_URL = env.web_address("GRADEQUEUE_BASE_URL")
 SUBMISSIONS_QUEUE_CACHE_SECONDS = 2
 SUBMISSIONS_LOGIN_FREE_FAILURES = env.number("GRADEQUEUE_LOGIN_FREE_FAILURES", 5)
+SUBMISSIONS_QUEUE_MAX_WAITING = env.number("GRADEQUEUE_QUEUE_MAX_WAITING", 0, at_least=0)
+SUBMISSIONS_STUDENT_MAX_WAITING = env.number("GRADEQUEUE_STUDENT_MAX_WAITING", 0, at_least=0)
+SUBMISSIONS_FILES_MAX_COUNT = env.number("GRADEQUEUE_FILES_MAX_COUNT", 100)
+SUBMISSIONS_FILE_MAX_BYTES = env.number("GRADEQUEUE_FILE_MAX_BYTES", 50 * 1024 * 1024)
+SUBMISSIONS_FILES_MAX_BYTES = env.number("GRADEQUEUE_FILES_MAX_BYTES", 100 * 1024 * 1024)
 SUBMISSIONS_LEASE_SECONDS = env.number("GRADEQUEUE_LEASE_SECONDS", 300)
 SUBMISSIONS_STRICT_QUEUES = env.choice("GRADEQUEUE_STRICT_QUEUES", "no", ("yes", "no")) == "yes"
 SUBMISSIONS_PUSH_TIMEOUT_SECONDS = env.number("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", 30)
@@ -157,7 +162,9 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
-        }
+        },
+        # Where there is no handler at all, Python writes to standard error by itself.
+        "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
@@ -165,8 +172,8 @@ LOGGING = {
         # Refused requests are part of a grader's day; their reasons are told by submissions.*.
         "django.request": {"level": "ERROR"},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
-        "django.security.DisallowedRedirect": {"handlers": [], "propagate": False},
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        "django.security.DisallowedRedirect": {"handlers": ["nowhere"], "propagate": False},
         "django": {"handlers": [], "propagate": True},
     },
 }

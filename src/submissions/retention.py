@@ -28,6 +28,7 @@ from submissions.models import (
     DeliveryState,
     ExternalGraderDetail,
     QueueMinute,
+    Score,
     Status,
     StudentItem,
     Submission,
@@ -53,6 +54,7 @@ EMPTIED = (
     "queue_key",
     "student_info",
 )
+LEARNER_RETIRED = "The learner was retired."
 PRUNABLE = (Status.RETIRED, Status.FAILED)
 
 
@@ -201,8 +203,8 @@ def retire_student(student_id: str) -> Generator[Removed, None, None]:
 
 def _rename(student_id: str) -> Iterator[Removed]:
     name = pseudonym(student_id)
-    while items := list(StudentItem.objects.filter(student_id=student_id)[:BATCH]):
-        for item in items:
+    while items := _exactly(student_id)[:BATCH]:
+        for item in StudentItem.objects.filter(pk__in=items):
             same = StudentItem.objects.filter(student_id=name, course_id=item.course_id, item_id=item.item_id)
             # Who came back after an earlier retirement has the item twice.
             item.student_id = f"{name}_{item.pk}" if same.exists() else name
@@ -212,12 +214,18 @@ def _rename(student_id: str) -> Iterator[Removed]:
 
 def _items_of(student_id: str) -> Any:
     # Also what an earlier run that broke off has renamed already.
-    return StudentItem.objects.filter(Q(student_id=student_id) | Q(student_id__startswith=pseudonym(student_id)))
+    return StudentItem.objects.filter(Q(pk__in=_exactly(student_id)) | Q(student_id__startswith=pseudonym(student_id)))
+
+
+def _exactly(student_id: str) -> list[int]:
+    """The items of this id, letter by letter: MariaDB also finds those of ids in other cases or with accents."""
+    found = StudentItem.objects.filter(student_id=student_id).order_by("pk").values_list("pk", "student_id")
+    return [pk for pk, found_id in found if found_id == student_id]
 
 
 def _end_job(submission_id: int) -> None:
     with contextlib.suppress(NotAllowed, UnknownJob):  # finished already, or never a job
-        queue.retire(submission_id, "The learner was retired.")
+        queue.retire(submission_id, LEARNER_RETIRED)
 
 
 @in_transaction
@@ -229,7 +237,10 @@ def _empty(submission_id: int) -> Removed:
     jobs = list(Job.objects.filter(submission_id=submission_id).values_list("pk", flat=True))
     removed.jobs, removed.files = len(jobs), _remove_files(jobs)
     removed.deliveries = Delivery.objects.filter(job_id__in=jobs).delete()[0]
-    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED))
+    scored = Score.objects.filter(submission_id=submission_id).exists()
+    # A job without a score needs a reason, also where the old one quoted the learner's program.
+    reason = None if scored else LEARNER_RETIRED
+    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED) | {"last_error": reason})
     _forget([submission.uuid])
     return removed
 

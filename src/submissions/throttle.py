@@ -10,14 +10,16 @@ from __future__ import annotations
 import ipaddress
 import unicodedata
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, Q
 from django.utils.crypto import salted_hmac
 
 from submissions import signals, tallies
 from submissions.conf import conf
-from submissions.models import DatabaseNow, LoginCounter
+from submissions.models import DatabaseNow, GraderQueue, LoginCounter
 from submissions.transactions import in_transaction
 
 # How many times the free failures of one account from one network: a network may hold many accounts, an account's
@@ -127,10 +129,18 @@ class Attempt:
         return 0
 
     def _digest(self) -> str:
-        """Of the password, with what is kept of the right one: after a change it may be the right one."""
+        """Of the password, with what else decides: after a change of that it may let the account in."""
         user = get_user_model()
-        kept = user._default_manager.filter(**{user.USERNAME_FIELD: self.username}).values_list("password", flat=True)
-        return _key("wrong", self.username, kept.first() or "", self.password)[:16]
+        mine = user._default_manager.filter(**{user.USERNAME_FIELD: self.username})
+        # One statement for all names, so that its time does not tell which ones there are.
+        kept = mine.annotate(granted=_granted()).values_list("password", "is_active", "granted").first()
+        return _key("wrong", self.username, str(kept or ""), self.password)[:16]
+
+
+def _granted() -> Any:
+    """For a query of accounts: whether one is a grader's or a submitter's, but for being active."""
+    groups = Group.objects.filter(user=OuterRef("pk"), name__in=[conf.GRADER_GROUP, conf.SUBMITTER_GROUP])
+    return Q(Exists(groups)) | Q(Exists(GraderQueue.objects.filter(submitters=OuterRef("pk"))))
 
 
 def _note_failure(row: LoginCounter, free: int, digest: str) -> None:

@@ -146,6 +146,20 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
     assert not (environment.folder / "data" / "secret_key").exists()
 
 
+def test_each_limit_is_honoured(environment: Environment) -> None:
+    given = {
+        "QUEUE_MAX_WAITING": 1000,
+        "STUDENT_MAX_WAITING": 5,
+        "FILES_MAX_COUNT": 3,
+        "FILE_MAX_BYTES": 1024,
+        "FILES_MAX_BYTES": 2048,
+    }
+    usual = environment.settings()
+    assert [usual[f"SUBMISSIONS_{name}"] for name in given] == [0, 0, 100, 52428800, 104857600]
+    found = environment.settings(**{f"GRADEQUEUE_{name}": str(value) for name, value in given.items()})
+    assert {name: found[f"SUBMISSIONS_{name}"] for name in given} == given
+
+
 def test_each_variable_of_deliveries_is_honoured(environment: Environment) -> None:
     certificates = environment.folder / "ca.pem"
     certificates.touch()

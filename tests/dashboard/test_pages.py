@@ -65,6 +65,18 @@ def test_a_stuck_queue_is_seen(staff: Client) -> None:
     assert "2 waiting 1 being graded 0 failed 0 not delivered 0 graded in the last hour" in said
 
 
+def test_queues_that_are_open_to_every_grader_are_named(staff: Client, observer: Client) -> None:
+    limit("closed", restricted=True)
+    for name in ("a", "b", "c", "d", "e", "f"):
+        limit(name)
+    assert "Every grader may pull from a, b, c, d, e and 2 more." in text(staff.get("/dashboard/"))
+    assert "Every grader may pull" not in text(observer.get("/dashboard/"))
+    pages = {name: text(staff.get(page_of(name))) for name in ("a", "closed")}
+    assert {name: "open to every grader" in words for name, words in pages.items()} == {"a": True, "closed": False}
+    GraderQueue.objects.update(restricted=True)
+    assert "Every grader may pull" not in text(staff.get("/dashboard/"))
+
+
 def test_the_worst_comes_first_and_the_filter_leaves_the_good_ones_out(staff: Client) -> None:
     limit("a-good-one")
     limit("b-paused", paused=True)

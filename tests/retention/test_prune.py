@@ -105,6 +105,12 @@ def test_a_result_that_is_still_on_its_way_keeps_its_job() -> None:
     assert left() == [jobs["due"].pk, jobs["waiting"].pk]
 
 
+def test_an_age_that_no_date_has_is_refused_before_the_database_is_asked(db: None) -> None:
+    assert prune("--older-than", "100000")["jobs"] == 0
+    with pytest.raises(CommandError, match="100000 days are the most, not 9999999"):
+        prune("--older-than", "9999999")
+
+
 def test_a_dry_run_says_how_many_and_removes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     scored(31, files={"a.py": "1"})
     scored(31)

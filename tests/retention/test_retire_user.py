@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 
-from submissions import api, queue, retention
+from submissions import api, audit, queue, retention
 from submissions.errors import QueueError
 from submissions.models import (
     Delivery,
@@ -108,6 +108,26 @@ def test_her_scores_stay_under_the_pseudonym() -> None:
     assert (score.points_earned, score.student_item.student_id) == (1, retention.pseudonym(ADA))
     assert api.get_scores("c", ADA) == {}
     assert list(api.get_scores("c", retention.pseudonym(ADA))) == ["done"]
+
+
+def test_each_job_without_a_score_still_says_why() -> None:
+    everything()
+    retire(ADA)
+    hers = ExternalGraderDetail.objects.filter(submission__student_item__student_id=retention.pseudonym(ADA))
+    items = hers.values_list("submission__student_item__item_id", "last_error")
+    assert dict(items) == {"done": None, **dict.fromkeys(("failed", "held", "waits"), "The learner was retired.")}
+    assert list(audit.problems(look_at_files=True)) == []
+
+
+def test_an_id_that_a_database_takes_for_the_same_is_somebody_else() -> None:
+    hers("done")
+    others = [ADA.upper(), "5f4dcc3b-\u00e0da"]
+    for number, student in enumerate(others):
+        make("q", student=student, item=f"item {number}")
+    assert retire(ADA, "--dry-run")["items"] == 1
+    assert (retire(ADA)["items"], retire(ADA)["jobs"]) == (1, 1)
+    kept_ids = StudentItem.objects.exclude(item_id="done").order_by("pk").values_list("student_id", flat=True)
+    assert list(kept_ids) == others
 
 
 def test_a_grader_that_holds_her_job_is_told_that_it_is_gone() -> None:

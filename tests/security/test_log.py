@@ -51,6 +51,8 @@ def test_nobody_writes_a_line_of_the_log(server: Server) -> None:
             },
             timeout=20,
         )
+        host = {"Host": f"{name.encode('ascii', 'replace').decode().split()[0]}.example"}
+        assert requests.get(f"{server.url}/admin/", headers=host, timeout=20).status_code == 400
     http = requests.Session()
     assert http.post(f"{server.url}/xqueue/login/", {"username": "ada", "password": password}, timeout=20).ok
     server.enqueue({"queue_name": "q"})
@@ -64,6 +66,8 @@ def test_nobody_writes_a_line_of_the_log(server: Server) -> None:
     assert [
         line for line in re.split(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", text) if line.startswith(FORGED[:20])
     ] == []
+    # Nor does a name of a host that is not ours, past every format.
+    assert [word for word in ("HTTP_HOST", "Traceback") if word in text] == []
     assert "\x1b" not in text
 
 

@@ -105,6 +105,19 @@ def test_a_password_that_was_wrong_may_become_the_right_one(account: User) -> No
     assert attempt("10.0.0.1", "the new one") == 200
 
 
+@pytest.mark.parametrize("lost", ["activity", "group"])
+def test_a_grader_that_was_kept_out_gets_in_as_soon_as_its_account_may(account: User, lost: str) -> None:
+    group = account.groups.get()
+    if lost == "activity":
+        User.objects.filter(pk=account.pk).update(is_active=False)
+    else:
+        account.groups.clear()
+    assert [attempt("10.0.0.1", PASSWORD) for _ in range(3)] == [401] * 3
+    User.objects.filter(pk=account.pk).update(is_active=True)
+    account.groups.add(group)
+    assert attempt("10.0.0.1", PASSWORD) == 200
+
+
 @pytest.mark.parametrize("name", ["GRADER", "Grader", "\uff27rader"])
 def test_spelling_the_name_otherwise_is_no_way_around(account: User, name: str) -> None:
     guess("10.0.0.1", 5)

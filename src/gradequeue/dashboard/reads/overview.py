@@ -43,6 +43,11 @@ class Overview:
             "graders": len({grader for row in self.rows for grader in row.standing.lately}),
         }
 
+    @property
+    def open(self) -> list[str]:
+        """The queues that every grader may pull from, by name; as `check --deploy` warns."""
+        return sorted(row.standing.queue.name for row in self.rows if not row.standing.queue.restricted)
+
     def colours(self) -> dict[str, int]:
         return {colour: sum(row.light.colour == colour for row in self.rows) for colour in lights.ORDER}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -10,6 +11,16 @@ from submissions import retention
 from submissions.management.base import DataCommand, positive
 from submissions.models import Status
 
+# PostgreSQL and SQLite fail at a date before there were any.
+MOST_DAYS = 100_000
+
+
+def _days(text: str) -> int:
+    days = positive(text)
+    if days > MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{MOST_DAYS} days are the most, not {days}")
+    return days
+
 
 class Command(DataCommand):
     help = __doc__
@@ -17,7 +28,7 @@ class Command(DataCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--older-than", type=positive, metavar="DAYS", required=True, help="that ended at least so long ago"
+            "--older-than", type=_days, metavar="DAYS", required=True, help="that ended at least so long ago"
         )
         parser.add_argument(
             "--state",
