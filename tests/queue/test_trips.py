@@ -170,12 +170,17 @@ def test_a_commit_that_is_broken_off_undoes_the_whole_transaction() -> None:
             raise KeyboardInterrupt
         return execute(sql, *rest)
 
-    with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(interrupted), transaction.atomic():
-        GraderQueue.objects.create(name="new")
-        write(job, grader="new")
+    with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(interrupted):
+        _renamed_with_a_queue(job)
     with transaction.atomic():
         assert stored(job).grader == ""
     assert not GraderQueue.objects.filter(name="new").exists()
+
+
+@transaction.atomic
+def _renamed_with_a_queue(job: Job) -> None:
+    GraderQueue.objects.create(name="new")
+    write(job, grader="new")
 
 
 def test_what_cannot_be_sent_undoes_a_whole_verb_within_a_callers_transaction() -> None:
