@@ -33,8 +33,13 @@ def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
 
 
 def in_one_statement(verb: Callable[P, T]) -> Callable[P, T]:
-    """The same for what is a single statement, and so needs no BEGIN and COMMIT."""
-    return _tried_again(verb, lambda using: nullcontext())
+    """The same for what is a single statement, and so needs no BEGIN and COMMIT.
+
+    Inside a transaction of the caller's it needs the savepoint: PostgreSQL ends all of it after an error.
+    """
+    return _tried_again(
+        verb, lambda using: transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext()
+    )
 
 
 def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextManager[object]]) -> Callable[P, T]:

@@ -10,6 +10,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
+from submissions.checks import is_webhook_secret
 from submissions.models import GraderQueue
 
 pytestmark = pytest.mark.once
@@ -50,6 +51,12 @@ def test_what_can_work_is_not_told(settings: Settings) -> None:
     settings.SUBMISSIONS_WEBHOOK_SECRETS = [SECRET]
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
     assert [one for one in run_checks() if str(one.id).startswith("submissions.E")] == []
+
+
+@pytest.mark.parametrize(("length", "fine"), [(23, False), (24, True), (25, True), (32, True), (64, True), (65, False)])
+def test_a_webhook_secret_may_be_of_any_length_between_two_with_padding_or_without(length: int, fine: bool) -> None:
+    text = "whsec_" + base64.b64encode(b"s" * length).decode()
+    assert (is_webhook_secret(text), is_webhook_secret(text.rstrip("="))) == (fine, fine)
 
 
 @pytest.mark.django_db

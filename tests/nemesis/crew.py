@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+
+from tests.nemesis.journal import POISON
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -66,10 +69,27 @@ class Crew:
         thaw.join()
         return True
 
+    def replace_poisoned(self) -> None:
+        """As whoever watches over graders does: who died of a job is started again."""
+        for number, process in enumerate(self.processes):
+            if process is not None and process.poll() is not None and self._died_of_poison(number):
+                self._start(number)
+
     def note_surprises(self) -> None:
         for number, process in enumerate(self.processes):
-            if process is not None and process.poll() is not None:
+            if process is not None and process.poll() is not None and not self._died_of_poison(number):
                 self.surprises.append(f"grader {number} ended by itself with {process.returncode}")
+
+    def _died_of_poison(self, number: int) -> bool:
+        """The last that it wrote down is that it was given such a job."""
+        process = self.processes[number]
+        lines = self._journal(f"{number}.{self.generations[number] - 1}").read_text().splitlines()
+        last = json.loads(lines[-1]) if lines else {}
+        poisoned = str(last.get("answer", "")).startswith(POISON)
+        return poisoned and process is not None and process.returncode == -signal.SIGKILL
+
+    def _journal(self, name: str) -> Path:
+        return self.journals / f"grader-{name}.jsonl"
 
     def _start(self, number: int) -> None:
         name = f"{number}.{self.generations[number]}"
@@ -79,7 +99,7 @@ class Crew:
             "--account": self.accounts[number][0],
             "--password": self.accounts[number][1],
             "--port": str(self.ports[number]),
-            "--journal": str(self.journals / f"grader-{name}.jsonl"),
+            "--journal": str(self._journal(name)),
             "--seed": str(self.seed),
             "--lease": str(self.lease),
         }

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from threading import Event
 
-from tests.nemesis.journal import Answered, Delivered, Journal, Noticed, Sent
+from tests.nemesis.journal import POISON, Answered, Delivered, Journal, Noticed, Sent
 from tests.nemesis.wire import AnswerLost, Wire
 
 # What a grader does with a job, and how often.
@@ -108,11 +108,11 @@ class Grader:
     def _taken(self, queue: str, asked: float, content: dict[str, str]) -> Job:
         header = json.loads(content["xqueue_header"])
         job = Job(header["submission_id"], header["submission_key"], content["xqueue_header"], time.time())
-        answer = json.loads(content["xqueue_body"])["student_response"]
+        answer = str(json.loads(content["xqueue_body"])["student_response"])
         files = len(json.loads(content["xqueue_files"]))
-        self.journal.write(
-            Delivered(self.name, asked, job.taken, queue, job.submission_id, job.key, str(answer), files)
-        )
+        self.journal.write(Delivered(self.name, asked, job.taken, queue, job.submission_id, job.key, answer, files))
+        if answer.startswith(POISON):
+            os.kill(os.getpid(), signal.SIGKILL)
         return job
 
     # Giving back. ---------------------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from tests.nemesis.journal import POISON
 from tests.server import GRADEQUEUE
 
 RATIO, POINTS = "nemesis-ratio", "nemesis-points"
+LIMITS = {RATIO: 3, POINTS: 2}  # how many failures of a job its queue bears
 TOGETHER = 40  # submissions per command
 
 
@@ -103,7 +105,9 @@ class Platform:
             student = f"student {pair}-{number}" + ("" if shared else side)
             queue = self.draw.choice((RATIO, POINTS))
             possible, files = self.draw.choice((1, 4, 10)), int(self.draw.random() < 0.1)
-            batch.append(Wanted(f"{pair}-{number}{side}", queue, student, "item", possible, files))
+            # One that no grader survives; its learner's other attempt, in the other command, is a good one.
+            poison = f"{POISON} " if (number, side) == (9, "a") else ""
+            batch.append(Wanted(f"{poison}{pair}-{number}{side}", queue, student, "item", possible, files))
         return batch
 
     def _enqueue(self, batch: list[Wanted]) -> None:

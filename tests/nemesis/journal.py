@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+POISON = "poison"
+"""An answer that begins so kills each grader that takes it."""
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -62,8 +65,18 @@ class Noticed:
     status: int | None
 
 
-Entry = Delivered | Sent | Answered | Noticed
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Delivered, Sent, Answered, Noticed)}
+@dataclass(frozen=True)
+class Told:
+    """A result that reached the platform, written down before it is answered."""
+
+    at: float
+    submission_id: int
+    points: float | None
+    """None: there will be no score."""
+
+
+Entry = Delivered | Sent | Answered | Noticed | Told
+KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Delivered, Sent, Answered, Noticed, Told)}
 
 
 class Journal:

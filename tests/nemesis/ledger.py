@@ -25,6 +25,8 @@ def drawn_up(evidence: Evidence, found: list[Disagreement], faults: Mapping[str,
         *_deliveries(evidence),
         *_results(evidence),
         ("given up and put back", put_back),
+        ("poison, given up for good", len(evidence.poison)),
+        ("  graders that it killed", sum(entry.submission_id in evidence.poison for entry in evidence.delivered)),
         *_outcome(evidence, found),
     ]
     return Ledger(faults, lines, found)
@@ -67,10 +69,15 @@ def _results(evidence: Evidence) -> Iterator[tuple[str, int]]:
 
 def _outcome(evidence: Evidence, found: list[Disagreement]) -> Iterator[tuple[str, int]]:
     told = {sent.submission_id for sent in evidence.accepted()}
-    retired = [job for job in evidence.tables.jobs if job.status == "retired"]
+    scored = [job for job in evidence.tables.jobs if evidence.scores[job.submission_id]]
+    retired = [job for job in scored if job.status == "retired"]
     sorts = Counter(disagreement.sort for disagreement in found)
     yield "graded", len(retired)
     yield "  and no grader was told (answer lost)", sum(job.submission_id not in told for job in retired)
+    scores = [entry.submission_id for entry in evidence.told if entry.points is not None]
+    yield "scores told to the platform", len(set(scores))
+    yield "  told again", len(scores) - len(set(scores))
+    yield "  told that there is none (for now)", len(evidence.told) - len(scores)
     yield "lost", sorts["lost"]
     yield "double", sorts["double"]
     yield "otherwise wrong", sorts["wrong"]

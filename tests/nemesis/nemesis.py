@@ -16,6 +16,9 @@ from tests.nemesis.plan import Fault
 from tests.nemesis.stores import Store
 from tests.server import Server
 
+# Beside its web workers, which keep its own words, `serve` has one process that was spawned: the delivery loop.
+LOOP = ("--multiprocessing-fork",)
+
 
 class Nemesis:
     def __init__(self, plan: list[Fault], seconds: float, server: Server, store: Store, crew: Crew, platform: Platform):
@@ -51,15 +54,16 @@ class Nemesis:
             self.failures.append(failure)
 
     def _watch_until(self, moment: float) -> None:
-        """As a process manager does: a service that ends by itself is started again, and that is counted.
+        """As a process manager does: a service that ends by itself is started again, and that is counted. Graders too.
 
-        It does so when one of its workers dies twice within seconds: its web server takes that for a crash loop.
+        The service does when one of its workers dies twice within seconds: its web server takes that for a crash loop.
         """
         assert self.server.process is not None
         while True:
             if self.server.process.poll() is not None:
                 self.done["(the service gave up by itself)"] += 1
                 self.server.start()
+            self.crew.replace_poisoned()
             left = moment - time.monotonic()
             if left <= 0:
                 return
@@ -101,7 +105,7 @@ class Nemesis:
         return True
 
     def _kill_delivery_loop(self, fault: Fault) -> bool:
-        return _hit([child for child in self._children() if _delivers(child)], fault.who, signal.SIGKILL)
+        return _hit([child for child in self._children() if _has(child, *LOOP)], fault.who, signal.SIGKILL)
 
     def _database_away(self, fault: Fault, end: Callable[[], None]) -> bool:
         began = time.time()
@@ -112,7 +116,7 @@ class Nemesis:
         return True
 
     def _workers(self) -> list[psutil.Process]:
-        return [child for child in self._children() if not _delivers(child)]
+        return [child for child in self._children() if _has(child, "serve")]
 
     def _children(self) -> list[psutil.Process]:
         assert self.server.process is not None
@@ -120,10 +124,10 @@ class Nemesis:
         return sorted(children, key=lambda child: child.pid)
 
 
-def _delivers(process: psutil.Process) -> bool:
-    """`serve` runs the loop as a process of its own, under the command's own name."""
+def _has(process: psutil.Process, *words: str) -> bool:
+    """Whether these are among the words of its command."""
     try:
-        return "deliver" in process.cmdline()
+        return set(words) <= set(process.cmdline())
     except psutil.Error:
         return False
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from tests.nemesis.incoming import RATIO, Wanted
-from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent
+from tests.nemesis.incoming import LIMITS, RATIO, Wanted
+from tests.nemesis.journal import POISON, Answered, Delivered, Entry, Noticed, Sent, Told
 from tests.nemesis.tables import Score, Tables
 
 # What the service may say to a sending of each kind, other than that it is in trouble (5xx) or wants a login (302).
@@ -51,7 +51,9 @@ class Evidence:
         self.sent = [entry for entry in self.entries if isinstance(entry, Sent)]
         self.answers = {entry.number: entry for entry in self.entries if isinstance(entry, Answered)}
         self.noticed = [entry for entry in self.entries if isinstance(entry, Noticed)]
+        self.told = [entry for entry in self.entries if isinstance(entry, Told)]
         self.jobs = {job.submission_id: job for job in self.tables.jobs}
+        self.poison = {one.id for one in self.tables.submissions if one.answer.startswith(POISON)}
         self.scores: dict[int, list[Score]] = defaultdict(list)
         for score in self.tables.scores:
             self.scores[score.submission_id].append(score)
@@ -66,12 +68,14 @@ def disagreements(evidence: Evidence) -> list[Disagreement]:
         _enqueued,
         _whole,
         _finished,
+        _poisoned,
         _acknowledged,
         _stored,
         _keys,
         _held_by_two,
         _summaries,
         _answers,
+        _told,
         _troubles,
     )
     return [found for rule in rules for found in rule(evidence)]
@@ -114,7 +118,7 @@ def _whole(evidence: Evidence) -> Iterator[Disagreement]:
 
 
 def _finished(evidence: Evidence) -> Iterator[Disagreement]:
-    """After all is graded each job is retired with exactly one score."""
+    """After all is graded each job is retired with exactly one score; poison has none."""
     for job in evidence.tables.jobs:
         if job.status != "retired":
             yield Disagreement("lost", f"submission {job.submission_id} is still {job.status}")
@@ -123,8 +127,20 @@ def _finished(evidence: Evidence) -> Iterator[Disagreement]:
         count = len(evidence.scores[job.submission_id])
         if count > 1:
             yield Disagreement("double", f"submission {job.submission_id} has {count} scores")
-        elif count == 0 and job.status == "retired":
+        elif count == 0 and job.status == "retired" and job.submission_id not in evidence.poison:
             yield Disagreement("lost", f"submission {job.submission_id} is retired without a score")
+
+
+def _poisoned(evidence: Evidence) -> Iterator[Disagreement]:
+    """What kills each grader was claimed as often as its queue bears, and not once more; nothing scored it."""
+    for job in evidence.tables.jobs:
+        if job.submission_id not in evidence.poison:
+            continue
+        if job.pulls != LIMITS[job.queue]:
+            times = f"{job.pulls} times, not {LIMITS[job.queue]}"
+            yield Disagreement("wrong", f"submission {job.submission_id} is poison and was claimed {times}")
+        if evidence.scores[job.submission_id]:
+            yield Disagreement("wrong", f"submission {job.submission_id} is poison and has a score")
 
 
 def _acknowledged(evidence: Evidence) -> Iterator[Disagreement]:
@@ -145,7 +161,7 @@ def _stored(evidence: Evidence) -> Iterator[Disagreement]:
     """What is stored as a result was sent as one, for this job, with the key that still stands there."""
     sendings = {(sent.submission_id, sent.reply): sent for sent in evidence.sent if sent.score is not None}
     for job in evidence.tables.jobs:
-        if job.status != "retired":
+        if job.status != "retired" or job.submission_id in evidence.poison:
             continue
         sent = sendings.get((job.submission_id, job.reply or ""))
         if sent is None or sent.score is None or sent.key != job.key:
@@ -221,6 +237,22 @@ def _answers(evidence: Evidence) -> Iterator[Disagreement]:
             continue
         if not any(answer.status == status and answer.content.startswith(text) for status, text in ALLOWED[sent.kind]):
             yield Disagreement("wrong", f"{sent.number} ({sent.kind}) was answered {answer.status} {answer.content!r}")
+
+
+def _told(evidence: Evidence) -> Iterator[Disagreement]:
+    """The platform was told of each result at least once, and of none that does not stand there."""
+    told: dict[int, set[float | None]] = defaultdict(set)
+    for entry in evidence.told:
+        told[entry.submission_id].add(entry.points)
+    for job in evidence.tables.jobs:
+        heard = told.pop(job.submission_id, set())
+        scores: set[float | None] = {score.earned for score in evidence.scores[job.submission_id]}
+        if not heard & (scores or {None}):
+            yield Disagreement("lost", f"nobody was told how submission {job.submission_id} ended")
+        if wrong := heard - scores - {None}:
+            yield Disagreement("wrong", f"submission {job.submission_id} has {scores}, and {wrong} was told")
+    for submission_id in told:
+        yield Disagreement("wrong", f"a result of submission {submission_id} was told, which is not there")
 
 
 def _troubles(evidence: Evidence) -> Iterator[Disagreement]:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from tests.nemesis import journal, recount, tables
 from tests.nemesis.crew import Crew
-from tests.nemesis.incoming import POINTS, RATIO, Platform
+from tests.nemesis.incoming import LIMITS, POINTS, RATIO, Platform
+from tests.nemesis.journal import POISON
 from tests.nemesis.ledger import Ledger, drawn_up
 from tests.nemesis.nemesis import Nemesis
 from tests.nemesis.plan import plan
 from tests.nemesis.proxy import Proxy
+from tests.nemesis.receiver import Receiver
 from tests.nemesis.recount import Disagreement, Evidence
 from tests.nemesis.servers import opened
 from tests.nemesis.stores import Store
@@ -52,7 +54,12 @@ class Outcome:
 
 
 def run(options: Options) -> Outcome:
-    with _folder() as folder, _store(options.kind, folder) as store, _server(store, folder, options) as server:
+    with (
+        _folder() as folder,
+        Receiver(folder / "receiver.jsonl") as receiver,
+        _store(options.kind, folder) as store,
+        _server(store, folder, options, receiver) as server,
+    ):
         return _run(options, folder, store, server)
 
 
@@ -69,7 +76,7 @@ def _run(options: Options, folder: Path, store: Store, server: Server) -> Outcom
         _wait_for_work(store)
         nemesis.start()
         nemesis.wait()
-        platform.finish(patience=options.seconds)
+        platform.finish(patience=options.seconds / 4)
         crew.stop_all()
         proxy.share = 0.0
         put_back = _drain(store, server, crew)
@@ -103,11 +110,11 @@ def _crew(options: Options, server: Server, proxy: Proxy, folder: Path) -> Crew:
 
 def _set_up_queues(store: Store) -> None:
     """As an operator would: a queue of ratios, and one of points that gives up soon; short pauses after failures."""
-    for name, meaning, limit in ((RATIO, "ratio", 5), (POINTS, "points", 2)):
+    for name, meaning in ((RATIO, "ratio"), (POINTS, "points")):
         store.change(
             "INSERT INTO submissions_graderqueue (name, score_meaning, max_failures, backoff_seconds,"
             " supersede, paused, initial_delay_seconds, push_url, last_polled_by)"
-            f" VALUES ('{name}', '{meaning}', {limit}, 1, false, false, 0, '', '')"
+            f" VALUES ('{name}', '{meaning}', {LIMITS[name]}, 1, false, false, 0, '', '')"
         )
 
 
@@ -120,19 +127,34 @@ def _wait_for_work(store: Store) -> None:
 
 
 def _drain(store: Store, server: Server, crew: Crew) -> int:
-    """Calm: well-behaved graders, and what was given up is put back until all is graded; how many were put back."""
+    """Calm: well-behaved graders, and what was given up is put back until all is graded; how many were put back.
+
+    What no grader survives an operator retires. Then the platform is told what it was not told yet.
+    """
     put_back = 0
     crew.start_all(QUEUES, well_behaved=True)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
+        crew.replace_poisoned()
         left = {status for status, count in tables.states(store).items() if count and status != "retired"}
         if not left:
             break
         if left == {"failed"}:
+            if poison := tables.failed(store, POISON):
+                server.rows("retire", "--json", *poison)
             put_back += len(server.rows("retry", "--all-matching", "--json"))
         time.sleep(0.2)
     crew.stop_all()
+    _tell_all(store)
     return put_back
+
+
+def _tell_all(store: Store) -> None:
+    """What was on its way when its loop was killed is due again after a minute; nobody waits for that here."""
+    store.change("UPDATE submissions_delivery SET due_at = '2020-01-01 00:00:00' WHERE state = 'due'")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and tables.untold(store):
+        time.sleep(0.2)
 
 
 def _audit(server: Server, store: Store) -> list[Disagreement]:
@@ -173,10 +195,14 @@ def _store(kind: str, folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def _server(store: Store, folder: Path, options: Options) -> Iterator[Server]:
-    server = Server(store.url, folder, GRADEQUEUE_LEASE_SECONDS=str(options.lease), GRADEQUEUE_LOG_LEVEL="ERROR").start(
-        workers=options.workers
-    )
+def _server(store: Store, folder: Path, options: Options, receiver: Receiver) -> Iterator[Server]:
+    environment = {
+        "GRADEQUEUE_LEASE_SECONDS": str(options.lease),
+        "GRADEQUEUE_LOG_LEVEL": "ERROR",
+        "GRADEQUEUE_WEBHOOK_URL": receiver.url,
+        "GRADEQUEUE_WEBHOOK_SECRETS": receiver.secret,
+    }
+    server = Server(store.url, folder, **environment).start(workers=options.workers)
     try:
         yield server
     finally:

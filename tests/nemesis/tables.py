@@ -92,6 +92,21 @@ def _job(*row: Any) -> Job:
     return Job(submission_id, queue, status, key, reply, pulls, float(possible), bool(offered), files)
 
 
+def failed(store: Store, beginning: str) -> list[str]:
+    """The ids of failed jobs whose answer begins so."""
+    found = store.rows(
+        "SELECT s.id, s.raw_answer FROM submissions_externalgraderdetail j"
+        " JOIN submissions_submission s ON s.id = j.submission_id WHERE j.status = 'failed'"
+    )
+    return [str(id_) for id_, answer in found if str(json.loads(answer)).startswith(beginning)]
+
+
+def untold(store: Store) -> int:
+    """How many results the platform was not told of yet."""
+    ((count,),) = store.rows("SELECT COUNT(*) FROM submissions_delivery WHERE state IN ('waiting', 'due')")
+    return int(count)
+
+
 def states(store: Store) -> dict[str, int]:
     found = store.rows("SELECT status, COUNT(*) FROM submissions_externalgraderdetail GROUP BY status")
     return {str(status): int(count) for status, count in found}

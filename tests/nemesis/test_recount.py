@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.nemesis.incoming import POINTS, RATIO, Wanted
-from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent
+from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent, Told
 from tests.nemesis.plan import plan
 from tests.nemesis.recount import Evidence, disagreements
 from tests.nemesis.tables import Job, Score, Submission, Summary, Tables
@@ -30,6 +30,9 @@ ENTRIES: list[Entry] = [
     Answered("1.0/1", 102.8, 200, 0, ""),
     Sent("1.0/2", 103.2, "garbage", 2, "key-3", "no JSON", None),
     Answered("1.0/2", 103.3, 400, 1, "Incorrect reply format"),
+    Told(103.5, 1, 7.0),
+    Told(103.5, 2, None),
+    Told(103.6, 2, 0.25),
     Sent("1.0/3", 103.4, "right", 2, "key-3", '{"score": 0.25}', 0.25),
 ]
 TABLES = Tables(
@@ -58,6 +61,19 @@ def test_clean_evidence_passes() -> None:
 def test_a_submission_whose_answer_was_lost_may_exist_or_not() -> None:
     doubtful = replace(NEWER, submission_id=None)
     assert found(wanted=[OLDER, doubtful, replace(doubtful, answer="c")]) == []
+
+
+POISON = Wanted("poison c", POINTS, "learner", "item", 1, 0, submission_id=3)
+POISONED = {
+    "wanted": [OLDER, NEWER, POISON],
+    "entries": [*ENTRIES, Told(104.0, 3, None)],
+    "submissions": [*TABLES.submissions, Submission(3, 5, 3, "poison c", "learner", "item")],
+    "jobs": [*TABLES.jobs, Job(3, POINTS, "retired", None, None, 2, 1.0, False, 0)],
+}
+
+
+def test_poison_that_was_given_up_and_retired_is_no_damage() -> None:
+    assert found(**POISONED) == []  # type: ignore[arg-type]
 
 
 DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] = {
@@ -130,6 +146,30 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
             entries=[*ENTRIES, Sent("9", 104.0, "wrong key", 1, "k", "{}", None), Answered("9", 104.1, 200, 0, "")]
         ),
         ("wrong", "9 (wrong key) was answered 200 ''"),
+    ),
+    "poison was tried too often": (
+        lambda: found(**POISONED | {"jobs": [*TABLES.jobs, replace(POISONED["jobs"][2], pulls=3)]}),  # type: ignore
+        ("wrong", "submission 3 is poison and was claimed 3 times, not 2"),
+    ),
+    "poison was scored": (
+        lambda: found(**POISONED | {"scores": [*TABLES.scores, Score(8, 3, 5, 1.0, 1.0)]}),  # type: ignore
+        ("wrong", "submission 3 is poison and has a score"),
+    ),
+    "a score was never told": (
+        lambda: found(entries=[entry for entry in ENTRIES if entry != Told(103.6, 2, 0.25)]),
+        ("lost", "nobody was told how submission 2 ended"),
+    ),
+    "the end of poison was never told": (
+        lambda: found(**POISONED | {"entries": ENTRIES}),  # type: ignore
+        ("lost", "nobody was told how submission 3 ended"),
+    ),
+    "another score was told": (
+        lambda: found(entries=[*ENTRIES, Told(104.0, 2, 4.0)]),
+        ("wrong", "submission 2 has {0.25}, and {4.0} was told"),
+    ),
+    "a result of nothing was told": (
+        lambda: found(entries=[*ENTRIES, Told(104.0, 9, 4.0)]),
+        ("wrong", "a result of submission 9 was told, which is not there"),
     ),
     "a login was refused": (
         lambda: found(entries=[*ENTRIES, Noticed(104.0, "login", 401)]),

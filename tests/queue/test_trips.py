@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from submissions import prepared, queue
 from submissions.models import ExternalGraderDetail as Job
-from submissions.models import GraderQueue, StudentItem
+from submissions.models import GraderQueue, Score, StudentItem
 from tests.queue.jobs import claim_one, key_of, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,3 +136,98 @@ def test_after_an_error_of_the_database_the_next_claim_goes_on() -> None:
     with pytest.raises(DatabaseError), connection.cursor() as cursor:
         cursor.execute("SELECT nonsense FROM nowhere")
     assert claim_one().grader == "grader"
+
+
+HALF_A_SIGN = "\ud800"  # half of a surrogate pair: no driver can send it
+
+
+def test_what_cannot_be_sent_undoes_the_whole_transaction() -> None:
+    """Django rolls back after an error of the database's only, and this is none."""
+    job = make()
+    with pytest.raises(UnicodeEncodeError):
+        _not_sendable(job)
+    with transaction.atomic():
+        assert not GraderQueue.objects.filter(name="new").exists()
+    # And the connection is out of that transaction: what follows is there for everybody.
+    assert claim_one().pk == job.pk
+    connection.close()
+    assert stored(job).status == "pulled"
+
+
+@transaction.atomic
+def _not_sendable(job: Job) -> None:
+    GraderQueue.objects.create(name="new")
+    write(job, last_error=HALF_A_SIGN)
+
+
+@pytest.mark.skipif(not hasattr(connection, "send_later"), reason="only there something is sent with the COMMIT")
+def test_a_commit_that_is_broken_off_undoes_the_whole_transaction() -> None:
+    """By a signal, for example: Django rolls back after an error of the database's only, and this is none."""
+    job = make()
+
+    def interrupted(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.endswith("COMMIT"):
+            raise KeyboardInterrupt
+        return execute(sql, *rest)
+
+    with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(interrupted):
+        _renamed_with_a_queue(job)
+    with transaction.atomic():
+        assert stored(job).grader == ""
+    assert not GraderQueue.objects.filter(name="new").exists()
+
+
+@transaction.atomic
+def _renamed_with_a_queue(job: Job) -> None:
+    GraderQueue.objects.create(name="new")
+    write(job, grader="new")
+
+
+def test_what_cannot_be_sent_undoes_a_whole_verb_within_a_callers_transaction() -> None:
+    make()
+    job = claim_one()
+    with transaction.atomic():
+        with pytest.raises(UnicodeEncodeError):
+            queue.complete(job.submission_id, key_of(job), score=1, reply=HALF_A_SIGN)
+        GraderQueue.objects.create(name="of the caller")
+    assert GraderQueue.objects.filter(name="of the caller").exists()
+    assert (stored(job).status, Score.objects.count()) == ("pulled", 0)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only there are statements known by name")
+def test_errors_leave_no_prepared_statements_behind() -> None:
+    for _ in range(5):
+        make()
+        claim_one()
+        with pytest.raises(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT nonsense FROM nowhere")
+        with undone():
+            pass
+        Job.objects.all().delete()
+    make()
+    claim_one()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'gradequeue%%'")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only there is a claim one statement")
+def test_a_claim_that_fails_leaves_its_callers_transaction_usable() -> None:
+    job = make()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert Job.objects.count() == 1  # from now on it sees the past
+        thread = threading.Thread(target=_touched_elsewhere, args=(job,))
+        thread.start()
+        thread.join()
+        with pytest.raises(OperationalError):
+            queue.claim("q", grader="g")
+        GraderQueue.objects.create(name="of the caller")
+    assert GraderQueue.objects.filter(name="of the caller").exists()
+    assert queue.claim("q", grader="g")[0].pk == job.pk
+
+
+def _touched_elsewhere(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(num_pulls=7)
+    connection.close()

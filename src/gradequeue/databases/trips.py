@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
 Statement = tuple[str, Sequence[Any] | None]
@@ -32,7 +33,14 @@ class FewerTrips:
         return sql, params
 
     def send_later(self, sql: str, params: Sequence[Any]) -> None:
-        """Send this with the next statement or the COMMIT. Only within `atomic`, and where no result is needed."""
+        """Send this with the next statement or the COMMIT. Only within `atomic`, and where no result is needed.
+
+        Raises UnicodeEncodeError at once, where it belongs: Django undoes a savepoint that cannot be released, and a
+        transaction that cannot be committed, after errors of the database's only.
+        """
+        for value in params:
+            if isinstance(value, str):
+                value.encode()
         self.held_back.append((sql, params))
 
     def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -77,8 +85,15 @@ class FewerTrips:
         if not ahead:
             super()._commit()  # type: ignore[misc]
             return
-        with self.cursor() as cursor:  # type: ignore[attr-defined]
-            self._send(cursor, *ahead, ("COMMIT", None))
+        try:
+            with self.cursor() as cursor:  # type: ignore[attr-defined]
+                self._send(cursor, *ahead, ("COMMIT", None))
+        except DatabaseError:
+            raise  # Django rolls back
+        except BaseException:
+            # Django would not, and the next transaction would commit what this one has written.
+            self.close()  # type: ignore[attr-defined]
+            raise
 
     def _rollback(self) -> None:
         begun = not self._begins(self.held_back)

@@ -21,6 +21,8 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known: dict[str, tuple[str, float]] = {}
+        self.forgotten = True
+        """Whether the server may know names that we do not."""
         self.names = map("gradequeue_{}".format, itertools.count())
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -40,7 +42,10 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
             return sql, params
         name, until = self.known.get(sql, ("", 0.0))
         if time.monotonic() >= until:
-            if name:
+            if self.forgotten:
+                self.held_back.append(("DEALLOCATE ALL", None))
+                self.forgotten = False
+            elif name:
                 self.held_back.append((f"DEALLOCATE {name}", None))
             name = next(self.names)
             self.held_back.append((f"PREPARE {name} AS {_numbered(sql)}", None))
@@ -51,17 +56,22 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         try:
             return super()._with_held_back(execute, sql, params, many, context)
         except Exception:
-            self.known.clear()  # what was to be prepared may not have been
+            self._forget()
             raise
 
     def _drop(self) -> None:
         if self.held_back:
-            self.known.clear()
+            self._forget()
         super()._drop()
 
     def connect(self) -> None:
-        self.known.clear()
+        self._forget()  # a new connection knows no names, one of a pool those of its last user
         super().connect()
+
+    def _forget(self) -> None:
+        """What was to be prepared may not have been. The next PREPARE takes back what was, so that no names pile up."""
+        self.known.clear()
+        self.forgotten = True
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if not self.connection.autocommit:  # as the driver opens it
