@@ -1,5 +1,4 @@
-"""The process beside the web workers: it sends results, sends jobs to graders that are pushed to, and does what has to
-be done now and then."""
+"""The process beside the web workers: it sends results, and jobs to graders that are pushed to."""
 
 from __future__ import annotations
 
@@ -9,14 +8,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
 
 logger = logging.getLogger("submissions.deliveries")
 
-# What is called every few seconds, in a process of its own on each machine.
-CHORES: list[Callable[[], object]] = []
-CHORE_SECONDS = 10.0
 # The first and the longest pause before a loop that died is started again (seconds).
 RESTART_SECONDS = (0.5, 30.0)
 
@@ -76,23 +71,8 @@ def run(threads: int, server: str) -> None:
 
     dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)
     dispatching.start()
-    Worker(threads).run(stop, between=_Chores())
+    Worker(threads).run(stop)
     dispatching.join()
-
-
-class _Chores:
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def __call__(self) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + CHORE_SECONDS
-        for chore in CHORES:
-            try:
-                chore()
-            except Exception:  # a chore that fails must stop neither the others nor the deliveries
-                logger.exception("a chore failed")
 
 
 def _end_with_parent(stop: threading.Event) -> None:

@@ -23,7 +23,7 @@ from django.utils.crypto import constant_time_compare
 from submissions import signals
 from submissions.conf import conf
 from submissions.errors import FileProcessingError, InvalidFileTypeError, SubmissionRequestError
-from submissions.models import ExternalGraderDetail, SubmissionFile
+from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 from submissions.serializers import storable
 
 # No S3 takes a signature for longer (seconds).
@@ -63,13 +63,26 @@ def prepared(files: Mapping[str, Any] | None) -> dict[str, File[Any]]:
     if len(files or {}) > int(conf.FILES_MAX_COUNT):
         raise _too_much(f"A submission can have {conf.FILES_MAX_COUNT} files, not {len(files or {})}.")
     read = {name: as_file(content) for name, content in (files or {}).items()}
-    sizes = {name: _size(file) for name, file in read.items()}
-    for name, size in sizes.items():
-        if size > int(conf.FILE_MAX_BYTES):
+    for name, file in read.items():
+        if (size := _size(file)) > int(conf.FILE_MAX_BYTES):
             raise _too_much(f"The file {name!r:.60} has {size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
-    if (total := sum(sizes.values())) > int(conf.FILES_MAX_BYTES):
-        raise _too_much(f"The files have {total} bytes together, where {conf.FILES_MAX_BYTES} are allowed.")
+    _require_total(read, int(conf.FILES_MAX_BYTES))
     return read
+
+
+def fitting(files: Mapping[str, Any], queue: GraderQueue) -> dict[str, File[Any]]:
+    """`files` as Django files. Raises SubmissionRequestError where they are more than this queue takes."""
+    if queue.files_max_count is not None and len(files) > queue.files_max_count:
+        raise _too_much(f"A submission to this queue can have {queue.files_max_count} files, not {len(files)}.")
+    read = {name: as_file(content) for name, content in files.items()}
+    if queue.files_max_bytes is not None:
+        _require_total(read, queue.files_max_bytes)
+    return read
+
+
+def _require_total(files: Mapping[str, File[Any]], most: int) -> None:
+    if (total := sum(map(_size, files.values()))) > most:
+        raise _too_much(f"The files have {total} bytes together, where {most} are allowed.")
 
 
 def _size(file: File[Any]) -> int:

@@ -61,6 +61,27 @@ def test_too_many_or_too_large_files_are_refused_whole(
     assert stored() == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("limits", "files", "sentence"),
+    [
+        ({"files_max_count": 1}, {"a": "1", "b": "2"}, "A submission to this queue can have 1 files, not 2."),
+        ({"files_max_count": 0}, {"a": "1"}, "A submission to this queue can have 0 files, not 1."),
+        ({"files_max_bytes": 2}, {"a": "12", "b": "3"}, "The files have 3 bytes together, where 2 are allowed."),
+        ({"files_max_bytes": 2}, {"a": io.BytesIO(b"123")}, "The files have 3 bytes together, where 2 are allowed."),
+    ],
+)
+def test_a_queue_may_take_less_than_the_site(
+    db: None, limits: dict[str, int], files: dict[str, object], sentence: str
+) -> None:
+    GraderQueue.objects.create(name="q", **limits)
+    with pytest.raises(SubmissionRequestError) as refusal:
+        enqueue("q", files=files)
+    assert refusal.value.field_errors == {"files": [sentence]}
+    assert stored() == (0, 0, 0)
+    enqueue("another", files=files)
+    assert stored() == (1, 1, len(files))
+
+
 def test_a_queue_whose_only_grader_is_deleted_stays_closed(grader: Client) -> None:
     other = make_grader("other")
     GraderQueue.objects.create(name="q").graders.add(other)

@@ -35,7 +35,8 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         model = GraderQueue
         fields = (
             *("name", "paused", "score_meaning", "lease_seconds", "max_failures", "backoff_seconds"),
-            *("initial_delay_seconds", "supersede", "restricted", "graders", "push_url", "submitters", "observers"),
+            *("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes"),
+            *("restricted", "graders", "push_url", "submitters", "observers"),
             *RESULTS,
         )
 
@@ -88,7 +89,7 @@ class QueueAdmin(Base):
     fieldsets = (
         (None, {"fields": ("name", "paused", "numbers", "polled")}),
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
-        ("Intake", {"fields": ("initial_delay_seconds", "supersede")}),
+        ("Intake", {"fields": ("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes")}),
         ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
         ("Who may submit, who may look", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
         (

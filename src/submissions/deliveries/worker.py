@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -69,18 +68,13 @@ class Worker:
         self._untold: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def run(
-        self, stop: threading.Event, *, until_idle: bool = False, between: Callable[[], None] | None = None
-    ) -> None:
-        """Until `stop` is set; what is on its way is finished. `until_idle`: until nothing is due.
-
-        `between` is called now and then, in this thread.
-        """
+    def run(self, stop: threading.Event, *, until_idle: bool = False) -> None:
+        """Until `stop` is set; what is on its way is finished. `until_idle`: until nothing is due."""
         senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(self._threads)]
         for sender in senders:
             sender.start()
         try:
-            while not stop.is_set() and (self._round(stop, between) or not until_idle):
+            while not stop.is_set() and (self._round(stop) or not until_idle):
                 pass
         finally:
             for _ in senders:
@@ -97,13 +91,11 @@ class Worker:
         for name, number in untold.items():
             tallies.add(name, number)
 
-    def _round(self, stop: threading.Event, between: Callable[[], None] | None) -> bool:
+    def _round(self, stop: threading.Event) -> bool:
         """False where nothing is due and nothing on its way."""
         try:
             close_old_connections()
             self._tell_counters()
-            if between is not None:
-                between()
             free = self._free()
             taken = claims.take(free, self._room) if free else []
         except Exception:  # the database may be away for a while; this process is to outlive that

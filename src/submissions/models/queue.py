@@ -55,6 +55,12 @@ class GraderQueue(models.Model):
     initial_delay_seconds = models.PositiveIntegerField(
         default=0, help_text="How long a new job waits before it is offered (seconds)."
     )
+    files_max_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many files a submission may have, where the site allows more; 0: none."
+    )
+    files_max_bytes = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The most that they may have together, where the site allows more (bytes)."
+    )
     push_url = models.CharField(
         max_length=1000,
         blank=True,
