@@ -231,3 +231,20 @@ def test_a_claim_that_fails_leaves_its_callers_transaction_usable() -> None:
 def _touched_elsewhere(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(num_pulls=7)
     connection.close()
+
+
+@pytest.mark.parametrize("unsendable", [HALF_A_SIGN, "\0"])
+def test_a_statement_that_could_not_be_sent_takes_nothing_along(unsendable: str) -> None:
+    """Neither the BEGIN nor a write that was held back: its caller may go on without it."""
+    job, other = make(), make()
+    with undone():
+        with suppress(UnicodeEncodeError, DatabaseError, ValueError):
+            StudentItem.objects.filter(student_id=unsendable).exists()
+        GraderQueue.objects.create(name="undone")
+    assert not GraderQueue.objects.filter(name="undone").exists()
+    with transaction.atomic():
+        write(job, grader="kept")
+        with suppress(UnicodeEncodeError, DatabaseError, ValueError):
+            StudentItem.objects.filter(student_id=unsendable).exists()
+        write(other, grader="kept, too")
+    assert (stored(job).grader, stored(other).grader) == ("kept", "kept, too")

@@ -20,6 +20,7 @@ class FewerTrips:
 
     begin: ClassVar[str]
     connection: Any
+    in_atomic_block: bool
     sends_together = True
     """Whether several statements can be sent at once, with ; between them."""
 
@@ -53,10 +54,19 @@ class FewerTrips:
             return execute(sql, params, many, context)
         ahead = self._taken()
         whole, values = _joined([*ahead, (sql, params)])
-        result = execute(whole, values, False, context)
+        try:
+            result = execute(whole, values, False, context)
+        except Exception as error:
+            if self.in_atomic_block and self.was_not_sent(error, ahead):
+                self.held_back = ahead  # its caller may go on without that statement, but not without its BEGIN
+            raise
         for _ in ahead:
             context["cursor"].nextset()
         return result
+
+    def was_not_sent(self, error: Exception, statements: Sequence[Statement]) -> bool:
+        """Whether the driver could not write them down: what went wrong was not the database's to say."""
+        return isinstance(error, TypeError | ValueError)
 
     def _taken(self) -> list[Statement]:
         taken, self.held_back = self.held_back, []

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.db import DataError
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
 
 from gradequeue.databases.trips import FewerTrips, Statement
 
+IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 PLAN_SECONDS = 60
 """How long a statement's plan is kept: a table that was small then may have grown."""
 
@@ -58,6 +61,16 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         except Exception:
             self._forget()
             raise
+
+    def send_later(self, sql: str, params: Sequence[Any]) -> None:
+        if any(isinstance(value, str) and "\0" in value for value in params):
+            raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")  # as the driver would, later
+        super().send_later(sql, params)
+
+    def was_not_sent(self, error: Exception, statements: Sequence[Statement]) -> bool:
+        # NUL is an error of the database's to this driver. The transaction says what the server heard.
+        status = self.connection.info.transaction_status if self.connection is not None else None
+        return bool(status == (IDLE if self._begins(statements) else INTRANS))
 
     def _drop(self) -> None:
         if self.held_back:
