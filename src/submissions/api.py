@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
@@ -402,7 +402,7 @@ def _reset(item: StudentItem, clear_state: bool) -> Score:
         attempts.update(status=DELETED)
         # At once for the caller's own eyes; and again, because others may have read and cached the old rows meanwhile.
         _forget(uuids)
-        transaction.on_commit(partial(_forget, uuids), robust=True)
+        transaction.on_commit(partial(_forget, uuids), using=router.db_for_write(Submission), robust=True)
     logger.info("Score reset for student item %s", item.pk)
     return score
 
