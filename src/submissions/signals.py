@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.apps import apps
+from django.db import router, transaction
 from django.dispatch import Signal
 
 # points_possible, points_earned, anonymous_user_id, course_id, item_id, created_at
@@ -46,4 +47,6 @@ claim_refused = Signal()  # submission_id, reason: a grader's word was not accep
 
 def announce(signal: Signal, **facts: Any) -> None:
     """Send `signal` once the transaction is committed; a receiver's exception is logged, not raised."""
-    transaction.on_commit(partial(signal.send_robust, sender=None, **facts), robust=True)
+    # The queue's own database, where a router gives it one.
+    using = router.db_for_write(apps.get_model("submissions", "ExternalGraderDetail"))
+    transaction.on_commit(partial(signal.send_robust, sender=None, **facts), using=using, robust=True)

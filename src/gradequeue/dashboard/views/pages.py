@@ -61,17 +61,16 @@ def submission(request: HttpRequest, viewer: Viewer, submission_id: int) -> Http
 
 @page("GET", "HEAD")
 def find(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """From an id, a uuid or the name of a queue to its page, in this order: a queue's name may be a number."""
+    """From an id, a uuid or the name of a queue to its page."""
     text = request.GET.get("q", "").strip()
-    # No longer than it can be: Python refuses to read a number of thousands of digits.
-    if text.isascii() and text.isdigit() and len(text) <= 20 and 0 < int(text) < 2**31:
+    if text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**31:
         if viewer.jobs().filter(submission_id=int(text)).exists():
             return redirect("dashboard:submission", submission_id=int(text))
-    if uuid := _uuid(text):
+    elif uuid := _uuid(text):
         job = viewer.jobs().filter(submission__uuid=uuid).values_list("submission_id", flat=True).first()
         if job is not None:
             return redirect("dashboard:submission", submission_id=job)
-    if text and text.isprintable() and (found := viewer.queues().filter(name=text).first()):
+    elif text and text.isprintable() and (found := viewer.queues().filter(name=text).first()):
         return redirect("dashboard:queue", pk=found.pk)
     return render(request, "dashboard/missing.html", {"viewer": viewer, "searched": text}, status=404)
 
