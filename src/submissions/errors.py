@@ -19,6 +19,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import OperationalError
+
 
 class SubmissionError(Exception):
     """The submissions API could not do what it was asked."""
@@ -117,3 +119,7 @@ class BadReply(QueueError):
 
 class NotAllowed(QueueError):
     """The job's state does not allow this."""
+
+
+class Overtaken(OperationalError):
+    """Another transaction was faster, and this one cannot see its rows; the same verb can succeed in a new one."""

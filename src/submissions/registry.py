@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,6 +15,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_migrate, pos
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
 from submissions.models import DatabaseNow, GraderQueue, GraderSighting
+from submissions.transactions import in_transaction
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
@@ -87,6 +88,11 @@ def note_poll(queue: Any, grader: str) -> None:
     if queue.seen_at is not None and queue.seen_at >= stale:
         return
     queue.seen_at = queue.now
+    _write_poll(queue, grader, stale)
+
+
+@in_transaction
+def _write_poll(queue: Any, grader: str, stale: datetime) -> None:
     mine = GraderSighting.objects.filter(queue=queue, grader=grader)
     if not mine.update(seen_at=queue.now):
         first = GraderSighting(queue_id=queue.pk, grader=grader, seen_at=queue.now)

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
 
+from submissions.errors import Overtaken
 from submissions.models import ExternalGraderDetail
 
 P = ParamSpec("P")
@@ -62,6 +63,6 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
 
 def is_passing(error: OperationalError) -> bool:
     """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
-    if getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
+    if isinstance(error, Overtaken) or getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
         return True
     return bool(error.args) and (error.args[0] in MYSQL_CODES or "is locked" in str(error.args[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, transaction
 
+from submissions.errors import Overtaken
 from submissions.transactions import ATTEMPTS, in_transaction, is_passing
 
 
@@ -33,6 +34,7 @@ def caused_by(cause: Exception) -> OperationalError:
         (caused_by(Deadlock()), True),
         (OperationalError(2006, "Server has gone away"), False),
         (OperationalError("no such table: x"), False),
+        (Overtaken("by another transaction"), True),
         (caused_by(Closed()), False),
         (OperationalError(), False),
     ],

@@ -7,6 +7,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.utils.timezone import now
 
+from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.items import StudentItem
 from submissions.models.submission import Submission
@@ -103,7 +104,11 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
         return insert(first, unless_there=True)
     before = (seen.latest_id, seen.highest_id)
-    seen.take_in(score)
+    try:
+        seen.take_in(score)
+    except Score.DoesNotExist as error:
+        # REPEATABLE READ on MariaDB: the lock sees the newest summary, and nothing else that was made meanwhile.
+        raise Overtaken("The summary names a score that this transaction cannot see.") from error
     if before == (seen.latest_id, seen.highest_id):
         return _summaries(score).filter(latest_id=before[0], highest_id=before[1]).exists()
     return replace(seen, ("latest", "highest"), before)
