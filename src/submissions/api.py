@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
@@ -27,6 +27,7 @@ from submissions.conf import conf
 from submissions.errors import (
     ExternalGraderQueueEmptyError,
     NotAllowed,
+    Overtaken,
     SubmissionError,
     SubmissionInternalError,
     SubmissionNotFoundError,
@@ -470,7 +471,11 @@ def _student_item(fields: Mapping[str, Any]) -> StudentItem:
         raise SubmissionRequestError(field_errors=serializer.errors)
     valid = dict(serializer.validated_data)
     kind = valid.pop("item_type")
-    return _of_kind(StudentItem.objects.get_or_create(**valid, defaults={"item_type": kind})[0], kind)
+    try:
+        return _of_kind(StudentItem.objects.get_or_create(**valid, defaults={"item_type": kind})[0], kind)
+    except IntegrityError as error:
+        # REPEATABLE READ: somebody else has just made it, and this transaction cannot see it.
+        raise Overtaken("The student item was made by another transaction.") from error
 
 
 def _of_kind(item: StudentItem, kind: Any) -> StudentItem:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -19,14 +21,22 @@ def of(check: str) -> doctor.Finding:
     return found
 
 
-def test_a_database_as_the_service_sets_it_up_is_fine(server: Server) -> None:
-    rows = server.rows("doctor", "--json")
+def lacking(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["sentence"] for row in rows if not row["fine"]]
+
+
+def test_a_database_as_the_service_sets_it_up_is_fine(server: Server, kind: str) -> None:
+    found = server.run("doctor", "--json", check=False)
+    rows = [json.loads(line) for line in found.stdout.splitlines()]
     assert {row["check"] for row in rows} >= {"claim index", "skip locked", "clock", "storage"}
-    assert [row for row in rows if not row["fine"]] == []
+    # What MariaDB comes with, where nobody has followed docs/operating.md.
+    small = ["max_allowed_packet is 16777216 bytes; the largest submissions can take 52428800."]
+    assert lacking(rows) == [] or (kind == "mariadb" and lacking(rows) == small)
+    assert found.returncode == (1 if lacking(rows) else 0)
 
 
 def test_it_reads_as_sentences(server: Server) -> None:
-    lines = server.run("doctor").stdout.splitlines()
+    lines = server.run("doctor", check=False).stdout.splitlines()
     assert "ok    claim index: Claims walk their index." in lines
 
 

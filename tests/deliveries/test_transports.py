@@ -217,6 +217,7 @@ def test_what_a_webhook_takes_for_done(hook: Platform, status: int, state: str) 
 @pytest.mark.parametrize(
     ("status", "asked"),
     [(429, "1000"), (503, "1000"), (503, format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True))],
+    ids=["429, seconds", "503, seconds", "503, a date"],
 )
 def test_a_host_that_asks_for_time_gets_it(hook: Platform, status: int, asked: str) -> None:
     hook.answer = lambda call: Reply(status, {"Retry-After": asked})
