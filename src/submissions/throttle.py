@@ -80,18 +80,20 @@ class Attempt:
         mine = rows.get(self.pair)
         stale = mine is None or not mine.known or mine.failures or mine.seen_at < mine.now - NOTED_AGAIN
         if self.limits and stale:
-            LoginCounter.objects.update_or_create(
-                key=self.pair,
-                defaults={
-                    "known": True,
-                    "failures": 0,
-                    "blocked_until": None,
-                    "last_wrong": "",
-                    "seen_at": DatabaseNow(),
-                },
-            )
+            self._remember(known=mine is not None)
         signals.logged_in.send_robust(
             sender=None, username=self.username, network=self.network, first=not (mine and mine.known)
+        )
+
+    @in_transaction
+    def _remember(self, *, known: bool) -> None:
+        """Many machines of one account log in at once: who comes second must find the row, not fail at it."""
+        if not known:
+            LoginCounter.objects.bulk_create(
+                [LoginCounter(key=self.pair, seen_at=DatabaseNow())], ignore_conflicts=True
+            )
+        LoginCounter.objects.filter(key=self.pair).update(
+            known=True, failures=0, blocked_until=None, last_wrong="", seen_at=DatabaseNow()
         )
 
     def _rows(self) -> dict[str, LoginCounter]:
