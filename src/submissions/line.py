@@ -8,12 +8,10 @@ from typing import Any
 
 from django.db import connections
 
-from submissions.models import ExternalGraderDetail, Status
+from submissions.models import ExternalGraderDetail
 
 # Behind the finished ones, whose available_at is NULL; said as a range, every database begins there.
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-# edx-submissions, still running beside us during an upgrade, knows no available_at, and leaves it on what it finishes.
-OPEN = (Status.PENDING, Status.RETRY, Status.PULLED)
 # Queues in one statement.
 AT_ONCE = 50
 
@@ -32,7 +30,7 @@ def _first(names: Sequence[str]) -> Iterator[tuple[str, int]]:
     terms: list[str] = []
     params: list[Any] = []
     for position, name in enumerate(names):
-        due = jobs.claimable(name).filter(available_at__gt=BEGINNING, status__in=OPEN)
+        due = jobs.claimable(name).filter(available_at__gt=BEGINNING)
         sql, values = due.values("pk")[:1].query.get_compiler(connection=connection).as_sql()
         terms.append(f"SELECT {position}, ({sql})")
         params += values

@@ -58,10 +58,15 @@ class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
 
         ``skip_locked`` passes over what others hold, where the database can (MariaDB from 10.6 on); else it waits.
         """
-        features = connections[self.db].features
-        skip = skip_locked and features.has_select_for_update_skip_locked
-        locked = self.select_for_update(skip_locked=skip)
+        locked = self.select_for_update(skip_locked=skip_locked and self._can_skip())
         return locked.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # the attribute is declared for its readers
+
+    def locked_ids(self) -> Any:
+        """The same for a subquery: their ids alone, passing over what others hold."""
+        return self.select_for_update(skip_locked=self._can_skip()).values("pk")
+
+    def _can_skip(self) -> bool:
+        return bool(connections[self.db].features.has_select_for_update_skip_locked)
 
 
 class Status(models.TextChoices):
