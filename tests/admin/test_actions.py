@@ -48,6 +48,14 @@ def test_failed_jobs_are_reset_and_others_are_skipped_and_counted(root: Client) 
     assert list(Job.objects.values_list("num_failures", flat=True)) == [0, 0, 0]
 
 
+@pytest.mark.parametrize("text", ["abc", "", "1" * 23, "2147483648", "-1", "\u0663", "1\0"])
+def test_what_is_no_row_is_a_bad_request(root: Client, text: str) -> None:
+    failed(1)
+    answer = root.post(LIST, {"action": "retry_failed", "index": "0", "select_across": "0", "_selected_action": text})
+    assert answer.status_code == 400
+    assert states() == ["failed"]
+
+
 def test_a_pulled_job_is_never_reset(root: Client) -> None:
     job = make("q")
     claim_one("q")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import SuspiciousOperation
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -59,6 +61,15 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
             for one in self.list_filter
             for name in ([f"{one}__exact"] if isinstance(one, str) else [getattr(one, "parameter_name", "")])
         }
+
+    def response_action(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """What is no id, in a form that somebody made, is a bad request; to Django it is an internal error."""
+        for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31):
+                raise SuspiciousOperation("Something is selected that is no row.")
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedList]:
         return BoundedList
