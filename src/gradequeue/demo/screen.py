@@ -79,7 +79,7 @@ The server and the graders stay up until Ctrl-C. In another terminal, {same}:
   {me} show {wordy.submission_id}
       one submission: its score, and what its grader wrote
   {me} createsuperuser
-      an account for {url}/admin/
+      an account for {url}/dashboard/ and {url}/admin/
 
 A grader of your own can start from
   {grader_file()}
