@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import databases
 from tests.server import Server
 from tests.settings import KIND
+
+# The gate draws the same examples each time, so that a change is judged by what it changed; `make fuzz` draws new ones.
+settings.register_profile("gate", derandomize="HOSTILE_EXAMPLES" not in os.environ)
+settings.load_profile("gate")
 
 
 def pytest_configure() -> None:

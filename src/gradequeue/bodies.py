@@ -20,8 +20,9 @@ def is_whole(environ: dict[str, Any]) -> bool:
         body = environ["wsgi.input"].read(limit + 1)
         environ["CONTENT_LENGTH"] = str(len(body))
     else:
-        declared = environ.get("CONTENT_LENGTH") or "0"
-        length = int(declared) if declared.isascii() and declared.isdigit() else 0
+        length = _declared(environ.get("CONTENT_LENGTH") or "0")
+        # Django fails at what is no number, in some places.
+        environ["CONTENT_LENGTH"] = str(length)
         if not 0 < length <= limit:
             return True
         body = environ["wsgi.input"].read(length)
@@ -29,3 +30,8 @@ def is_whole(environ: dict[str, Any]) -> bool:
             return False
     environ["wsgi.input"] = BytesIO(body)
     return True
+
+
+def _declared(length: str) -> int:
+    """0 for what is no number, or none that a server takes."""
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0

@@ -20,6 +20,7 @@ from tests.xqueue.talk import PASSWORD, enqueue
 pytestmark = pytest.mark.django_db
 
 ADMIN = "/admin/submissions"
+FORM = "application/x-www-form-urlencoded"
 PATHS = [
     "/",
     "/livez",
@@ -133,6 +134,8 @@ def test_no_request_to_any_address_breaks_the_service(grader: Client, settings: 
         hostile.Request("GET", "", "", b"", {"HTTP_AUTHORIZATION": "Bearer for the monitors"}),
         False,
     )
+    @example("", "/", [], hostile.Request("POST", "", FORM, b"q=null", length="abc"), False)
+    @example("", "/admin/login/", [], hostile.Request("POST", "", FORM, b"q=null", length="9" * 5000), False)
     def ask(role: str, path: str, pairs: list[tuple[str, str]], request: hostile.Request, token: bool) -> None:
         assert_answered(sessions.get(role, ""), path, pairs, request, token=token)
 

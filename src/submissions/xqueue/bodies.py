@@ -18,9 +18,9 @@ PARSERS = (parsers.FormParser(), parsers.MultiPartParser(), parsers.JSONParser()
 
 
 def declared_length(request: HttpRequest) -> int:
-    """How many bytes the client says that it sends."""
+    """How many bytes the client says that it sends; 0 for what is no number, or none that a server takes."""
     length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isascii() and length.isdigit() else 0
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
 def fields(request: HttpRequest) -> Mapping[str, Any]:

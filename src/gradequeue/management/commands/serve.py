@@ -19,10 +19,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from granian.server import Server
-from granian.server.common import AbstractServer
 
 from gradequeue.loop import Loop
+from gradequeue.server import PatientServer
 from submissions.management.base import first_line
 
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
@@ -71,8 +70,8 @@ class Command(BaseCommand):
             loop.stop(options["drain"])
 
 
-def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
-    return Server(
+def _server(address: str, options: dict[str, Any]) -> PatientServer:
+    return PatientServer(
         "gradequeue.wsgi:application",
         address=address,
         port=options["port"],
