@@ -7,8 +7,11 @@ changes still counts with the very next request: nothing is cached.
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache, partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
@@ -28,6 +31,8 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 RANDOM_LENGTH = 26
 # What every database compares with a number of its own; a larger one is looked for in Django's way.
 LARGEST_OWNER = 2**31 - 1
+# Pure functions of what the database said just now; not a cache of sessions or accounts.
+MOST_VERIFIED = 2000
 
 
 class SessionStore(db.SessionStore):
@@ -72,7 +77,24 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return {}
         self.account = account
-        return dict(self.decode(account.kept_session))
+        return _decoded(account.kept_session)
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_verified(text, settings.SECRET_KEY))
+    return found
+
+
+@lru_cache(maxsize=MOST_VERIFIED)
+def _verified(text: str, _: str) -> str:
+    """The JSON in a session's signed text; the same text need not be verified, decoded and unpacked with each poll."""
+    return json.dumps(SessionStore().decode(text))
+
+
+@lru_cache(maxsize=MOST_VERIFIED)
+def _auth_hash(password: str, _: str) -> str:
+    """What stands in the sessions of an account with this password hash: one HMAC, of the same, with each poll."""
+    return str(auth.get_user_model()(password=password).get_session_auth_hash())
 
 
 def _owner_with_session(session_key: str, owner: int) -> Any:
@@ -113,7 +135,12 @@ class AccountMiddleware(AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: _account(request))  # type: ignore[assignment]
+        attach(request)
+
+
+def attach(request: HttpRequest) -> None:
+    """Let `request.user` be the session's account, from when somebody asks for it."""
+    request.user = SimpleLazyObject(partial(_account, request))  # type: ignore[assignment]
 
 
 def _account(request: HttpRequest) -> Any:
@@ -129,4 +156,4 @@ def _came_along(request: HttpRequest) -> Any:
     if account is None or str(account.pk) != number or not account.is_active:
         return None
     proof = request.session.get(auth.HASH_SESSION_KEY, "")
-    return account if constant_time_compare(proof, account.get_session_auth_hash()) else None
+    return account if constant_time_compare(proof, _auth_hash(account.password, settings.SECRET_KEY)) else None

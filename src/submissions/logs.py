@@ -40,7 +40,10 @@ def connect() -> None:
 
 def _one_line(value: object) -> str:
     """Text of others must not be able to begin a line of its own."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(value))[:300]
+    text = str(value)
+    if text.isprintable():
+        return text[:300]
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)[:300]
 
 
 def _say(level: int, what: str, job: Job, *args: object) -> None:

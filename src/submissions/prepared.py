@@ -6,7 +6,7 @@ once, with slots, and only its values change. Not a cache of rows: each call ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,6 +16,9 @@ from django.db.models.query import get_related_populators
 from django.db.models.sql import UpdateQuery
 
 M = TypeVar("M", bound=models.Model)
+
+NOTHING_WRITTEN = "22012"
+"""The SQLSTATE of a transaction that was to write a row and could not: somebody was faster. It can be tried again."""
 
 
 class Slot(models.Expression):
@@ -162,6 +165,73 @@ def update(instance: models.Model, names: tuple[str, ...]) -> None:
             raise DatabaseError(f"{model.__name__} {instance.pk} is gone.")
 
 
+class Reserved(models.Func):
+    """The id that the next row of `model` will have: where it is known before, rows can be sent that name it."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        super().__init__(output_field=models.BigIntegerField())
+        self.of = model._meta
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:
+        quoted = connection.ops.quote_name(self.of.db_table)
+        return "nextval(pg_get_serial_sequence(%s, %s))", [quoted, self.of.pk.column]
+
+
+def can_reserve(model: type[models.Model]) -> bool:
+    """Whether ids can be drawn before (`Reserved`), and rows sent along with what follows them."""
+    connection: Any = connections[router.db_for_write(model)]
+    return connection.vendor == "postgresql" and getattr(connection, "sends_together", False)
+
+
+def insert_later(instance: models.Model) -> None:
+    """Insert the row, whose id was `Reserved`, with the next statement or the COMMIT. No signal of Django's is sent."""
+    _write_later(instance, ("whole",), _whole_statement, instance._meta.concrete_fields)
+    instance._state.adding, instance._state.db = False, router.db_for_write(type(instance))
+
+
+def insert_later_or_fail(instance: models.Model) -> None:
+    """The same without an id; the transaction fails with `NOTHING_WRITTEN` where a unique index already has the row."""
+
+    def first(connection: Any, model: type[models.Model]) -> str:
+        return _or_fail(_insert_statement(connection, model, unless_there=True)[0])
+
+    _write_later(instance, ("first",), first, [f for f in instance._meta.concrete_fields if not f.primary_key])
+
+
+def replace_later_or_fail(instance: models.Model, names: tuple[str, ...], before: tuple[Any, ...]) -> None:
+    """As `replace`, with the next statement or the COMMIT; fails with `NOTHING_WRITTEN` instead of telling."""
+
+    def replaced(connection: Any, model: type[models.Model]) -> str:
+        return _or_fail(_replace_statement(connection, model, names))
+
+    fields = [instance._meta.get_field(name) for name in names]
+    _write_later(instance, names, replaced, fields, instance.pk, *before)
+
+
+def _write_later(
+    instance: models.Model, name: tuple[str, ...], compose: Callable[..., str], fields: Sequence[Any], *more: Any
+) -> None:
+    model = type(instance)
+    connection: Any = connections[router.db_for_write(model)]
+    kept, key = _kept(connection), (model, name, "later")
+    if key not in kept:
+        kept[key] = compose(connection, model)
+    values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
+    connection.send_later(*_shortened(connection, kept[key], [*values, *more]))
+
+
+def _or_fail(write: str) -> str:
+    # What travels with the COMMIT cannot be looked at before it; so nothing written must be an error.
+    return f"WITH written AS ({write} RETURNING 1) SELECT 1 / count(*) FROM written"  # noqa: S608 - ours
+
+
+def _whole_statement(connection: Any, model: type[models.Model]) -> str:
+    quote, meta = connection.ops.quote_name, model._meta
+    columns = ", ".join(quote(field.column) for field in meta.concrete_fields)
+    slots = ", ".join(["%s"] * len(meta.concrete_fields))
+    return f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({slots})"  # noqa: S608 - names of our own columns
+
+
 def _update_statement(connection: Any, model: type[models.Model], names: tuple[str, ...]) -> tuple[str, list[Any]]:
     quote, meta = connection.ops.quote_name, model._meta
     fields: list[Any] = [meta.get_field(name) for name in names]
@@ -176,14 +246,17 @@ def replace(instance: models.Model, names: tuple[str, ...], before: tuple[Any, .
     connection = connections[router.db_for_write(model)]
     kept, key = _kept(connection), (model, names, "replace")
     if key not in kept:
-        sql, fields = _update_statement(connection, model, names)
-        still = "".join(f" AND {connection.ops.quote_name(field.column)} = %s" for field in fields)
-        kept[key] = sql + still, fields
-    sql, fields = kept[key]
+        kept[key] = _replace_statement(connection, model, names)
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
     values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
     with connection.cursor() as cursor:
-        cursor.execute(*_shortened(connection, sql, [*values, instance.pk, *before]))
+        cursor.execute(*_shortened(connection, kept[key], [*values, instance.pk, *before]))
         return bool(cursor.rowcount)
+
+
+def _replace_statement(connection: Any, model: type[models.Model], names: tuple[str, ...]) -> str:
+    sql, fields = _update_statement(connection, model, names)
+    return sql + "".join(f" AND {connection.ops.quote_name(field.column)} = %s" for field in fields)
 
 
 def insert(instance: models.Model, *, unless_there: bool = False) -> bool:

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db import connections, router
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Case, Exists, F, OuterRef, When
 from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
@@ -246,7 +246,8 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 
 @in_transaction
 def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool) -> Job | QueueError:
-    job = _held_with_submission(submission_id, key)
+    # Who has a transaction open may have more to do before it ends, and learns of errors where they belong.
+    job = _held_with_submission(submission_id, key, reserve=not fresh and prepared.can_reserve(Score))
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
     if job.submission.status == DELETED:
@@ -408,11 +409,15 @@ def _held(submission_id: int, key: str) -> Job:
     return _proven(_locked(submission_id), key)
 
 
-def _held_with_submission(submission_id: int, key: str) -> Job:
-    """The same, with its submission, and with what a new score is held against: read after the lock."""
+def _held_with_submission(submission_id: int, key: str, *, reserve: bool) -> Job:
+    """The same, with its submission, and with what a new score is held against: read after the lock.
+
+    `reserve`: with the id of its score, too, if the key is right.
+    """
+    graded = {"pk": submission_id} | ({"key": key} if reserve else {})
     found, submissions = prepared.fetch_both(
         ("locked", Job, _lockable, {"submission_id": submission_id}),
-        ("graded", Submission, _graded, {"pk": submission_id}),
+        (("graded", reserve), Submission, _graded, graded),
     )
     if not found:
         raise UnknownJob
@@ -499,7 +504,12 @@ def _record_score(job: Job, points: float) -> None:
     possible = job.points_possible if job.points_known else max(points, job.points_possible)
     score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
     score.keeps_order_of_attempts = True
-    prepared.insert(score)
+    reserved: int | None = getattr(job.submission, "score_id", None)
+    if reserved is None:
+        prepared.insert(score)
+    else:
+        score.pk, score.travels_later = reserved, True
+        prepared.insert_later(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
@@ -526,9 +536,13 @@ def _handed(pk: Any) -> Any:
     return Submission._objects.filter(pk=pk).order_by().select_related("student_item")
 
 
-def _graded(pk: Any) -> Any:
+def _graded(pk: Any, key: Any = None) -> Any:
     summary = "student_item__scoresummary"
     rows = _handed(pk).select_related("student_item", f"{summary}__latest__submission", f"{summary}__highest")
+    if key is not None:
+        # Ids must not be used up by whoever asks.
+        held = {"external_grader_detail__pullkey": key, "external_grader_detail__status": Status.PULLED}
+        rows = rows.annotate(score_id=Case(When(**held, then=prepared.Reserved(Score))))
     return rows.defer("answer", f"{summary}__latest__submission__answer")
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import DatabaseError, DataError, OperationalError, connections, router, transaction
 
 from submissions.errors import Overtaken
 from submissions.models import ExternalGraderDetail
+from submissions.prepared import NOTHING_WRITTEN
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +22,7 @@ ATTEMPTS = 8
 # MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read.
 MYSQL_CODES = {1205, 1213, 1020}
 # PostgreSQL: serialization failure, deadlock.
-SQLSTATES = {"40001", "40P01"}
+SQLSTATES = {"40001", "40P01", NOTHING_WRITTEN}
 
 
 def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
@@ -51,7 +52,7 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
             try:
                 with around(using):
                     return verb(*args, **kwargs)
-            except OperationalError as error:
+            except (OperationalError, DataError) as error:
                 if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
                     raise
             # With jitter: two that met in a deadlock must not meet again.
@@ -61,7 +62,7 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
     return run
 
 
-def is_passing(error: OperationalError) -> bool:
+def is_passing(error: DatabaseError) -> bool:
     """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
     if isinstance(error, Overtaken) or getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
         return True

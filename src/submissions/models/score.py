@@ -11,7 +11,7 @@ from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.items import StudentItem
 from submissions.models.submission import Submission
-from submissions.prepared import insert, replace
+from submissions.prepared import insert, insert_later_or_fail, replace, replace_later_or_fail
 
 
 class Score(models.Model):
@@ -27,6 +27,8 @@ class Score(models.Model):
 
     # Not a column. Graders' results come in any order; what a person or platform sets is always the latest.
     keeps_order_of_attempts = False
+    travels_later = False
+    """Whether its row is only sent with what follows it, and its summary is to travel with it. No column, either."""
 
     class Meta:
         app_label = "submissions"
@@ -102,7 +104,10 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     if seen is None:
         # Two first scores at once meet at the unique index, and the second look finds the winner.
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
-        return insert(first, unless_there=True)
+        if not score.travels_later:
+            return insert(first, unless_there=True)
+        insert_later_or_fail(first)
+        return True
     before = (seen.latest_id, seen.highest_id)
     try:
         seen.take_in(score)
@@ -111,7 +116,10 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
         raise Overtaken("The summary names a score that this transaction cannot see.") from error
     if before == (seen.latest_id, seen.highest_id):
         return _summaries(score).filter(latest_id=before[0], highest_id=before[1]).exists()
-    return replace(seen, ("latest", "highest"), before)
+    if not score.travels_later:
+        return replace(seen, ("latest", "highest"), before)
+    replace_later_or_fail(seen, ("latest", "highest"), before)
+    return True
 
 
 def _summaries(score: Score) -> models.QuerySet[ScoreSummary]:

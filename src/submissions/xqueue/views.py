@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
+from django.utils.encoding import iri_to_uri
 
 from submissions import api, queue, registry
 from submissions.conf import conf
@@ -119,4 +120,5 @@ def _mount(request: HttpRequest) -> str:
     """The absolute address that these endpoints are mounted under, with its slash."""
     path = request.path.rstrip("/").rpartition("/")[0] + "/"
     base = str(conf.BASE_URL).rstrip("/")
-    return base + path if base else request.build_absolute_uri(path)
+    # As build_absolute_uri does, of what needs no resolving.
+    return base + path if base else iri_to_uri(f"{request.scheme}://{request.get_host()}{path}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DataError
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, psycopg_any
+from psycopg.adapt import Buffer
 from psycopg.pq import TransactionStatus
 
 from gradequeue.databases.trips import FewerTrips, Statement
@@ -16,6 +18,19 @@ from gradequeue.databases.trips import FewerTrips, Statement
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 PLAN_SECONDS = 60
 """How long a statement's plan is kept: a table that was small then may have grown."""
+
+
+class Moments(psycopg_any.BaseTzLoader):  # type: ignore[misc]  # unknown to the stubs
+    """Moments as Django wants them, read by Python's own C. Its loader takes each of them apart by hand, which was a
+    tenth of a grader's request."""
+
+    timezone = UTC
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return datetime.fromisoformat(str(data, "ascii")).replace(tzinfo=UTC)
+        except ValueError:  # infinity, years before Christ or after 9999
+            return super().load(data)  # type: ignore[no-any-return]
 
 
 class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
@@ -33,6 +48,12 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         # Of each connection; false for a pooler that gives every transaction another one.
         self.prepares = params.pop("prepare", True) not in (False, "false", "0", "no")
         return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", Moments)
+        return connection
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
         """The same statement by the name under which the server knows it, or will when it arrives.
