@@ -62,8 +62,12 @@ class Prepared:
         return _shortened(self.connection, self.sql, params)
 
     def rows(self, values: dict[str, Any]) -> list[Any]:
+        statement = self.filled(values)
+        run = getattr(self.connection, "run", None)
+        if run is not None:
+            return self.objects(run(*statement)[0])
         with self.connection.cursor() as cursor:
-            cursor.execute(*self.filled(values))
+            cursor.execute(*statement)
             return self.objects(cursor.fetchall())
 
     def objects(self, rows: Any) -> list[Any]:
@@ -130,8 +134,12 @@ def fetch_both(
         return tuple(fetch(key, model, build, **values) for key, model, build, values in (first, second))  # type: ignore[return-value]
     one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
     (sql, params), (more_sql, more_params) = one.filled(first[3]), two.filled(second[3])
+    both = f"{sql}; {more_sql}", [*params, *more_params]
+    if hasattr(connection, "run"):
+        rows, more_rows = connection.run(*both)
+        return one.objects(rows), two.objects(more_rows)
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql}; {more_sql}", [*params, *more_params])
+        cursor.execute(*both)
         found = one.objects(cursor.fetchall())
         cursor.nextset()
         return found, two.objects(cursor.fetchall())

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.db import DatabaseError
-from django.db.backends.utils import CursorWrapper
 
 Statement = tuple[str, Sequence[Any] | None]
 
@@ -49,20 +48,22 @@ class FewerTrips:
             return execute(sql, params, many, context)
         if many or not isinstance(params, list | tuple | None) or getattr(context["cursor"].cursor, "name", None):
             # Many rows, or a cursor on the server: those are sent by messages of their own.
-            with self.cursor() as cursor:  # type: ignore[attr-defined]
-                self._send(cursor, *self._taken())
+            self._send(*self._taken())
             return execute(sql, params, many, context)
         ahead = self._taken()
-        whole, values = _joined([*ahead, (sql, params)])
+        whole, values = joined([*ahead, (sql, params)])
         try:
             result = execute(whole, values, False, context)
         except Exception as error:
-            if self.in_atomic_block and self.was_not_sent(error, ahead):
-                self.held_back = ahead  # its caller may go on without that statement, but not without its BEGIN
+            self._keep_unsent(error, ahead)
             raise
         for _ in ahead:
             context["cursor"].nextset()
         return result
+
+    def _keep_unsent(self, error: Exception, ahead: list[Statement]) -> None:
+        if self.in_atomic_block and self.was_not_sent(error, ahead):
+            self.held_back = ahead  # its caller may go on without that statement, but not without its BEGIN
 
     def was_not_sent(self, error: Exception, statements: Sequence[Statement]) -> bool:
         """Whether the driver could not write them down: what went wrong was not the database's to say."""
@@ -72,11 +73,11 @@ class FewerTrips:
         taken, self.held_back = self.held_back, []
         return taken
 
-    @staticmethod
-    def _send(cursor: CursorWrapper, *statements: Statement) -> None:
-        cursor.execute(*_joined(statements))
-        for _ in statements[1:]:
-            cursor.nextset()
+    def _send(self, *statements: Statement) -> None:
+        with self.cursor() as cursor:  # type: ignore[attr-defined]
+            cursor.execute(*joined(statements))
+            for _ in statements[1:]:
+                cursor.nextset()
 
     # What Django calls at the beginning and the end of a transaction. -----------------------------------------------
 
@@ -96,8 +97,7 @@ class FewerTrips:
             super()._commit()  # type: ignore[misc]
             return
         try:
-            with self.cursor() as cursor:  # type: ignore[attr-defined]
-                self._send(cursor, *ahead, ("COMMIT", None))
+            self._send(*ahead, ("COMMIT", None))
         except DatabaseError:
             raise  # Django rolls back
         except BaseException:
@@ -122,7 +122,7 @@ class FewerTrips:
         super()._close()  # type: ignore[misc]
 
 
-def _joined(statements: Sequence[Statement]) -> tuple[str, list[Any] | None]:
+def joined(statements: Sequence[Statement]) -> tuple[str, list[Any] | None]:
     """One text with all values. Where a statement has none, its percent signs mean themselves."""
     if all(params is None for _, params in statements):
         return "; ".join(sql for sql, _ in statements), None

@@ -13,7 +13,8 @@ from django.db.backends.postgresql import base, psycopg_any
 from psycopg.adapt import Buffer
 from psycopg.pq import TransactionStatus
 
-from gradequeue.databases.trips import FewerTrips, Statement
+from gradequeue.databases.postgresql.quick import Quick, Rows
+from gradequeue.databases.trips import FewerTrips, Statement, joined
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 PLAN_SECONDS = 60
@@ -42,6 +43,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         self.forgotten = True
         """Whether the server may know names that we do not."""
         self.names = map("gradequeue_{}".format, itertools.count())
+        self.quick: Quick | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
@@ -54,6 +56,34 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         if self.timezone is UTC:
             connection.adapters.register_loader("timestamptz", Moments)
         return connection
+
+    def run(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
+        """The rows of each of these statements; the same as by a cursor, but quicker."""
+        if self.queries_logged or len(self.execute_wrappers) > 1:
+            return self._by_cursor(sql, params)  # somebody wants to see what is sent
+        self.ensure_connection()
+        self.validate_no_broken_transaction()
+        if self.quick is None or self.quick.connection is not self.connection:
+            self.quick = Quick(self.connection)
+        ahead = self._taken()
+        try:
+            with self.wrap_database_errors:
+                return self.quick.run(*joined([*ahead, (sql, params)]))[len(ahead) :]
+        except Exception as error:
+            self._keep_unsent(error, ahead)
+            self._forget()
+            raise
+
+    def _by_cursor(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
+        with self.cursor() as cursor:
+            cursor.execute(sql, params)
+            found = [cursor.fetchall() if cursor.description else []]
+            while cursor.nextset():
+                found.append(cursor.fetchall() if cursor.description else [])
+        return found
+
+    def _send(self, *statements: Statement) -> None:
+        self.run(*joined(statements))
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
         """The same statement by the name under which the server knows it, or will when it arrives.
