@@ -66,7 +66,7 @@ class Caller:
         headers: list[tuple[str, str]] = []
         answer = self.application(environ, lambda _, given, __=None: headers.extend(given))
         body = b"".join(answer)
-        answer.close()
+        getattr(answer, "close", bool)()
         return json.loads(body), headers
 
 

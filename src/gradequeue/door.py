@@ -22,6 +22,11 @@ Handler = Callable[[HttpRequest], Any]
 VERBS = ("get_submission", "put_result", "get_queuelen")
 
 
+def is_graders(path: str) -> bool:
+    """Whether the door answers this address."""
+    return path in _views(settings.ROOT_URLCONF)
+
+
 class GradersDoor:
     """It answers graders' calls itself, and hands on everything else.
 
@@ -38,7 +43,7 @@ class GradersDoor:
         if view is None:
             return self.get_response(request)
         self.sessions.process_request(request)
-        sessions.attach(request)
+        request.user = sessions.Account(request)  # type: ignore[assignment]
         try:
             request.get_host()  # raises DisallowedHost
             response = view(request)

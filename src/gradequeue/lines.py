@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from gradequeue import requests, tracing
 
 
+# Asked for each record, and written in none.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
 class Line(logging.Formatter):
     """For people. A traceback's lines are indented behind a bar, so that none of them begins like a record."""
 

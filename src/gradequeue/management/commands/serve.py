@@ -4,6 +4,7 @@ finish."""
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import os
 import signal
@@ -96,6 +97,9 @@ def _application(_: str) -> Callable[..., Any]:
     from gradequeue import chores  # isort: skip
 
     threading.Thread(target=chores.run, daemon=True).start()
+    # What is loaded by now stays: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
     return application
 
 
