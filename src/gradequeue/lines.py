@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from gradequeue import requests, tracing
 
-
 # Asked for each record, and written in none.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
