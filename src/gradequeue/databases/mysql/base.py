@@ -19,6 +19,12 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         self.known: set[str] = set()
         """The names that the server knows, as far as we do: it takes the same name for a statement twice."""
 
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        # Of each connection; false for a pooler that gives every transaction another one.
+        self.prepares = params.pop("prepare", True) not in (False, "false", "0", "no")
+        return params
+
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
         """The same statement by the name under which the server knows it, or will when it arrives.
 
@@ -26,7 +32,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         """
         self.close_if_health_check_failed()  # before the name is looked up, not after: a new connection knows none
         self.ensure_connection()
-        if not self.mysql_is_mariadb:
+        if not (self.prepares and self.mysql_is_mariadb):
             return sql, params
         name = self.names.setdefault(sql, f"gradequeue_{len(self.names)}")
         if name not in self.known:
