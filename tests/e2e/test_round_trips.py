@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(KIND == "sqlite", reason="SQLite is a part of th
 
 # At most 6 for a job, 9 for a result, 2 for an empty queue (edx-submissions: 11, 19).
 EXPECTED = {
-    "postgresql": {"get_submission": 2, "put_result": 5, "empty": 2},
+    "postgresql": {"get_submission": 2, "put_result": 3, "empty": 2},
     "mariadb": {"get_submission": 4, "put_result": 5, "empty": 2},
 }
 
