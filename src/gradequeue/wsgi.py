@@ -6,7 +6,7 @@ from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
-from django.db import close_old_connections
+from django.core.signals import request_finished
 from django.urls import set_script_prefix
 
 from gradequeue import bodies, headers, proxies
@@ -28,13 +28,14 @@ class Handler(WSGIHandler):
         if not door.is_graders(environ.get("PATH_INFO", "")):
             return super().__call__(environ, start_response)
         set_script_prefix(get_script_name(environ))
-        # Django's signals at both ends of a request would see to this twice, and to caches that are not used here.
-        close_old_connections()
         request = self.request_class(environ)
         try:
             response: Any = self.get_response(request)
         finally:
             request.close()
+            # It closes connections that are broken or too old. Nothing of ours listens to request_started, and Django's
+            # own receivers do the same there once more.
+            request_finished.send(sender=type(self))
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
         return [response.content]  # a list: its length is known, and no iterator of ours is asked for its parts

@@ -12,6 +12,7 @@ from gradequeue.demo.history.courses import Course
 HOUR = timedelta(hours=1)
 # For how long an exam has gone on.
 EXAM_MINUTES = 50
+AT_NIGHT = 12
 
 
 def arrivals(course: Course, start: datetime, now: datetime, random: Random) -> list[datetime]:
@@ -20,6 +21,9 @@ def arrivals(course: Course, start: datetime, now: datetime, random: Random) -> 
     # The closer to its end, the more.
     minutes = (EXAM_MINUTES * math.sqrt(random.random()) for _ in range(course.exam))
     found += [now - timedelta(minutes=EXAM_MINUTES - minute) for minute in minutes]
+    # At night, too, somebody waits for graders that are gone.
+    lately = range(AT_NIGHT if course.silent_hours else 0)
+    found += [now - timedelta(hours=course.silent_hours * random.random()) for _ in lately]
     return sorted(found)
 
 
