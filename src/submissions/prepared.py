@@ -63,9 +63,8 @@ class Prepared:
 
     def rows(self, values: dict[str, Any]) -> list[Any]:
         statement = self.filled(values)
-        run = getattr(self.connection, "run", None)
-        if run is not None:
-            return self.objects(run(*statement)[0])
+        if hasattr(self.connection, "rows_of"):  # the service's own PostgreSQL, quicker than by a cursor
+            return self.objects(self.connection.rows_of(*statement)[0])
         with self.connection.cursor() as cursor:
             cursor.execute(*statement)
             return self.objects(cursor.fetchall())
@@ -135,8 +134,8 @@ def fetch_both(
     one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
     (sql, params), (more_sql, more_params) = one.filled(first[3]), two.filled(second[3])
     both = f"{sql}; {more_sql}", [*params, *more_params]
-    if hasattr(connection, "run"):
-        rows, more_rows = connection.run(*both)
+    if hasattr(connection, "rows_of"):
+        rows, more_rows = connection.rows_of(*both)
         return one.objects(rows), two.objects(more_rows)
     with connection.cursor() as cursor:
         cursor.execute(*both)

@@ -29,8 +29,9 @@ class Moments(psycopg_any.BaseTzLoader):  # type: ignore[misc]  # unknown to the
 
     def load(self, data: Buffer) -> datetime:
         try:
-            return datetime.fromisoformat(str(data, "ascii")).replace(tzinfo=UTC)
-        except ValueError:  # infinity, years before Christ or after 9999
+            found = datetime.fromisoformat(str(data, "ascii"))
+            return found if found.tzinfo is UTC else found.astimezone(UTC)
+        except (ValueError, OverflowError):  # infinity, years before Christ or after 9999
             return super().load(data)  # type: ignore[no-any-return]
 
 
@@ -57,7 +58,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
             connection.adapters.register_loader("timestamptz", Moments)
         return connection
 
-    def run(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
+    def rows_of(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
         """The rows of each of these statements; the same as by a cursor, but quicker."""
         if self.queries_logged or len(self.execute_wrappers) > 1:
             return self._by_cursor(sql, params)  # somebody wants to see what is sent
@@ -83,7 +84,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         return found
 
     def _send(self, *statements: Statement) -> None:
-        self.run(*joined(statements))
+        self.rows_of(*joined(statements))
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
         """The same statement by the name under which the server knows it, or will when it arrives.
