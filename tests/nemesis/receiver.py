@@ -23,7 +23,11 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["data"]
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # its sender was killed
+                told = json.loads(body)["data"]
                 journal.write(Told(time.time(), told["submission_id"], told["points_earned"]))
                 self.send_response(204)
                 self.end_headers()
