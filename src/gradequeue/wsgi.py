@@ -34,8 +34,8 @@ class Handler(WSGIHandler):
         finally:
             request.close()
             # It closes connections that are broken or too old. Nothing of ours listens to request_started, and Django's
-            # own receivers do the same there once more.
-            request_finished.send(sender=type(self))
+            # own receivers do the same there once more. A receiver that fails takes no answer away.
+            request_finished.send_robust(sender=type(self))
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
         return [response.content]  # a list: its length is known, and no iterator of ours is asked for its parts

@@ -237,7 +237,9 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
     BadReply for what is no score in this queue: the failure is then already counted.
     """
     with _refusals_told(submission_id):
-        outcome = _complete(submission_id, key, score, reply, fresh=registry.inside_transaction())
+        # Who has a transaction open may have more to do before it ends, and learns of errors where they belong.
+        alone = not connections[router.db_for_write(Job)].in_atomic_block
+        outcome = _complete(submission_id, key, score, reply, fresh=registry.inside_transaction(), alone=alone)
         if isinstance(outcome, QueueError):
             # Raised only now: inside, it would roll back the failure that it tells of.
             raise outcome
@@ -245,9 +247,10 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 
 
 @in_transaction
-def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool) -> Job | QueueError:
-    # Who has a transaction open may have more to do before it ends, and learns of errors where they belong.
-    job = _held_with_submission(submission_id, key, reserve=not fresh and prepared.can_reserve(Score))
+def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool, alone: bool) -> Job | QueueError:
+    # Whatever else is sent as a key is nobody's, and may be what no database can compare with.
+    can_be_key = key.isascii() and key.isprintable()
+    job = _held_with_submission(submission_id, key, reserve=alone and can_be_key and prepared.can_reserve(Score))
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
     if job.submission.status == DELETED:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, DataError, OperationalError, connections, router, transaction
+from django.db import DatabaseError, DataError, InternalError, OperationalError, connections, router, transaction
 
 from submissions.errors import Overtaken
 from submissions.models import ExternalGraderDetail
@@ -21,8 +21,9 @@ T = TypeVar("T")
 ATTEMPTS = 8
 # MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read.
 MYSQL_CODES = {1205, 1213, 1020}
-# PostgreSQL: serialization failure, deadlock.
-SQLSTATES = {"40001", "40P01", NOTHING_WRITTEN}
+# PostgreSQL: serialization failure, deadlock; and a transaction that failed before, where a receiver of the host's
+# took the error for its own.
+SQLSTATES = {"40001", "40P01", "25P02", NOTHING_WRITTEN}
 
 
 def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
@@ -52,7 +53,7 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
             try:
                 with around(using):
                     return verb(*args, **kwargs)
-            except (OperationalError, DataError) as error:
+            except (OperationalError, DataError, InternalError) as error:
                 if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
                     raise
             # With jitter: two that met in a deadlock must not meet again.

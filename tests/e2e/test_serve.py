@@ -21,7 +21,6 @@ import psutil
 import pytest
 import requests
 
-from gradequeue.server import PatientServer
 from tests.server import GRADEQUEUE, Server
 
 Start = Callable[..., Server]
@@ -124,15 +123,20 @@ def answer(connection: socket.socket) -> tuple[int, Any]:
 # How it ends. -------------------------------------------------------------------------------------------------------
 
 
-def test_a_result_that_is_being_sent_is_still_stored_and_answered(start: Start) -> None:
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_result_that_is_being_sent_is_still_stored_and_answered(start: Start, whole_group: bool) -> None:
     server = start()
     ids = server.enqueue(*[{"queue_name": "q"}] * 6)
     with logged_in(server, "ada") as http:
         sending = [half_sent(http, server, claimed(http, server, "q")) for _ in ids]
     children = workers(server)
     assert server.process is not None
-    server.process.terminate()
+    for _ in range(3 if whole_group else 1):  # as systemd does it, and an impatient operator
+        for process in [server.process, *(children if whole_group else [])]:
+            process.terminate()
+        time.sleep(0.2)
     eventually(lambda: _is_refused(server))  # so it is ending, and our six are not yet through
+    time.sleep(2.5)  # longer than anybody waits before saying so again
     assert server.process.poll() is None
     for connection, rest in sending:
         connection.sendall(rest)
@@ -151,36 +155,26 @@ def _is_refused(server: Server) -> bool:
     return False
 
 
-class MissesTheFirst:
-    """A worker that ends at the second SIGTERM; it has what granian asks of one."""
-
-    idx = 0
-
-    def __init__(self) -> None:
-        code = (
-            "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {15}); print(flush=True); "
-            "signal.sigwait({15}); signal.sigwait({15})"
-        )
-        self.process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-        self.terminate, self.kill = self.process.terminate, self.process.kill
-
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
-
-    def join(self, seconds: float | None = None) -> None:
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-
-
-def test_a_worker_that_missed_that_it_is_to_end_is_told_again() -> None:
-    server = PatientServer("nobody:calls", workers_kill_timeout=20)
-    worker: Any = MissesTheFirst()
-    server.wrks = [worker]
-    server._stop_workers()
-    with worker.process as process:
-        assert process.returncode == 0
+@pytest.mark.once
+def test_a_worker_is_told_twice_to_end_and_no_third_time() -> None:
+    """It can miss the first time; the third would stop all of its threads."""
+    code = """
+import os, signal, time
+from gradequeue import server
+told = []
+class Signal:
+    def set(self):
+        told.append(time.monotonic())
+server.WorkerSignal = Signal
+server._set_sync_signals()
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+    os.kill(os.getpid(), number)
+assert len(told) == 1, told
+time.sleep(3 * server.AGAIN_SECONDS)
+print(len(told))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "2\n"
 
 
 def test_each_job_that_was_handed_out_before_ctrl_c_took_effect_reached_its_grader(start: Start) -> None:

@@ -61,11 +61,11 @@ class FewerTrips:
             context["cursor"].nextset()
         return result
 
-    def _keep_unsent(self, error: Exception, ahead: list[Statement]) -> None:
+    def _keep_unsent(self, error: BaseException, ahead: list[Statement]) -> None:
         if self.in_atomic_block and self.was_not_sent(error, ahead):
             self.held_back = ahead  # its caller may go on without that statement, but not without its BEGIN
 
-    def was_not_sent(self, error: Exception, statements: Sequence[Statement]) -> bool:
+    def was_not_sent(self, error: BaseException, statements: Sequence[Statement]) -> bool:
         """Whether the driver could not write them down: what went wrong was not the database's to say."""
         return isinstance(error, TypeError | ValueError)
 

@@ -44,7 +44,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
     def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         try:
             return super()._with_held_back(execute, sql, params, many, context)
-        except Exception:
+        except BaseException:
             self.known.clear()
             raise
 

@@ -63,15 +63,21 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         if self.queries_logged or len(self.execute_wrappers) > 1:
             return self._by_cursor(sql, params)  # somebody wants to see what is sent
         self.ensure_connection()
-        self.validate_no_broken_transaction()
         if self.quick is None or self.quick.connection is not self.connection:
             self.quick = Quick(self.connection)
         ahead = self._taken()
         try:
             with self.wrap_database_errors:
-                return self.quick.run(*joined([*ahead, (sql, params)]))[len(ahead) :]
-        except Exception as error:
+                self.validate_no_broken_transaction()
+                text = self.quick.text(*joined([*ahead, (sql, params)]))
+        except BaseException as error:
             self._keep_unsent(error, ahead)
+            self._forget()
+            raise
+        try:
+            with self.wrap_database_errors:
+                return self.quick.rows(text)[len(ahead) :]
+        except BaseException:
             self._forget()
             raise
 
@@ -110,7 +116,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
     def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         try:
             return super()._with_held_back(execute, sql, params, many, context)
-        except Exception:
+        except BaseException:
             self._forget()
             raise
 
@@ -119,7 +125,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
             raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")  # as the driver would, later
         super().send_later(sql, params)
 
-    def was_not_sent(self, error: Exception, statements: Sequence[Statement]) -> bool:
+    def was_not_sent(self, error: BaseException, statements: Sequence[Statement]) -> bool:
         # NUL is an error of the database's to this driver. The transaction says what the server heard.
         status = self.connection.info.transaction_status if self.connection is not None else None
         return bool(status == (IDLE if self._begins(statements) else INTRANS))

@@ -25,24 +25,24 @@ class Quick:
         self.connection = connection
         self.values = Transformer(connection)
 
-    def run(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
-        """The rows of each of the statements, and an empty list for one that has none.
+    def text(self, sql: str, params: Sequence[Any] | None) -> bytes:
+        """The statements with their values. Raises psycopg.Error, ValueError, TypeError for what cannot be sent."""
+        return sql.encode() if params is None else sql.encode() % tuple(map(self._literal, params))
 
-        Raises what psycopg's cursors raise: psycopg.Error, and ValueError or TypeError for what cannot be sent.
-        """
-        text = sql.encode() if params is None else sql.encode() % tuple(map(self._literal, params))
+    def rows(self, text: bytes) -> list[Rows]:
+        """The rows of each of the statements, an empty list for one that has none. Raises psycopg.Error."""
         with self.connection.lock:
             self.connection.pgconn.send_query(text)
             results = self.connection.wait(generators.execute(self.connection.pgconn))
         for result in results:
             if result.status not in GOOD:
                 raise errors.error_from_result(result)
-        return [self._rows(result) for result in results]
+        return [self._loaded(result) for result in results]
 
     def _literal(self, value: Any) -> bytes:
         return b"NULL" if value is None else self.values.as_literal(value)
 
-    def _rows(self, result: Any) -> Rows:
+    def _loaded(self, result: Any) -> Rows:
         if result.status != ExecStatus.TUPLES_OK:
             return []
         self.values.set_pgresult(result)

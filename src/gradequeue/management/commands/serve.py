@@ -20,9 +20,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from granian.server import Server
+from granian.server.common import AbstractServer
 
 from gradequeue.loop import Loop
-from gradequeue.server import PatientServer
+from gradequeue.server import end_when_told
 from submissions.management.base import first_line
 
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
@@ -71,8 +73,8 @@ class Command(BaseCommand):
             loop.stop(options["drain"])
 
 
-def _server(address: str, options: dict[str, Any]) -> PatientServer:
-    return PatientServer(
+def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
+    return Server(
         "gradequeue.wsgi:application",
         address=address,
         port=options["port"],
@@ -91,6 +93,7 @@ def _server(address: str, options: dict[str, Any]) -> PatientServer:
 def _application(_: str) -> Callable[..., Any]:
     """What a worker serves; called once in each."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_when_told()
     from gradequeue.wsgi import application
 
     # Only now: what it imports needs Django to be set up.
