@@ -278,12 +278,16 @@ def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
         kept[key] = _insert_statement(connection, model, unless_there)
     sql, fields, returning = kept[key]
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(*_shortened(connection, sql, values))
-        if unless_there:
-            return bool(cursor.rowcount == 1)
-        instance.pk = cursor.fetchone()[0] if returning else cursor.lastrowid
-    instance._state.adding, instance._state.db = False, connection.alias
+    statement = _shortened(connection, sql, values)
+    if hasattr(connection, "written_by"):  # the service's own MySQL
+        count, row_id = connection.written_by(*statement)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(*statement)
+            count, row_id = cursor.rowcount, cursor.fetchone()[0] if returning else cursor.lastrowid
+    if unless_there:
+        return bool(count == 1)
+    instance.pk, instance._state.adding, instance._state.db = row_id, False, connection.alias
     return True
 
 

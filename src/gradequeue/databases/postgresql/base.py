@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from django.db.backends.postgresql import base, psycopg_any
 from psycopg.adapt import Buffer
 from psycopg.pq import TransactionStatus
 
-from gradequeue.databases.postgresql.quick import Quick, Rows
-from gradequeue.databases.trips import FewerTrips, Statement, joined
+from gradequeue.databases.postgresql.quick import PsycopgQuick
+from gradequeue.databases.quick import WithoutCursors
+from gradequeue.databases.trips import Statement
 
 IDLE, INTRANS = TransactionStatus.IDLE, TransactionStatus.INTRANS
 PLAN_SECONDS = 60
@@ -35,7 +36,7 @@ class Moments(psycopg_any.BaseTzLoader):  # type: ignore[misc]  # unknown to the
             return super().load(data)  # type: ignore[no-any-return]
 
 
-class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
+class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
     begin = "BEGIN"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,7 +45,6 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         self.forgotten = True
         """Whether the server may know names that we do not."""
         self.names = map("gradequeue_{}".format, itertools.count())
-        self.quick: Quick | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
@@ -58,39 +58,8 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
             connection.adapters.register_loader("timestamptz", Moments)
         return connection
 
-    def rows_of(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
-        """The rows of each of these statements; the same as by a cursor, but quicker."""
-        if self.queries_logged or len(self.execute_wrappers) > 1:
-            return self._by_cursor(sql, params)  # somebody wants to see what is sent
-        self.ensure_connection()
-        if self.quick is None or self.quick.connection is not self.connection:
-            self.quick = Quick(self.connection)
-        ahead = self._taken()
-        try:
-            with self.wrap_database_errors:
-                self.validate_no_broken_transaction()
-                text = self.quick.text(*joined([*ahead, (sql, params)]))
-        except BaseException as error:
-            self._keep_unsent(error, ahead)
-            self._forget()
-            raise
-        try:
-            with self.wrap_database_errors:
-                return self.quick.rows(text)[len(ahead) :]
-        except BaseException:
-            self._forget()
-            raise
-
-    def _by_cursor(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
-        with self.cursor() as cursor:
-            cursor.execute(sql, params)
-            found = [cursor.fetchall() if cursor.description else []]
-            while cursor.nextset():
-                found.append(cursor.fetchall() if cursor.description else [])
-        return found
-
-    def _send(self, *statements: Statement) -> None:
-        self.rows_of(*joined(statements))
+    def new_quick(self) -> PsycopgQuick:
+        return PsycopgQuick(self.connection)
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
         """The same statement by the name under which the server knows it, or will when it arrives.
@@ -113,13 +82,6 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
             self.known[sql] = name, time.monotonic() + PLAN_SECONDS
         return (f"EXECUTE {name}({', '.join(['%s'] * len(params))})" if params else f"EXECUTE {name}"), params
 
-    def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        try:
-            return super()._with_held_back(execute, sql, params, many, context)
-        except BaseException:
-            self._forget()
-            raise
-
     def send_later(self, sql: str, params: Sequence[Any]) -> None:
         if any(isinstance(value, str) and "\0" in value for value in params):
             raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")  # as the driver would, later
@@ -130,16 +92,7 @@ class DatabaseWrapper(FewerTrips, base.DatabaseWrapper):
         status = self.connection.info.transaction_status if self.connection is not None else None
         return bool(status == (IDLE if self._begins(statements) else INTRANS))
 
-    def _drop(self) -> None:
-        if self.held_back:
-            self._forget()
-        super()._drop()
-
-    def connect(self) -> None:
-        self._forget()  # a new connection knows no names, one of a pool those of its last user
-        super().connect()
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """What was to be prepared may not have been. The next PREPARE takes back what was, so that no names pile up."""
         self.known.clear()
         self.forgotten = True

@@ -1,8 +1,4 @@
-"""Statements by the driver's own parts, without a cursor of the driver's and one of Django's around it for each.
-
-Making those two, and what each does before and after, costs more than sending a statement and reading its rows
-(ADR 0094). What psycopg does with values, rows, waiting and errors is done by psycopg here, too.
-"""
+"""What `gradequeue.databases.quick` needs, of psycopg."""
 
 from __future__ import annotations
 
@@ -13,24 +9,20 @@ from psycopg import Connection, errors, generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
 
+from gradequeue.databases.quick import Rows
+
 GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
-Rows = list[tuple[Any, ...]]
 
-
-class Quick:
-    """For one connection in autocommit mode."""
-
+class PsycopgQuick:
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
         self.values = Transformer(connection)
 
     def text(self, sql: str, params: Sequence[Any] | None) -> bytes:
-        """The statements with their values. Raises psycopg.Error, ValueError, TypeError for what cannot be sent."""
         return sql.encode() if params is None else sql.encode() % tuple(map(self._literal, params))
 
     def rows(self, text: bytes) -> list[Rows]:
-        """The rows of each of the statements, an empty list for one that has none. Raises psycopg.Error."""
         with self.connection.lock:
             self.connection.pgconn.send_query(text)
             results = self.connection.wait(generators.execute(self.connection.pgconn))
