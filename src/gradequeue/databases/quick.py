@@ -35,9 +35,8 @@ class WithoutCursors(FewerTrips):
     @abstractmethod
     def new_quick(self) -> Quick: ...
 
-    @abstractmethod
     def forget(self) -> None:
-        """After an error nobody knows which names the server knows."""
+        """After an error nobody knows which names the server knows; where there are none there is nothing to do."""
 
     @property
     def is_watched(self) -> bool:
