@@ -278,17 +278,23 @@ def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
         kept[key] = _insert_statement(connection, model, unless_there)
     sql, fields, returning = kept[key]
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
-    statement = _shortened(connection, sql, values)
-    if hasattr(connection, "written_by"):  # the service's own MySQL
-        count, row_id = connection.written_by(*statement)
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute(*statement)
-            count, row_id = cursor.rowcount, cursor.fetchone()[0] if returning else cursor.lastrowid
+    count, row_id = _written(connection, _shortened(connection, sql, values), returning=returning)
     if unless_there:
         return bool(count == 1)
     instance.pk, instance._state.adding, instance._state.db = row_id, False, connection.alias
     return True
+
+
+def _written(connection: Any, statement: tuple[str, Any], *, returning: bool) -> tuple[int, int]:
+    """How many rows an INSERT wrote, and the id of the row. Quicker in the service's own backends."""
+    if returning and hasattr(connection, "rows_of"):
+        return 1, connection.rows_of(*statement)[0][0][0]
+    if hasattr(connection, "written_by"):
+        found: tuple[int, int] = connection.written_by(*statement)
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(*statement)
+        return cursor.rowcount, cursor.fetchone()[0] if returning else cursor.lastrowid
 
 
 def _insert_statement(connection: Any, model: type[models.Model], unless_there: bool) -> tuple[str, list[Any], bool]:
