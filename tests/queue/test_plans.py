@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -54,3 +55,31 @@ def test_a_claim_locks_no_finished_job(others: bool) -> None:
             (locked,) = cursor.fetchone()
     assert found.submission_id == first
     assert locked <= 5
+
+
+def test_no_claim_of_many_graders_at_once_walks_what_is_finished() -> None:
+    """Seen with prepared statements: from some execution on, each claim read and locked all of it (ADR 0094)."""
+    fill()
+    steps: list[int] = []
+    graders = [threading.Thread(target=_claims, args=(f"g{number % 3}", steps)) for number in range(6)]
+    for grader in graders:
+        grader.start()
+    for grader in graders:
+        grader.join()
+    assert len(steps) == 6 * 20
+    assert max(steps) < EACH / 3
+
+
+def _claims(grader: str, steps: list[int]) -> None:
+    for _ in range(20):
+        before = _steps()
+        assert queue.claim("q", grader=grader)
+        steps.append(_steps() - before)
+    connection.close()
+
+
+def _steps() -> int:
+    """How many entries of indexes this connection has read."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS WHERE Variable_name IN ('Handler_read_next', 'Handler_icp_attempts')")
+        return sum(int(value) for _, value in cursor.fetchall())
