@@ -10,6 +10,8 @@ import threading
 import time
 from multiprocessing.context import SpawnProcess
 
+from gradequeue import parents
+
 logger = logging.getLogger("submissions.deliveries")
 
 # The first and the longest pause before a loop that died is started again (seconds).
@@ -77,9 +79,7 @@ def run(threads: int, server: str) -> None:
 
 def _end_with_parent(stop: threading.Event) -> None:
     """It must not outlive a killed `serve`."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        stop.set()
-        time.sleep(30)
-        os._exit(1)
+    parents.outlive()
+    stop.set()
+    time.sleep(30)
+    os._exit(1)

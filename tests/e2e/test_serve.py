@@ -238,6 +238,7 @@ def test_the_delivery_loop_can_run_elsewhere(start: Start) -> None:
 def test_a_killed_worker_is_replaced_and_no_worker_outlives_a_killed_service(start: Start) -> None:
     server = start()
     first, second = workers(server)
+    eventually(lambda: _answer_of_each(server, [first, second]))  # the second one may still be loading
     first.kill()
     eventually(lambda: len(set(workers(server)) - {first, second}) == 1)
     eventually(lambda: _answer_of_each(server, workers(server)))

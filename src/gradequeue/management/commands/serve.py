@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import multiprocessing
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +23,13 @@ from granian.log import LogLevels
 from granian.server import Server
 from granian.server.common import AbstractServer
 
+from gradequeue import parents
 from gradequeue.loop import Loop
 from gradequeue.server import end_when_told
 from submissions.management.base import first_line
 
+# How long a worker whose `serve` was killed may take for what is under way (seconds).
+LAST_SECONDS = 60
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
 LOGGING: dict[str, Any] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
@@ -108,10 +111,10 @@ def _application(_: str) -> Callable[..., Any]:
 
 def _end_with_parent() -> None:
     """A worker must not outlive a killed `serve`: it would hold the port and answer with old code."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+    parents.outlive()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)
 
 
 def _stop_at_once() -> None:
