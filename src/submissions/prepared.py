@@ -294,7 +294,8 @@ def _written(connection: Any, statement: tuple[str, Any], *, returning: bool) ->
         return found
     with connection.cursor() as cursor:
         cursor.execute(*statement)
-        return cursor.rowcount, cursor.fetchone()[0] if returning else cursor.lastrowid
+        # psycopg's cursors have no lastrowid; where they insert without RETURNING, nobody asks for the id.
+        return cursor.rowcount, cursor.fetchone()[0] if returning else getattr(cursor, "lastrowid", 0)
 
 
 def _insert_statement(connection: Any, model: type[models.Model], unless_there: bool) -> tuple[str, list[Any], bool]:
