@@ -63,7 +63,7 @@ class Prepared:
 
     def rows(self, values: dict[str, Any]) -> list[Any]:
         statement = self.filled(values)
-        if hasattr(self.connection, "rows_of"):  # the service's own PostgreSQL, quicker than by a cursor
+        if hasattr(self.connection, "rows_of"):  # the service's own backends, quicker than by a cursor
             return self.objects(self.connection.rows_of(*statement)[0])
         with self.connection.cursor() as cursor:
             cursor.execute(*statement)
@@ -128,20 +128,13 @@ def fetch_both(
     second: tuple[Hashable, type[models.Model], Callable[..., Any], dict[str, Any]],
 ) -> tuple[list[Any], list[Any]]:
     """As two calls of `fetch`, the second one sent along with the first where the connection can."""
-    connection = connections[router.db_for_write(first[1])]
-    if not getattr(connection, "sends_together", False):
+    connection: Any = connections[router.db_for_write(first[1])]
+    if not hasattr(connection, "rows_of"):
         return tuple(fetch(key, model, build, **values) for key, model, build, values in (first, second))  # type: ignore[return-value]
     one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
     (sql, params), (more_sql, more_params) = one.filled(first[3]), two.filled(second[3])
-    both = f"{sql}; {more_sql}", [*params, *more_params]
-    if hasattr(connection, "rows_of"):
-        rows, more_rows = connection.rows_of(*both)
-        return one.objects(rows), two.objects(more_rows)
-    with connection.cursor() as cursor:
-        cursor.execute(*both)
-        found = one.objects(cursor.fetchall())
-        cursor.nextset()
-        return found, two.objects(cursor.fetchall())
+    rows, more_rows = connection.rows_of(f"{sql}; {more_sql}", [*params, *more_params])
+    return one.objects(rows), two.objects(more_rows)
 
 
 def _composed(connection: Any, key: Hashable, build: Callable[..., Any], values: dict[str, Any]) -> Prepared:

@@ -74,10 +74,7 @@ class FewerTrips:
         return taken
 
     def _send(self, *statements: Statement) -> None:
-        with self.cursor() as cursor:  # type: ignore[attr-defined]
-            cursor.execute(*joined(statements))
-            for _ in statements[1:]:
-                cursor.nextset()
+        raise NotImplementedError
 
     # What Django calls at the beginning and the end of a transaction. -----------------------------------------------
 
