@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections, models, router, transaction
@@ -19,6 +20,11 @@ M = TypeVar("M", bound=models.Model)
 
 NOTHING_WRITTEN = "22012"
 """The SQLSTATE of a transaction that was to write a row and could not: somebody was faster. It can be tried again."""
+MYSQL_NOTHING_WRITTEN = (1690, "exp(710)")
+"""The same on MariaDB: the number of the error, and what its text names."""
+
+PICKED = "@gradequeue_picked"
+"""A variable of the connection's, where a statement must know what the one before it has found."""
 
 
 class Slot(models.Expression):
@@ -58,8 +64,7 @@ class Prepared:
 
     def filled(self, values: dict[str, Any]) -> tuple[str, Any]:
         """The statement with these values in its slots."""
-        params = [_adapted(self.connection, values[p.name]) if isinstance(p, Slot) else p for p in self.params]
-        return _shortened(self.connection, self.sql, params)
+        return _shortened(self.connection, self.sql, _filled(self.connection, self.params, values))
 
     def rows(self, values: dict[str, Any]) -> list[Any]:
         statement = self.filled(values)
@@ -81,6 +86,10 @@ class Prepared:
         return found
 
 
+def _filled(connection: Any, params: Sequence[Any], values: dict[str, Any]) -> list[Any]:
+    return [_adapted(connection, values[p.name]) if isinstance(p, Slot) else p for p in params]
+
+
 def _shortened(connection: Any, sql: str, params: list[Any]) -> tuple[str, Any]:
     """Where the connection knows a shorter way to say what is said often."""
     shorten = getattr(connection, "shortened", None)
@@ -100,25 +109,68 @@ def fetch(key: Hashable, model: type[models.Model], build: Callable[..., Any], /
     return _composed(connection, key, build, values).rows(values)
 
 
+class Picked(models.Expression):
+    """The id that `PICKED` names, on a server whose UPDATE returns no rows."""
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return PICKED, ()
+
+
+class Changed:
+    """Row by row: which one, what becomes of it, and how it is read then."""
+
+    def __init__(self, connection: Any, picked: Any, changed: Any, read: Prepared) -> None:
+        """`picked`, `changed`: querysets, the second with an UpdateQuery; both know the row as `Picked`."""
+        self.connection, self.read = connection, read
+        pick, self.params = picked.query.get_compiler(connection=connection).as_sql()
+        self.pick = f"SET {PICKED} = ({pick})"
+        self.change, self.changes = changed.get_compiler(connection=connection).as_sql()
+
+    def rows(self, values: dict[str, Any]) -> list[Any]:
+        filled = partial(_filled, self.connection, values=values)
+        changes = _shortened(self.connection, self.change, filled(self.changes))
+        whole = [(self.pick, filled(self.params)), changes, self.read.filled(values)]
+        return self.read.objects(self.connection.rows_of_transaction(*whole)[-1])
+
+
 def can_fetch_changed(model: type[models.Model]) -> bool:
-    """Whether the database can change rows and select from them in one statement."""
-    return connections[router.db_for_write(model)].vendor == "postgresql"
+    """Whether a row can be picked, changed and read with one message to the database."""
+    connection: Any = connections[router.db_for_write(model)]
+    if connection.vendor == "postgresql":
+        return True
+    # Of a transaction of the caller's it would be a part only, and read what that one saw at its beginning.
+    return hasattr(connection, "rows_of_transaction") and not connection.in_atomic_block
 
 
 def fetch_changed(
-    key: Hashable, model: type[models.Model], build: Callable[..., Any], change: Callable[..., Any], /, **values: Any
+    key: Hashable,
+    model: type[models.Model],
+    build: Callable[..., Any],
+    pick: Callable[..., Any],
+    change: Callable[..., Any],
+    /,
+    **values: Any,
 ) -> list[Any]:
-    """As `fetch`, from the rows that ``change(**values)`` changes: a queryset of rows, and what each column becomes."""
+    """As `fetch`, from the row that ``change(picked, **values)`` changes: a queryset, and what each column becomes.
+
+    `picked` is the id of the first row of ``pick(**values)``. The columns in ``build(**values)`` are those after it.
+    """
     connection = connections[router.db_for_write(model)]
     kept = _kept(connection)
     if key not in kept:
         slots = {name: Slot(name) for name in values}
         # Composed inside a transaction: Django composes no lock outside of one.
         with transaction.atomic(using=connection.alias):
-            rows, columns = change(**slots)
+            first = pick(**slots).using(connection.alias).values("pk")[:1]
+            returns = connection.vendor == "postgresql"
+            rows, columns = change(first if returns else Picked(), **slots)
             changed = rows.using(connection.alias).query.chain(UpdateQuery)
             changed.add_update_values(columns)
-            kept[key] = Prepared(build().using(connection.alias), connection, changed)
+            read = build(**slots).using(connection.alias)
+            if returns:
+                kept[key] = Prepared(read, connection, changed)
+            else:
+                kept[key] = Changed(connection, first, changed, Prepared(read.filter(pk=Picked()), connection))
     found: list[Any] = kept[key].rows(values)
     return found
 
@@ -189,23 +241,47 @@ def insert_later(instance: models.Model) -> None:
     instance._state.adding, instance._state.db = False, router.db_for_write(type(instance))
 
 
+def can_fail_later(model: type[models.Model]) -> bool:
+    """Whether what is sent along with the COMMIT can make it fail (`insert_later_or_fail`, `replace_later_or_fail`)."""
+    connection: Any = connections[router.db_for_write(model)]
+    return getattr(connection, "sends_together", False) and (
+        connection.vendor == "postgresql" or connection.mysql_is_mariadb
+    )
+
+
 def insert_later_or_fail(instance: models.Model) -> None:
     """The same without an id; the transaction fails with `NOTHING_WRITTEN` where a unique index already has the row."""
 
     def first(connection: Any, model: type[models.Model]) -> str:
-        return _or_fail(_insert_statement(connection, model, unless_there=True)[0])
+        return _insert_statement(connection, model, unless_there=True)[0]
 
-    _write_later(instance, ("first",), first, [f for f in instance._meta.concrete_fields if not f.primary_key])
+    _write_later_or_fail(instance, ("first",), first, [f for f in instance._meta.concrete_fields if not f.primary_key])
 
 
 def replace_later_or_fail(instance: models.Model, names: tuple[str, ...], before: tuple[Any, ...]) -> None:
     """As `replace`, with the next statement or the COMMIT; fails with `NOTHING_WRITTEN` instead of telling."""
 
     def replaced(connection: Any, model: type[models.Model]) -> str:
-        return _or_fail(_replace_statement(connection, model, names))
+        return _replace_statement(connection, model, names)
 
     fields = [instance._meta.get_field(name) for name in names]
-    _write_later(instance, names, replaced, fields, instance.pk, *before)
+    _write_later_or_fail(instance, names, replaced, fields, instance.pk, *before)
+
+
+def _write_later_or_fail(
+    instance: models.Model, name: tuple[str, ...], compose: Callable[..., str], fields: Sequence[Any], *more: Any
+) -> None:
+    # What travels with the COMMIT cannot be looked at before it; so nothing written must be an error.
+    connection: Any = connections[router.db_for_write(type(instance))]
+    if connection.vendor == "postgresql":
+        _write_later(instance, name, lambda *of: _counted(compose(*of)), fields, *more)
+    else:
+        _write_later(instance, name, compose, fields, *more)
+        connection.send_later("SELECT IF(ROW_COUNT() = 1, 1, EXP(710))", [])
+
+
+def _counted(write: str) -> str:
+    return f"WITH written AS ({write} RETURNING 1) SELECT 1 / count(*) FROM written"  # noqa: S608 - ours
 
 
 def _write_later(
@@ -218,11 +294,6 @@ def _write_later(
         kept[key] = compose(connection, model)
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
     connection.send_later(*_shortened(connection, kept[key], [*values, *more]))
-
-
-def _or_fail(write: str) -> str:
-    # What travels with the COMMIT cannot be looked at before it; so nothing written must be an error.
-    return f"WITH written AS ({write} RETURNING 1) SELECT 1 / count(*) FROM written"  # noqa: S608 - ours
 
 
 def _whole_statement(connection: Any, model: type[models.Model]) -> str:

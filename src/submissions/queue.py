@@ -111,22 +111,27 @@ def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
         return []
-    taken = (_claim_plainly(queue, grader) if limit == 1 else []) or _claim(queue, grader, limit)
+    plainly = _claim_plainly(queue, grader) if limit == 1 else []
+    taken = plainly or _claim(queue, grader, limit)
     registry.note_busy(queue_name, busy=bool(taken))
+    registry.note_claimed(queue_name, grader, plainly[0].created_at if plainly else None)
     return taken
 
 
 @in_one_statement
 def _claim_plainly(queue: Any, grader: str) -> list[Job]:
-    """What `_claim` does, for the plain case and where the database can say it in one statement: the next job was
-    never lost by anybody, and its submission is there. An empty list where it is not so."""
+    """What `_claim` does, for the plain case and where the database can be told all of it at once (ADR 0092): the
+    next job was never lost by anybody, and its submission is there. An empty list where it is not so."""
     if not prepared.can_fetch_changed(Job):
         return []
 
-    def change(name: str, grader: str, key: str) -> tuple[Any, dict[str, Any]]:
-        due = _claimable(name, grader, others=queue.others).select_for_update(skip_locked=True)
+    def pick(name: str, grader: str, since: datetime | None = None, **_: Any) -> Any:
+        jobs = _claimable(name, grader, others=queue.others).select_for_update(skip_locked=True)
+        return jobs if since is None else jobs.filter(available_at__gte=since)
+
+    def change(picked: Any, grader: str, key: str, **_: Any) -> tuple[Any, dict[str, Any]]:
         # One value, not IN: PostgreSQL may run a subquery with a lock more than once for that.
-        rows = Job.objects.waiting().filter(_IS_THERE, pk=due.values("pk")[:1])
+        rows = Job.objects.waiting().filter(_IS_THERE, pk=picked)
         return rows, {
             "status": Status.PULLED,
             "status_time": DatabaseNow(),
@@ -138,14 +143,18 @@ def _claim_plainly(queue: Any, grader: str) -> list[Job]:
         }
 
     values = {"name": queue.name, "grader": grader, "key": secrets.token_urlsafe(32)}
-    taken = prepared.fetch_changed(("claim", queue.others, queue.lease), Job, _handed_with_job, change, **values)
+    # What was claimed before may still stand at the index's beginning, for the database to step over (ADR 0095).
+    since = registry.claimed_since(queue.name, grader)
+    values |= {} if since is None else {"since": since}
+    name = ("claim", queue.others, queue.lease, since is None)
+    taken = prepared.fetch_changed(name, Job, _handed_with_job, pick, change, **values)
     for job in taken:
         signals.announce(signals.job_claimed, job=job)
     return taken
 
 
-def _handed_with_job() -> Any:
-    jobs = Job.objects.order_by().select_related("submission__student_item")
+def _handed_with_job(key: Any, **_: Any) -> Any:
+    jobs = Job.objects.order_by().filter(pullkey=key).select_related("submission__student_item")
     # The attributes are declared for their readers.
     return jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
 
@@ -262,7 +271,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
     except BadReply as bad:
         _count_failure(job, queue, str(bad), reply)
         return bad
-    _record_score(job, points)
+    _record_score(job, points, travels=alone and prepared.can_fail_later(Score))
     ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
     _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
     outbox.scored(job, points, queue)
@@ -502,16 +511,17 @@ def _retire(job: Job, reason: str, *, tell: bool = False) -> None:
     signals.announce(signals.job_retired, job=job, reason=reason)
 
 
-def _record_score(job: Job, points: float) -> None:
+def _record_score(job: Job, points: float, *, travels: bool) -> None:
+    """`travels`: as much of it as can, together with the COMMIT (ADR 0094)."""
     item = job.submission.student_item
     possible = job.points_possible if job.points_known else max(points, job.points_possible)
     score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
-    score.keeps_order_of_attempts = True
+    score.keeps_order_of_attempts, score.summary_travels = True, travels
     reserved: int | None = getattr(job.submission, "score_id", None)
     if reserved is None:
         prepared.insert(score)
     else:
-        score.pk, score.travels_later = reserved, True
+        score.pk = reserved
         prepared.insert_later(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(

@@ -19,9 +19,12 @@ from submissions.transactions import in_transaction
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
+# How long a claim may look only behind the last one.
+LOOK_AT_ALL_SECONDS = 1.0
 
 _remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
 _busy: set[str] = set()
+_claimed: dict[tuple[str, str], tuple[float, datetime]] = {}
 
 
 def for_grader(queue_name: str, grader: str) -> Any:
@@ -160,10 +163,32 @@ def restrict(action: str, reverse: bool, instance: Any, pk_set: Any = None, **_:
         forget()
 
 
+def claimed_since(queue_name: str, grader: str) -> datetime | None:
+    """Before which moment this process's claims of the last second left nothing in the queue that is due for `grader`.
+
+    A guess, too: a job can come to stand there later. It waits for the next claim that looks at all, a second at most.
+    """
+    until, since = _claimed.get((queue_name, grader), (0.0, None))
+    return since if time.monotonic() < until else None
+
+
+def note_claimed(queue_name: str, grader: str, created_at: datetime | None) -> None:
+    """The job that was next was made then; nothing due before it was left. None where nobody knows."""
+    key = queue_name, grader
+    until, since = _claimed.get(key, (0.0, None))
+    if created_at is None or len(_claimed) >= MOST_REMEMBERED:
+        _claimed.pop(key, None)
+    elif since is None or time.monotonic() >= until:
+        _claimed[key] = time.monotonic() + LOOK_AT_ALL_SECONDS, created_at
+    else:
+        _claimed[key] = until, max(since, created_at)
+
+
 def forget(**_: Any) -> None:
     """What this process changes counts at once; what others change, within QUEUE_CACHE_SECONDS."""
     _remembered.clear()
     _busy.clear()
+    _claimed.clear()
 
 
 post_save.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.saved")

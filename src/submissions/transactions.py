@@ -9,11 +9,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, DataError, InternalError, OperationalError, connections, router, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 
 from submissions.errors import Overtaken
 from submissions.models import ExternalGraderDetail
-from submissions.prepared import NOTHING_WRITTEN
+from submissions.prepared import MYSQL_NOTHING_WRITTEN, NOTHING_WRITTEN
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +62,7 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
             try:
                 with around(using):
                     return verb(*args, **kwargs)
-            except (OperationalError, DataError, InternalError) as error:
+            except (OperationalError, DataError, InternalError, IntegrityError) as error:
                 if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
                     raise
             # With jitter: two that met in a deadlock must not meet again.
@@ -67,4 +76,7 @@ def is_passing(error: DatabaseError) -> bool:
     """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
     if isinstance(error, Overtaken) or getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
         return True
-    return bool(error.args) and (error.args[0] in MYSQL_CODES or "is locked" in str(error.args[0]))
+    code, text = (*error.args, "", "")[:2]
+    if code == MYSQL_NOTHING_WRITTEN[0]:  # to Django an IntegrityError
+        return MYSQL_NOTHING_WRITTEN[1] in str(text)
+    return code in MYSQL_CODES or "is locked" in str(code)

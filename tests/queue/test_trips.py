@@ -194,7 +194,7 @@ def test_what_cannot_be_sent_undoes_a_whole_verb_within_a_callers_transaction() 
     assert (stored(job).status, Score.objects.count()) == ("pulled", 0)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="only there are statements known by name")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only there the server lists them")
 def test_errors_leave_no_prepared_statements_behind() -> None:
     for _ in range(5):
         make()

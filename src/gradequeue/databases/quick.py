@@ -19,6 +19,8 @@ class Quick(Protocol):
     """The driver's parts, for one connection in autocommit mode."""
 
     connection: Any
+    done: int
+    """How many statements of the last message came to their end."""
 
     def text(self, sql: str, params: Sequence[Any] | None) -> bytes:
         """The statements with their values. Raises what the driver's cursors raise for what cannot be sent."""
@@ -63,7 +65,8 @@ class WithoutCursors(FewerTrips):
         try:
             with wrapper.wrap_database_errors:
                 return self.quick.rows(text)[len(ahead) :]
-        except BaseException:
+        except BaseException as error:
+            self._note_failed(error, ahead[self.quick.done :])
             self.forget()
             raise
 

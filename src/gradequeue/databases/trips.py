@@ -14,18 +14,26 @@ from django.db import DatabaseError
 Statement = tuple[str, Sequence[Any] | None]
 
 
+class Owed(tuple[str, Sequence[Any]]):
+    """A statement whose caller believes it done, and does not hear of its failure."""
+
+
 class FewerTrips:
     """Mixed into a DatabaseWrapper whose driver takes several statements at once, and is left in autocommit mode."""
 
     begin: ClassVar[str]
     connection: Any
     in_atomic_block: bool
+    savepoint_ids: list[Any]
     sends_together = True
     """Whether several statements can be sent at once, with ; between them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.held_back: list[Statement] = []
+        self.failed: tuple[BaseException, int] | None = None
+        """The error of a write that was held back, and how many savepoints there were: without a rollback there must
+        be no COMMIT, even if whoever got the error went on."""
         self.execute_wrappers: list[Callable[..., Any]] = [self._with_held_back]
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
@@ -41,7 +49,7 @@ class FewerTrips:
         for value in params:
             if isinstance(value, str):
                 value.encode()
-        self.held_back.append((sql, params))
+        self.held_back.append(Owed((sql, params)))
 
     def _with_held_back(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if not self.held_back:
@@ -50,20 +58,29 @@ class FewerTrips:
             # Many rows, or a cursor on the server: those are sent by messages of their own.
             self._send(*self._taken())
             return execute(sql, params, many, context)
-        ahead = self._taken()
+        ahead, done = self._taken(), 0
         whole, values = joined([*ahead, (sql, params)])
         try:
             result = execute(whole, values, False, context)
+            for _ in ahead:
+                done += 1
+                context["cursor"].nextset()
         except Exception as error:
-            self._keep_unsent(error, ahead)
+            if done or not self._keep_unsent(error, ahead):
+                self._note_failed(error, ahead[done:])
             raise
-        for _ in ahead:
-            context["cursor"].nextset()
         return result
 
-    def _keep_unsent(self, error: BaseException, ahead: list[Statement]) -> None:
-        if self.in_atomic_block and self.was_not_sent(error, ahead):
+    def _keep_unsent(self, error: BaseException, ahead: list[Statement]) -> bool:
+        unsent = self.in_atomic_block and self.was_not_sent(error, ahead)
+        if unsent:
             self.held_back = ahead  # its caller may go on without that statement, but not without its BEGIN
+        return unsent
+
+    def _note_failed(self, error: BaseException, statements: Sequence[Statement]) -> None:
+        """The first of these failed, and so none of them was done."""
+        if self.in_atomic_block and any(isinstance(statement, Owed) for statement in statements):
+            self.failed = error, len(self.savepoint_ids)
 
     def was_not_sent(self, error: BaseException, statements: Sequence[Statement]) -> bool:
         """Whether the driver could not write them down: what went wrong was not the database's to say."""
@@ -87,6 +104,11 @@ class FewerTrips:
         return self.begin
 
     def _commit(self) -> None:
+        if self.failed is not None:
+            error = self.failed[0]
+            if not isinstance(error, DatabaseError):
+                self.close()  # type: ignore[attr-defined]  # as below
+            raise error
         ahead = self._taken()
         if len(ahead) == 1 and self._begins(ahead):
             return  # nothing was sent at all
@@ -111,8 +133,15 @@ class FewerTrips:
     def _begins(self, statements: Sequence[Statement]) -> bool:
         return (self.begin_statement(), None) in statements
 
+    def _savepoint_rollback(self, sid: str) -> None:
+        failed = self.failed
+        self._drop()  # all after the savepoint: that took along what was held back before it
+        if failed is not None and failed[1] <= len(self.savepoint_ids):
+            self.failed = failed
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
+
     def _drop(self) -> None:
-        self.held_back = []
+        self.held_back, self.failed = [], None
 
     def _close(self) -> None:
         self._drop()

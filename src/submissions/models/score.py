@@ -27,8 +27,8 @@ class Score(models.Model):
 
     # Not a column. Graders' results come in any order; what a person or platform sets is always the latest.
     keeps_order_of_attempts = False
-    travels_later = False
-    """Whether its row is only sent with what follows it, and its summary is to travel with it. No column, either."""
+    summary_travels = False
+    """Whether its summary is sent with the COMMIT, which fails where somebody was faster. No column, either."""
 
     class Meta:
         app_label = "submissions"
@@ -104,7 +104,7 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     if seen is None:
         # Two first scores at once meet at the unique index, and the second look finds the winner.
         first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
-        if not score.travels_later:
+        if not score.summary_travels:
             return insert(first, unless_there=True)
         insert_later_or_fail(first)
         return True
@@ -116,7 +116,7 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
         raise Overtaken("The summary names a score that this transaction cannot see.") from error
     if before == (seen.latest_id, seen.highest_id):
         return _summaries(score).filter(latest_id=before[0], highest_id=before[1]).exists()
-    if not score.travels_later:
+    if not score.summary_travels:
         return replace(seen, ("latest", "highest"), before)
     replace_later_or_fail(seen, ("latest", "highest"), before)
     return True

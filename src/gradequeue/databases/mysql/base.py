@@ -11,14 +11,62 @@ from typing import Any, cast
 from django.db.backends.mysql import base
 
 from gradequeue.databases.mysql.quick import MySQLQuick
-from gradequeue.databases.quick import WithoutCursors
+from gradequeue.databases.quick import Rows, WithoutCursors
+from gradequeue.databases.trips import Statement, joined
 
 
 class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
     begin = "START TRANSACTION"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names: dict[str, str] = {}
+        self.known: set[str] = set()
+        """The names that the server knows, as far as we do: it takes the same name for a statement twice."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        # Of each connection; false for a pooler that gives every transaction another one.
+        self.prepares = params.pop("prepare", True) not in (False, "false", "0", "no")
+        return params
+
     def new_quick(self) -> MySQLQuick:
         return MySQLQuick(self.connection)
+
+    def forget(self) -> None:
+        self.known.clear()
+
+    def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
+        """The same statement by the name under which the server knows it, or will when it arrives.
+
+        For statements whose text is the same each time. MySQL's own EXECUTE takes no values, only variables.
+        """
+        self.close_if_health_check_failed()  # before the name is looked up, not after: a new connection knows none
+        self.ensure_connection()
+        # What walks an index is planned anew each time, or it walks all that is finished (ADR 0094).
+        if not (self.prepares and self.mysql_is_mariadb) or " ORDER BY " in sql:
+            return sql, params
+        name = self.names.setdefault(sql, f"gradequeue_{len(self.names)}")
+        if name not in self.known:
+            self.held_back.append((f"PREPARE {name} FROM %s", [sql.replace("%s", "?").replace("%%", "%")]))
+            self.known.add(name)
+        slots = ", ".join(["%s"] * len(params))
+        return (f"EXECUTE {name} USING {slots}" if params else f"EXECUTE {name}"), params
+
+    def rows_of_transaction(self, *statements: Statement) -> list[Rows]:
+        """The rows of each of these statements, which are a transaction; sent at once. Not within `atomic`."""
+        try:
+            return self.rows_of(*joined([(self.begin, None), *statements, ("COMMIT", None)]))[1:-1]
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        """Nobody else will: what failed in the middle of it leaves the server in a transaction."""
+        try:
+            self.connection.rollback()
+        except Exception:
+            self.close()
 
     def written_by(self, sql: str, params: Sequence[Any] | None) -> tuple[int, int]:
         """How many rows this statement wrote, and the id of the one that it inserted; quicker than by a cursor."""

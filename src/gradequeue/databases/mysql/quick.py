@@ -14,6 +14,7 @@ from gradequeue.databases.quick import Rows
 class MySQLQuick:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        self.done = 0
         self.written = 0, 0
         """By the last statement: how many rows, and the id of the one that it inserted."""
 
@@ -35,11 +36,13 @@ class MySQLQuick:
             raise
 
     def _rows(self, text: bytes) -> list[Rows]:
+        self.done = 0
         self.connection.query(text)
         found: list[Rows] = []
         while True:
             result = self.connection.store_result()
             found.append([] if result is None else list(result.fetch_row(0)))
             self.written = self.connection.affected_rows(), self.connection.insert_id()
+            self.done = len(found)
             if self.connection.next_result() == -1:
                 return found

@@ -15,6 +15,9 @@ GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
 class PsycopgQuick:
+    done = 0
+    """All of them or none."""
+
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
         self.values = Transformer(connection)
