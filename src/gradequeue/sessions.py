@@ -118,7 +118,8 @@ def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
     sessions = SessionStore.get_model_class().objects.filter(session_key=key, expire_date__gt=now)
     user = auth.get_user_model()
     in_group = user.groups.through.objects.filter(user_id=OuterRef("pk"), group__name=group)
-    return user._default_manager.filter(pk=owner).annotate(
+    asked = ("password", "is_active", "is_superuser", user.USERNAME_FIELD)
+    return user._default_manager.filter(pk=owner).only(*asked).annotate(
         kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group)
     )
 

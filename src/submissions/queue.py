@@ -30,7 +30,7 @@ from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import outbox, prepared, pulls, registry, signals
+from submissions import outbox, prepared, pulls, registry, signals, writes
 from submissions.conf import conf
 from submissions.errors import (
     AlreadyGraded,
@@ -56,6 +56,7 @@ from submissions.models import (
     Submission,
     SubmissionFile,
 )
+from submissions.models.score import heard_by_others
 from submissions.serializers import validated_job
 from submissions.transactions import in_one_statement, in_transaction
 
@@ -156,7 +157,9 @@ def _claim_plainly(queue: Any, grader: str) -> list[Job]:
 def _handed_with_job(key: Any, **_: Any) -> Any:
     jobs = Job.objects.order_by().filter(pullkey=key).select_related("submission__student_item")
     # The attributes are declared for their readers.
-    return jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
+    jobs = jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
+    # Without what earlier claims left, which may be megabytes, too.
+    return jobs.defer("grader_reply", "last_error", "pulls")
 
 
 @in_transaction
@@ -259,7 +262,7 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
 def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh: bool, alone: bool) -> Job | QueueError:
     # Whatever else is sent as a key is nobody's, and may be what no database can compare with.
     can_be_key = key.isascii() and key.isprintable()
-    job = _held_with_submission(submission_id, key, reserve=alone and can_be_key and prepared.can_reserve(Score))
+    job = _held_with_submission(submission_id, key, reserve=alone and can_be_key and writes.can_reserve(Score))
     if job.status == Status.RETIRED:
         return job if _same_reply(job.grader_reply, reply) else AlreadyGraded()
     if job.submission.status == DELETED:
@@ -271,7 +274,7 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
     except BadReply as bad:
         _count_failure(job, queue, str(bad), reply)
         return bad
-    _record_score(job, points, travels=alone and prepared.can_fail_later(Score))
+    _record_score(job, points, travels=alone and writes.can_fail_later(Score))
     ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
     _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
     outbox.scored(job, points, queue)
@@ -411,8 +414,9 @@ def _locked(submission_id: int) -> Job:
 
 def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
-    # Without the body, which may be megabytes and is needed by `claim` alone.
-    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer("body").locked()
+    # Without what may be megabytes and is needed by `claim` alone.
+    told = ("body", "grader_payload", "student_info", "file_links")
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer(*told).locked()
     return locked.annotate(owes_deliveries=owes)
 
 
@@ -460,7 +464,7 @@ def _move(job: Job, status: str, **changes: Any) -> None:
     job.status = status
     for name, value in changes.items():
         setattr(job, name, value)
-    prepared.update(job, ("status", *changes))
+    writes.update(job, ("status", *changes))
 
 
 def _let_go(job: Job, reason: str = "") -> None:
@@ -518,11 +522,13 @@ def _record_score(job: Job, points: float, *, travels: bool) -> None:
     score = Score(student_item=item, submission=job.submission, points_earned=points, points_possible=possible)
     score.keeps_order_of_attempts, score.summary_travels = True, travels
     reserved: int | None = getattr(job.submission, "score_id", None)
-    if reserved is None:
-        prepared.insert(score)
-    else:
+    if reserved is not None:
         score.pk = reserved
-        prepared.insert_later(score)
+        writes.insert_later(score)
+    elif travels and writes.can_insert_nameless(Score) and not heard_by_others():
+        writes.insert_nameless_later(score)
+    else:
+        writes.insert(score)
     post_save.send(sender=Score, instance=score, created=True, raw=False, update_fields=None, using=score._state.db)
     signals.announce(
         signals.score_set,
@@ -555,8 +561,10 @@ def _graded(pk: Any, key: Any = None) -> Any:
     if key is not None:
         # Ids must not be used up by whoever asks.
         held = {"external_grader_detail__pullkey": key, "external_grader_detail__status": Status.PULLED}
-        rows = rows.annotate(score_id=Case(When(**held, then=prepared.Reserved(Score))))
-    return rows.defer("answer", f"{summary}__latest__submission__answer")
+        rows = rows.annotate(score_id=Case(When(**held, then=writes.Reserved(Score))))
+    of_latest = f"{summary}__latest__submission"
+    unread = ["uuid", "student_item", "submitted_at", "created_at", "answer", "status", "team_submission"]
+    return rows.defer("answer", *(f"{of_latest}__{name}" for name in unread))
 
 
 def _same_reply(first: str | None, second: str) -> bool:

@@ -22,7 +22,7 @@ from django.db import (
 
 from submissions.errors import Overtaken
 from submissions.models import ExternalGraderDetail
-from submissions.prepared import MYSQL_NOTHING_WRITTEN, NOTHING_WRITTEN
+from submissions.writes import MYSQL_NOTHING_WRITTEN, NOTHING_WRITTEN
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import pytest
 from django.db import DatabaseError, DataError, connection
 from django.db.models.signals import post_save
 
-from submissions import prepared, queue
+from submissions import queue, writes
 from submissions.errors import LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, ScoreSummary
@@ -71,8 +71,8 @@ def summary() -> tuple[float, float]:
 
 
 def test_it_is_what_happens_here() -> None:
-    assert prepared.can_fail_later(Score)
-    assert prepared.can_reserve(Score) == (connection.vendor == "postgresql")
+    assert writes.can_fail_later(Score)
+    assert writes.can_reserve(Score) == (connection.vendor == "postgresql")
 
 
 def test_two_first_scores_at_once_make_one_summary() -> None:

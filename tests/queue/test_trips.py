@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
-from submissions import prepared, queue
+from submissions import queue, writes
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import GraderQueue, Score, StudentItem
 from tests.queue.jobs import claim_one, key_of, make
@@ -34,7 +34,7 @@ def write(job: Job, **changes: Any) -> None:
     """As the verbs do: held back until the next statement where the connection can."""
     for name, value in changes.items():
         setattr(job, name, value)
-    prepared.update(job, tuple(changes))
+    writes.update(job, tuple(changes))
 
 
 def stored(job: Job) -> Job:

@@ -9,14 +9,23 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.db.backends.mysql import base
+from MySQLdb.constants import FIELD_TYPE
 
+from gradequeue.databases.mysql.moments import DatabaseOperations, moment
 from gradequeue.databases.mysql.quick import MySQLQuick
 from gradequeue.databases.quick import Rows, WithoutCursors
 from gradequeue.databases.trips import Statement, joined
+from submissions.writes import NewId
+
+
+def _new_id(*_: Any) -> str:
+    return "LAST_INSERT_ID()"
 
 
 class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
     begin = "START TRANSACTION"
+    ops_class = DatabaseOperations
+    knows_new_ids = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,6 +37,7 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
         params: dict[str, Any] = super().get_connection_params()
         # Of each connection; false for a pooler that gives every transaction another one.
         self.prepares = params.pop("prepare", True) not in (False, "false", "0", "no")
+        params["conv"] = {**params["conv"], FIELD_TYPE.DATETIME: moment, FIELD_TYPE.TIMESTAMP: moment, NewId: _new_id}
         return params
 
     def new_quick(self) -> MySQLQuick:
