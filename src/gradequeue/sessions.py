@@ -119,8 +119,10 @@ def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
     user = auth.get_user_model()
     in_group = user.groups.through.objects.filter(user_id=OuterRef("pk"), group__name=group)
     asked = ("password", "is_active", "is_superuser", user.USERNAME_FIELD)
-    return user._default_manager.filter(pk=owner).only(*asked).annotate(
-        kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group)
+    return (
+        user._default_manager.filter(pk=owner)
+        .only(*asked)
+        .annotate(kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group))
     )
 
 

@@ -33,6 +33,8 @@ class Handler(WSGIHandler):
             response: Any = self.get_response(request)
         finally:
             request.close()
+            # They name each other, and so would be the collector's to find, with all that hangs on them.
+            request.__dict__.pop("user", None)
             # It closes connections that are broken or too old. Nothing of ours listens to request_started, and Django's
             # own receivers do the same there once more. A receiver that fails takes no answer away.
             request_finished.send_robust(sender=type(self))

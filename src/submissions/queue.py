@@ -438,8 +438,13 @@ def _held_with_submission(submission_id: int, key: str, *, reserve: bool) -> Job
     if not found:
         raise UnknownJob
     job = _proven(found[0], key)
-    [job.submission] = submissions
+    _attach(job, submissions[0])
     return job
+
+
+def _attach(job: Job, submission: Submission) -> None:
+    """One way only: if they named each other, they would be left to Python's collector, with each result."""
+    Job._meta.get_field("submission").set_cached_value(job, submission)
 
 
 def _proven(job: Job, key: str) -> Job:
@@ -544,7 +549,7 @@ def _record_score(job: Job, points: float, *, travels: bool) -> None:
 def _attach_submissions(jobs: list[Job]) -> None:
     """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
     if len(jobs) == 1:
-        [jobs[0].submission] = prepared.fetch("submission", Submission, _handed, pk=jobs[0].submission_id)
+        _attach(jobs[0], prepared.fetch("submission", Submission, _handed, pk=jobs[0].submission_id)[0])
         return
     found = Submission._objects.select_related("student_item").in_bulk([job.submission_id for job in jobs])
     for job in jobs:

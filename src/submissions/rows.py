@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -49,7 +50,8 @@ class Reader:
 
 
 def _populate(populator: Any, row: Row, owner: models.Model) -> None:
-    """What Django's populator does, with `made`."""
+    """What Django's populator does, with `made`, and one way only: two that name each other are left to the collector,
+    with each request. What the other way leads to is known to whoever has come this one."""
     if populator.reorder_for_init:  # of a parent's table; we have none
         populator.populate(row, owner)
         return
@@ -60,8 +62,6 @@ def _populate(populator: Any, row: Row, owner: models.Model) -> None:
         for further in populator.related_populators:
             _populate(further, row, found)
     populator.local_setter(owner, found)
-    if found is not None:
-        populator.remote_setter(found, owner)
 
 
 def made(model: type[models.Model], alias: str, names: Sequence[str], values: Sequence[Any]) -> Any:
@@ -70,7 +70,7 @@ def made(model: type[models.Model], alias: str, names: Sequence[str], values: Se
     Django's `from_db` sets each of thirty attributes by itself, and tells of it before and after. Where a class has no
     ways of its own, and nobody listens, all of them at once come to the same.
     """
-    if not _is_plain(model):
+    if _has_own_ways(model) or _is_heard(model):
         return model.from_db(alias, names, values)
     found = model.__new__(model)
     state = found._state = ModelState()
@@ -79,7 +79,11 @@ def made(model: type[models.Model], alias: str, names: Sequence[str], values: Se
     return found
 
 
-def _is_plain(model: Any) -> bool:
-    own = model.__init__ is not models.Model.__init__ or model.from_db.__func__ is not models.Model.from_db.__func__  # type: ignore[attr-defined]
-    heard = any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init))
-    return not (own or heard)
+@cache
+def _has_own_ways(model: Any) -> bool:
+    usual: Any = models.Model
+    return model.__init__ is not usual.__init__ or model.from_db.__func__ is not usual.from_db.__func__
+
+
+def _is_heard(model: type[models.Model]) -> bool:
+    return any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init))

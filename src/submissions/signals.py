@@ -7,11 +7,11 @@ raises undoes nothing: what must reach a platform travels as a Delivery.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.apps import apps
-from django.db import router, transaction
+from django.db import models, router, transaction
 from django.dispatch import Signal
 
 # points_possible, points_earned, anonymous_user_id, course_id, item_id, created_at
@@ -48,5 +48,10 @@ claim_refused = Signal()  # submission_id, reason: a grader's word was not accep
 def announce(signal: Signal, **facts: Any) -> None:
     """Send `signal` once the transaction is committed; a receiver's exception is logged, not raised."""
     # The queue's own database, where a router gives it one.
-    using = router.db_for_write(apps.get_model("submissions", "ExternalGraderDetail"))
+    using = router.db_for_write(_job())
     transaction.on_commit(partial(signal.send_robust, sender=None, **facts), using=using, robust=True)
+
+
+@cache
+def _job() -> type[models.Model]:
+    return apps.get_model("submissions", "ExternalGraderDetail")

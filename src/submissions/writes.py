@@ -18,6 +18,9 @@ NOTHING_WRITTEN = "22012"
 MYSQL_NOTHING_WRITTEN = (1690, "exp(710)")
 """The same on MariaDB: the number of the error, and what its text names."""
 
+PLAIN_VALUES = (str, int, float, type(None))
+PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.ForeignKey)
+
 
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
     """Write these columns of a row that the caller has locked: at once, or with the next statement or the COMMIT."""
@@ -27,7 +30,7 @@ def update(instance: models.Model, names: tuple[str, ...]) -> None:
     if key not in kept:
         kept[key] = _update_statement(connection, model, names)
     sql, fields = kept[key]
-    values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    values = [_prepared(field, getattr(instance, field.attname), connection) for field in fields]
     statement = shortened(connection, sql, [*values, instance.pk])
     if getattr(connection, "sends_together", False) and connection.in_atomic_block:
         connection.send_later(*statement)
@@ -138,7 +141,7 @@ def _write_later(
     kept, key = kept_by(connection), (model, name, "later")
     if key not in kept:
         kept[key] = compose(connection, model)
-    values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
+    values = [_prepared(field, field.pre_save(instance, True), connection) for field in fields]
     connection.send_later(*shortened(connection, kept[key], [*values, *more]))
 
 
@@ -165,7 +168,7 @@ def replace(instance: models.Model, names: tuple[str, ...], before: tuple[Any, .
     if key not in kept:
         kept[key] = _replace_statement(connection, model, names)
     fields: list[Any] = [model._meta.get_field(name) for name in names]
-    values = [field.get_db_prep_save(getattr(instance, field.attname), connection) for field in fields]
+    values = [_prepared(field, getattr(instance, field.attname), connection) for field in fields]
     with connection.cursor() as cursor:
         cursor.execute(*shortened(connection, kept[key], [*values, instance.pk, *before]))
         return bool(cursor.rowcount)
@@ -187,7 +190,7 @@ def insert(instance: models.Model, *, unless_there: bool = False) -> bool:
     if key not in kept:
         kept[key] = _insert_statement(connection, model, unless_there)
     sql, fields, returning = kept[key]
-    values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
+    values = [_prepared(field, field.pre_save(instance, True), connection) for field in fields]
     count, row_id = _written(connection, shortened(connection, sql, values), returning=returning)
     if unless_there:
         return bool(count == 1)
@@ -222,3 +225,10 @@ def _insert_statement(
         return f"{text} {suffix}".strip(), fields, False
     returning = returning and connection.features.can_return_columns_from_insert
     return f"{text} {ops.return_insert_columns([meta.pk])[0]}" if returning else text, fields, returning
+
+
+def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any:
+    """What is text or a number already, in a column for text or numbers, is what the database takes."""
+    if type(value) in PLAIN_VALUES and isinstance(field, PLAIN_FIELDS):
+        return value
+    return field.get_db_prep_save(value, connection)
