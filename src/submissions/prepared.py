@@ -117,7 +117,8 @@ def can_fetch_changed(model: type[models.Model]) -> bool:
     if connection.vendor == "postgresql":
         return True
     # Of a transaction of the caller's it would be a part only, and read what that one saw at its beginning.
-    return hasattr(connection, "rows_of_transaction") and not connection.in_atomic_block
+    mariadb = connection.vendor == "mysql" and connection.mysql_is_mariadb
+    return mariadb and hasattr(connection, "rows_of_transaction") and not connection.in_atomic_block
 
 
 def fetch_changed(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import F
 from django.test.utils import override_settings
 
@@ -257,3 +259,23 @@ def test_a_grader_that_fails_at_everything_does_not_burn_the_queue() -> None:
         later(100)
     assert scored == ids
     assert set(Job.objects.values_list("status", flat=True)) == {"retired"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there each claim looks at all")
+def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at_most() -> None:
+    """A plain claim looks only behind the last one of this process (ADR 0095)."""
+    first, second, third = (make_seconds_ago(seconds) for seconds in (30, 29, 28))
+    assert claim_one().pk == first.pk
+    late = make_seconds_ago(3600)
+    assert claim_one().pk == second.pk
+    time.sleep(registry.LOOK_AT_ALL_SECONDS)
+    assert [claim_one().pk, claim_one().pk] == [late.pk, third.pk]
+    alone = make_seconds_ago(7200)
+    assert claim_one().pk == alone.pk
+
+
+def make_seconds_ago(seconds: int) -> Job:
+    job = make()
+    later(seconds, pk=job.pk)
+    return job

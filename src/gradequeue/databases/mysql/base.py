@@ -1,7 +1,4 @@
-"""Django's MySQL and MariaDB, with fewer trips, and without cursors for what is asked all the time.
-
-Nothing is known to the server by name here: MariaDB changes the plan of a prepared claim (ADR 0094).
-"""
+"""Django's MySQL and MariaDB, with fewer trips, and on MariaDB without parsing the same statements again and again."""
 
 from __future__ import annotations
 
