@@ -62,18 +62,10 @@ def test_who_listens_to_new_objects_hears_of_these() -> None:
 
 
 def test_a_class_with_ways_of_its_own_keeps_them() -> None:
-    class Stubborn(Submission):
-        class Meta:
-            app_label = "submissions"
-            proxy = True
-
-        met = False
-
+    class Stubborn:
         @classmethod
-        def from_db(cls, *given: Any) -> Any:  # type: ignore[override]  # whatever Django gives
-            found = super().from_db(*given)
-            found.met = True
-            return found
+        def from_db(cls, *given: Any) -> Any:
+            return given
 
-    found = made(Stubborn, "default", ["id", "status"], [5, "A"])
-    assert (found.pk, found.status, found.met) == (5, "A", True)
+    unusual: Any = Stubborn
+    assert made(unusual, "default", ["id"], [5]) == ("default", ["id"], [5])
