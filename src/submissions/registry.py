@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router
@@ -19,12 +19,24 @@ from submissions.transactions import in_transaction
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
-# How long a claim may look only behind the last one.
+# How long a claim may look only behind the last one, and after how many claims in such a time it does.
 LOOK_AT_ALL_SECONDS = 1.0
+MANY_CLAIMS = 32
+
+
+class _Claimed(NamedTuple):
+    """One process's plain claims of one grader in one queue, since it last looked at all of it."""
+
+    until: float
+    """By `time.monotonic`: when it will again."""
+    since: datetime
+    claims: int
+    many: bool
+
 
 _remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
 _busy: set[str] = set()
-_claimed: dict[tuple[str, str], tuple[float, datetime]] = {}
+_claimed: dict[tuple[str, str], _Claimed] = {}
 
 
 def for_grader(queue_name: str, grader: str) -> Any:
@@ -167,21 +179,25 @@ def claimed_since(queue_name: str, grader: str) -> datetime | None:
     """Before which moment this process's claims of the last second left nothing in the queue that is due for `grader`.
 
     A guess, too: a job can come to stand there later. It waits for the next claim that looks at all, a second at most.
+    None where nobody knows, or where there were few claims, so that looking at all costs little (ADR 0095).
     """
-    until, since = _claimed.get((queue_name, grader), (0.0, None))
-    return since if time.monotonic() < until else None
+    known = _claimed.get((queue_name, grader))
+    return known.since if known and known.many and time.monotonic() < known.until else None
 
 
 def note_claimed(queue_name: str, grader: str, created_at: datetime | None) -> None:
     """The job that was next was made then; nothing due before it was left. None where nobody knows."""
-    key = queue_name, grader
-    until, since = _claimed.get(key, (0.0, None))
+    key, now = (queue_name, grader), time.monotonic()
+    known = _claimed.get(key)
     if created_at is None or len(_claimed) >= MOST_REMEMBERED:
         _claimed.pop(key, None)
-    elif since is None or time.monotonic() >= until:
-        _claimed[key] = time.monotonic() + LOOK_AT_ALL_SECONDS, created_at
+    elif known is None or now >= known.until:
+        was_busy = known is not None and known.claims >= MANY_CLAIMS and now < known.until + LOOK_AT_ALL_SECONDS
+        _claimed[key] = _Claimed(now + LOOK_AT_ALL_SECONDS, created_at, 1, was_busy)
     else:
-        _claimed[key] = until, max(since, created_at)
+        claims = known.claims + 1
+        many = known.many or claims >= MANY_CLAIMS
+        _claimed[key] = _Claimed(known.until, max(known.since, created_at), claims, many)
 
 
 def forget(**_: Any) -> None:

@@ -264,15 +264,28 @@ def test_a_grader_that_fails_at_everything_does_not_burn_the_queue() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="there each claim looks at all")
 def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at_most() -> None:
-    """A plain claim looks only behind the last one of this process (ADR 0095)."""
-    first, second, third = (make_seconds_ago(seconds) for seconds in (30, 29, 28))
-    assert claim_one().pk == first.pk
+    """Where it claims many, a process looks only behind the last one (ADR 0095)."""
+    ids = [make_seconds_ago(60 - number).pk for number in range(registry.MANY_CLAIMS + 2)]
+    started = time.monotonic()
+    assert [claim_one().pk for _ in ids[:-2]] == ids[:-2]
     late = make_seconds_ago(3600)
-    assert claim_one().pk == second.pk
+    if time.monotonic() - started < registry.LOOK_AT_ALL_SECONDS / 2:
+        assert claim_one().pk == ids[-2]
     time.sleep(registry.LOOK_AT_ALL_SECONDS)
-    assert [claim_one().pk, claim_one().pk] == [late.pk, third.pk]
+    assert claim_one().pk == late.pk
+    while queue.depth("q"):
+        assert claim_one().pk in ids
     alone = make_seconds_ago(7200)
     assert claim_one().pk == alone.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_few_are_claimed_the_oldest_is_always_next() -> None:
+    make_seconds_ago(30)
+    make_seconds_ago(29)
+    claim_one()
+    late = make_seconds_ago(3600)
+    assert claim_one().pk == late.pk
 
 
 def make_seconds_ago(seconds: int) -> Job:
