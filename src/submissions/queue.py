@@ -112,15 +112,16 @@ def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False
     # A look before the lock: most polls find nothing, and need no transaction to say so.
     if not registry.seems_busy(queue_name) and not _due(queue, grader, limit=1, lock=False):
         return []
-    plainly = _claim_plainly(queue, grader) if limit == 1 else []
+    since = registry.claimed_since(queue.name, grader)
+    plainly = _claim_plainly(queue, grader, since) if limit == 1 else []
     taken = plainly or _claim(queue, grader, limit)
     registry.note_busy(queue_name, busy=bool(taken))
-    registry.note_claimed(queue_name, grader, plainly[0].created_at if plainly else None)
+    registry.note_claimed(queue_name, grader, plainly[0].created_at if plainly else None, since)
     return taken
 
 
 @in_one_statement
-def _claim_plainly(queue: Any, grader: str) -> list[Job]:
+def _claim_plainly(queue: Any, grader: str, since: datetime | None) -> list[Job]:
     """What `_claim` does, for the plain case and where the database can be told all of it at once (ADR 0092): the
     next job was never lost by anybody, and its submission is there. An empty list where it is not so."""
     if not prepared.can_fetch_changed(Job):
@@ -145,7 +146,6 @@ def _claim_plainly(queue: Any, grader: str) -> list[Job]:
 
     values = {"name": queue.name, "grader": grader, "key": secrets.token_urlsafe(32)}
     # What was claimed before may still stand at the index's beginning, for the database to step over (ADR 0095).
-    since = registry.claimed_since(queue.name, grader)
     values |= {} if since is None else {"since": since}
     name = ("claim", queue.others, queue.lease, since is None)
     taken = prepared.fetch_changed(name, Job, _handed_with_job, pick, change, **values)

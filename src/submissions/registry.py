@@ -185,16 +185,18 @@ def claimed_since(queue_name: str, grader: str) -> datetime | None:
     return known.since if known and known.many and time.monotonic() < known.until else None
 
 
-def note_claimed(queue_name: str, grader: str, created_at: datetime | None) -> None:
-    """The job that was next was made then; nothing due before it was left. None where nobody knows."""
+def note_claimed(queue_name: str, grader: str, created_at: datetime | None, looked_from: datetime | None) -> None:
+    """The job that was next from `looked_from` on (None: of all) was made then. None where nobody knows."""
     key, now = (queue_name, grader), time.monotonic()
     known = _claimed.get(key)
     if created_at is None or len(_claimed) >= MOST_REMEMBERED:
         _claimed.pop(key, None)
     elif known is None or now >= known.until:
+        if looked_from is not None:
+            return  # an old window's claim opens no new one: somebody must look at all
         was_busy = known is not None and known.claims >= MANY_CLAIMS and now < known.until + LOOK_AT_ALL_SECONDS
         _claimed[key] = _Claimed(now + LOOK_AT_ALL_SECONDS, created_at, 1, was_busy)
-    else:
+    elif looked_from is None or looked_from <= known.since:
         claims = known.claims + 1
         many = known.many or claims >= MANY_CLAIMS
         _claimed[key] = _Claimed(known.until, max(known.since, created_at), claims, many)
