@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models.sql import UpdateQuery
 
 from submissions.rows import Reader
-
-M = TypeVar("M", bound=models.Model)
-
 
 PICKED = "@gradequeue_picked"
 """A variable of the connection's, where a statement must know what the one before it has found."""
@@ -118,7 +115,12 @@ def can_fetch_changed(model: type[models.Model]) -> bool:
         return True
     # Of a transaction of the caller's it would be a part only, and read what that one saw at its beginning.
     mariadb = connection.vendor == "mysql" and connection.mysql_is_mariadb
-    return mariadb and hasattr(connection, "rows_of_transaction") and not connection.in_atomic_block
+    return mariadb and hasattr(connection, "rows_of_transaction") and is_alone(model)
+
+
+def is_alone(model: type[models.Model]) -> bool:
+    """Whether nobody has a transaction open here, by `atomic` or by hand, with more to do before it ends."""
+    return bool(connections[router.db_for_write(model)].get_autocommit())
 
 
 def fetch_changed(

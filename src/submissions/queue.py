@@ -250,7 +250,7 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Job:
     """
     with _refusals_told(submission_id):
         # Who has a transaction open may have more to do before it ends, and learns of errors where they belong.
-        alone = not connections[router.db_for_write(Job)].in_atomic_block
+        alone = prepared.is_alone(Job)
         outcome = _complete(submission_id, key, score, reply, fresh=registry.inside_transaction(), alone=alone)
         if isinstance(outcome, QueueError):
             # Raised only now: inside, it would roll back the failure that it tells of.

@@ -28,8 +28,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 8
-# MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read.
-MYSQL_CODES = {1205, 1213, 1020}
+# MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read; a statement's name that the server has
+# forgotten, or cannot prepare anew.
+MYSQL_CODES = {1205, 1213, 1020, 1243, 1615}
 # PostgreSQL: serialization failure, deadlock; and a transaction that failed before, where a receiver of the host's
 # took the error for its own.
 SQLSTATES = {"40001", "40P01", "25P02", NOTHING_WRITTEN}

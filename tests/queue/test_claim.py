@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
 from django.test.utils import override_settings
+from django.utils import timezone
 
 from submissions import queue, registry
 from submissions.errors import LeaseLost, UnknownQueue
@@ -277,6 +278,21 @@ def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at
         assert claim_one().pk in ids
     alone = make_seconds_ago(7200)
     assert claim_one().pk == alone.pk
+
+
+def test_only_a_claim_that_looked_at_all_begins_a_new_second() -> None:
+    younger, older = timezone.now(), timezone.now() - timedelta(hours=1)
+    registry.forget()
+    for _ in range(registry.MANY_CLAIMS):
+        registry.note_claimed("q", "g", younger, None)
+    assert registry.claimed_since("q", "g") == younger
+    time.sleep(registry.LOOK_AT_ALL_SECONDS)
+    registry.note_claimed("q", "g", younger, younger)  # asked before, and came back only now
+    assert registry.claimed_since("q", "g") is None
+    registry.note_claimed("q", "g", older, None)
+    registry.note_claimed("q", "g", younger, younger)  # it did not see what the one before it has found
+    assert registry.claimed_since("q", "g") == older
+    registry.forget()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -138,6 +138,44 @@ def test_after_an_error_of_the_database_the_next_claim_goes_on() -> None:
     assert claim_one().grader == "grader"
 
 
+@pytest.mark.skipif(connection.vendor != "mysql", reason="elsewhere the database itself gives up such a transaction")
+@pytest.mark.parametrize("many", [False, True])
+def test_a_write_that_failed_unnoticed_fails_the_commit(many: bool) -> None:
+    """Whoever got its error went on, and an unrelated savepoint was rolled back since: that one undid nothing of it."""
+    job = make()
+    with pytest.raises(IntegrityError):
+        _goes_on(job, many)
+    with transaction.atomic():
+        assert not GraderQueue.objects.filter(name="new").exists()
+    assert stored(job).queue_name == "q"
+    connection.close()
+    assert claim_one().pk == job.pk
+
+
+@transaction.atomic
+def _goes_on(job: Job, many: bool) -> None:
+    with transaction.atomic():
+        GraderQueue.objects.create(name="new")
+        write(job, queue_name=None)
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            if many:
+                cursor.executemany("SELECT %s + %s", [(1, 2), (3, 4)])
+            else:
+                cursor.execute("SELECT 1")
+    with undone():
+        assert Job.objects.count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="elsewhere the database itself gives up such a transaction")
+def test_a_write_that_was_undone_with_its_savepoint_fails_nothing() -> None:
+    job = make()
+    with transaction.atomic():
+        with pytest.raises(IntegrityError), transaction.atomic():
+            write(job, queue_name=None)
+        write(job, grader="kept", queue_name="q")
+    assert stored(job).grader == "kept"
+
+
 HALF_A_SIGN = "\ud800"  # half of a surrogate pair: no driver can send it
 
 

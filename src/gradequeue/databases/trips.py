@@ -24,16 +24,17 @@ class FewerTrips:
     begin: ClassVar[str]
     connection: Any
     in_atomic_block: bool
-    savepoint_ids: list[Any]
     sends_together = True
     """Whether several statements can be sent at once, with ; between them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.held_back: list[Statement] = []
-        self.failed: tuple[BaseException, int] | None = None
-        """The error of a write that was held back, and how many savepoints there were: without a rollback there must
+        self.failed: tuple[BaseException, frozenset[str]] | None = None
+        """The first error of a write that was held back, and the savepoints that undo it: without a rollback there must
         be no COMMIT, even if whoever got the error went on."""
+        self.savepoints: set[str] = set()
+        """Those that are open. Django's own list forgets one before it is released, which may fail."""
         self.execute_wrappers: list[Callable[..., Any]] = [self._with_held_back]
 
     def shortened(self, sql: str, params: Sequence[Any]) -> Statement:
@@ -56,7 +57,7 @@ class FewerTrips:
             return execute(sql, params, many, context)
         if many or not isinstance(params, list | tuple | None) or getattr(context["cursor"].cursor, "name", None):
             # Many rows, or a cursor on the server: those are sent by messages of their own.
-            self._send(*self._taken())
+            self._send_ahead()
             return execute(sql, params, many, context)
         ahead, done = self._taken(), 0
         whole, values = joined([*ahead, (sql, params)])
@@ -71,6 +72,14 @@ class FewerTrips:
             raise
         return result
 
+    def _send_ahead(self) -> None:
+        ahead = self._taken()
+        try:
+            self._send(*ahead)
+        except BaseException as error:
+            self._note_failed(error, ahead)
+            raise
+
     def _keep_unsent(self, error: BaseException, ahead: list[Statement]) -> bool:
         unsent = self.in_atomic_block and self.was_not_sent(error, ahead)
         if unsent:
@@ -79,8 +88,8 @@ class FewerTrips:
 
     def _note_failed(self, error: BaseException, statements: Sequence[Statement]) -> None:
         """The first of these failed, and so none of them was done."""
-        if self.in_atomic_block and any(isinstance(statement, Owed) for statement in statements):
-            self.failed = error, len(self.savepoint_ids)
+        if self.failed is None and self.in_atomic_block and any(isinstance(one, Owed) for one in statements):
+            self.failed = error, frozenset(self.savepoints)
 
     def was_not_sent(self, error: BaseException, statements: Sequence[Statement]) -> bool:
         """Whether the driver could not write them down: what went wrong was not the database's to say."""
@@ -97,6 +106,7 @@ class FewerTrips:
 
     def _set_autocommit(self, autocommit: bool) -> None:
         self._drop()
+        self.savepoints.clear()
         if not autocommit:
             self.held_back.append((self.begin_statement(), None))
 
@@ -133,10 +143,18 @@ class FewerTrips:
     def _begins(self, statements: Sequence[Statement]) -> bool:
         return (self.begin_statement(), None) in statements
 
+    def _savepoint(self, sid: str) -> None:
+        super()._savepoint(sid)  # type: ignore[misc]
+        self.savepoints.add(sid)
+
+    def _savepoint_commit(self, sid: str) -> None:
+        super()._savepoint_commit(sid)  # type: ignore[misc]
+        self.savepoints.discard(sid)
+
     def _savepoint_rollback(self, sid: str) -> None:
         failed = self.failed
         self._drop()  # all after the savepoint: that took along what was held back before it
-        if failed is not None and failed[1] <= len(self.savepoint_ids):
+        if failed is not None and sid not in failed[1]:
             self.failed = failed
         super()._savepoint_rollback(sid)  # type: ignore[misc]
 
