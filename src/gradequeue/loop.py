@@ -11,6 +11,7 @@ import time
 from multiprocessing.context import SpawnProcess
 
 from gradequeue import parents
+from submissions.interrupts import aside
 
 logger = logging.getLogger("submissions.deliveries")
 
@@ -60,7 +61,7 @@ class Loop:
 def run(threads: int, server: str) -> None:
     """What the process does."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, aside(stop.set))
     # Ctrl-C reaches the whole group; whoever started this says when it is time.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()

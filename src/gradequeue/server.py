@@ -1,4 +1,4 @@
-"""The web server's workers, which end when they are told to."""
+"""The web server and its workers, which end when they are told to, and however often."""
 
 from __future__ import annotations
 
@@ -7,9 +7,26 @@ from typing import Any
 
 from granian import _signals
 from granian._granian import WorkerSignal
+from granian.server.mp import MPServer
+
+from submissions.interrupts import aside
 
 # When a worker is told again, after which it has surely heard the first time (seconds).
 AGAIN_SECONDS = 0.5
+
+
+class PatientServer(MPServer):
+    """Granian's, but for one thing: it cannot stand still for good where a second signal comes upon the first.
+
+    Its handlers set an event, and so take a lock that the thread they interrupt may hold (granian 2.8.7 and 2.8.9;
+    seen in about every fortieth end where SIGTERM came twice at once, as an impatient Ctrl-C may).
+    """
+
+    def signal_handler_interrupt(self, *_: Any, **__: Any) -> None:
+        aside(super().signal_handler_interrupt)()
+
+    def signal_handler_reload(self, *_: Any, **__: Any) -> None:
+        aside(super().signal_handler_reload)()
 
 
 def end_when_told() -> None:
@@ -24,12 +41,12 @@ def end_when_told() -> None:
 
 def _set_sync_signals() -> Any:
     event = WorkerSignal()
-    heard = threading.Event()
+    told: list[bool] = []  # no Event: a second signal can come while the handler of the first holds its lock
 
     def handler(*_: object) -> None:
-        if heard.is_set():
+        if told:
             return
-        heard.set()
+        told.append(True)
         event.set()
         again = threading.Timer(AGAIN_SECONDS, event.set)
         again.daemon = True

@@ -67,6 +67,15 @@ def _cmdline(process: psutil.Process) -> list[str]:
         return []
 
 
+def terminate(server: Server, children: list[psutil.Process]) -> None:
+    """SIGTERM to the service, and to those of `children` that have not ended yet."""
+    assert server.process is not None
+    server.process.terminate()
+    for process in children:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+
+
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return list(psutil.wait_procs(processes, timeout=20)[1])
 
@@ -132,8 +141,7 @@ def test_a_result_that_is_being_sent_is_still_stored_and_answered(start: Start, 
     children = workers(server)
     assert server.process is not None
     for _ in range(3 if whole_group else 1):  # as systemd does it, and an impatient operator
-        for process in [server.process, *(children if whole_group else [])]:
-            process.terminate()
+        terminate(server, children if whole_group else [])
         time.sleep(0.2)
     eventually(lambda: _is_refused(server))  # so it is ending, and our six are not yet through
     time.sleep(2.5)  # longer than anybody waits before saying so again
@@ -153,6 +161,32 @@ def _is_refused(server: Server) -> bool:
     except requests.ConnectionError:
         return True
     return False
+
+
+def test_signals_that_come_upon_each_other_end_it_as_one_does(start: Start) -> None:
+    server = start()
+    children = workers(server)
+    for _ in range(40):
+        terminate(server, children)
+    assert server.process is not None
+    assert server.process.wait(timeout=20) == 0  # less than the 30 seconds after which a worker would be killed
+    assert alive(children) == []
+
+
+@pytest.mark.once
+def test_a_signal_sets_an_event_whose_lock_the_interrupted_thread_holds() -> None:
+    code = """
+import os, signal, threading
+from submissions.interrupts import aside
+stop = threading.Event()
+signal.signal(signal.SIGTERM, aside(stop.set))
+with stop._cond:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+print(stop.wait(20))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.once

@@ -20,12 +20,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from granian.server import Server
 from granian.server.common import AbstractServer
 
 from gradequeue import parents
 from gradequeue.loop import Loop
-from gradequeue.server import end_when_told
+from gradequeue.server import PatientServer, end_when_told
 from submissions.management.base import first_line
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
@@ -77,7 +76,7 @@ class Command(BaseCommand):
 
 
 def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
-    return Server(
+    return PatientServer(
         "gradequeue.wsgi:application",
         address=address,
         port=options["port"],

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.deliveries import Worker
+from submissions.interrupts import aside
 from submissions.management.base import DataCommand, positive
 
 
@@ -26,7 +27,7 @@ class Command(DataCommand):
         stop = threading.Event()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
+                signal.signal(number, aside(stop.set))
         worker = Worker(options["threads"])
         worker.run(stop, until_idle=options["once"])
         counts = {

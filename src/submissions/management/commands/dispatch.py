@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from submissions.interrupts import aside
 from submissions.management.accounts import LOCAL
 from submissions.management.base import DataCommand, positive
 from submissions.xqueue.push import Dispatcher
@@ -37,5 +38,5 @@ class Command(DataCommand):
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, aside(stop.set))
         dispatcher.run(stop)
