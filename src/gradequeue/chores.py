@@ -1,4 +1,4 @@
-"""What is done now and then beside the requests, by each worker: harmless where several do it at once."""
+"""What is done now and then beside the requests: harmless where several processes do it at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ logger = logging.getLogger("gradequeue.chores")
 
 # About so often (seconds).
 EVERY = 20
+# How long to rest after some minutes were counted, in the time that they took: who catches up with a long history has
+# all the time there is, and graders have not.
+REST = 3
 
 
 def run() -> None:
@@ -27,10 +30,17 @@ def once() -> None:
     """Count the minutes that are over, and the queues that are deep. What fails is tried again next time."""
     close_old_connections()
     try:
-        while stats.roll_up():
+        while _rolled_up():
             pass
         depths.recount()
     except Exception:  # a database that is away
         logger.exception("the roll-up failed")
     finally:
         connection.close()
+
+
+def _rolled_up() -> int:
+    began = time.monotonic()
+    if minutes := stats.roll_up():
+        time.sleep(REST * (time.monotonic() - began))
+    return minutes

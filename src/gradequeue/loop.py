@@ -1,4 +1,4 @@
-"""The process beside the web workers: it sends results, and jobs to graders that are pushed to."""
+"""The process beside the web workers: it sends results, and jobs to graders that are pushed to, and does the chores."""
 
 from __future__ import annotations
 
@@ -69,9 +69,12 @@ def run(threads: int, server: str) -> None:
     import django
 
     django.setup()
+    from gradequeue import chores
     from submissions.deliveries import Worker
     from submissions.xqueue.push import Dispatcher
 
+    # Not in a web worker: while it counts, each request there would wait for the interpreter again and again.
+    threading.Thread(target=chores.run, daemon=True).start()
     dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)
     dispatching.start()
     Worker(threads).run(stop)

@@ -190,6 +190,27 @@ print(stop.wait(20))
 
 
 @pytest.mark.once
+def test_the_process_beside_the_workers_does_the_chores(fresh_database: str, tmp_path: Path) -> None:
+    code = """
+import os, signal, django
+django.setup()
+from gradequeue import chores, loop
+def run():
+    print("chores", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+chores.run = run
+loop.run(1, "http://127.0.0.1:1")
+"""
+    server = Server(fresh_database, tmp_path)
+    server.env["DJANGO_SETTINGS_MODULE"] = "gradequeue.settings"
+    server.run("migrate")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=server.env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "chores\n"
+
+
+@pytest.mark.once
 def test_a_worker_is_told_twice_to_end_and_no_third_time() -> None:
     """It can miss the first time; the third would stop all of its threads."""
     code = """

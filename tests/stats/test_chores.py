@@ -1,8 +1,9 @@
-"""What each worker does beside the requests."""
+"""What is done beside the requests."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,15 @@ def test_minutes_that_are_over_are_counted_and_deep_queues_too(monkeypatch: pyte
     chores.once()
     assert sum(QueueMinute.objects.values_list("arrived", flat=True)) == 3
     assert QueueTotal.objects.get(queue_name="q").depths == '{"pending": 3}'
+
+
+def test_whoever_catches_up_rests_longer_than_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, rests, minutes = iter([0.0, 2.0, 10.0, 10.5, 20.0]), list[float](), iter([60, 7, 0])
+    monkeypatch.setattr(chores, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=rests.append))
+    monkeypatch.setattr(stats, "roll_up", lambda: next(minutes))
+    monkeypatch.setattr(depths, "recount", lambda: 0)
+    chores.once()
+    assert rests == [6.0, 1.5]
 
 
 def test_what_fails_is_logged_and_tried_again(

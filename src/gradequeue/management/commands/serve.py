@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management import call_command
@@ -70,7 +71,7 @@ class Command(BaseCommand):
         if options["delivery_threads"]:
             loop.start()
         try:
-            server.serve(target_loader=_application)
+            server.serve(target_loader=partial(_application, chores_too=not options["delivery_threads"]))
         finally:
             loop.stop(options["drain"])
 
@@ -92,16 +93,17 @@ def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
     )
 
 
-def _application(_: str) -> Callable[..., Any]:
-    """What a worker serves; called once in each."""
+def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
+    """What a worker serves; called once in each. The chores are its own where no process beside it does them."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     end_when_told()
     from gradequeue.wsgi import application
 
-    # Only now: what it imports needs Django to be set up.
-    from gradequeue import chores  # isort: skip
+    if chores_too:
+        # Only now: what it imports needs Django to be set up.
+        from gradequeue import chores  # isort: skip
 
-    threading.Thread(target=chores.run, daemon=True).start()
+        threading.Thread(target=chores.run, daemon=True).start()
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
