@@ -477,6 +477,7 @@ def test_it_pulls_grades_and_answers(server: Server, name: str, start: type[Runn
     }
 
 
+@pytest.mark.once
 def test_it_logs_in_again_when_its_session_is_over(server: Server, name: str, start: type[Running]) -> None:
     password = server.grader(name)
     running = start(server.url, name, password)
@@ -487,6 +488,7 @@ def test_it_logs_in_again_when_its_session_is_over(server: Server, name: str, st
     assert running.end() == 0
 
 
+@pytest.mark.once
 def test_a_wrong_password_ends_it_with_a_sentence(server: Server, name: str, start: type[Running]) -> None:
     server.grader(name)
     running = start(server.url, name, "wrong")
@@ -494,6 +496,7 @@ def test_a_wrong_password_ends_it_with_a_sentence(server: Server, name: str, sta
     assert running.written.splitlines()[-1] == "grader: login: Incorrect login credentials (HTTP 401)"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("lost", ["request", "answer", "status"])
 def test_a_result_whose_answer_was_lost_is_sent_again(
     server: Server, name: str, network: Unreliable, start: type[Running], lost: str
@@ -510,6 +513,7 @@ def test_a_result_whose_answer_was_lost_is_sent_again(
     assert (row["points_earned"], row["num_pulls"], row["num_failures"]) == (1, 1, 0)
 
 
+@pytest.mark.once
 def test_requests_that_go_astray_do_not_stop_it(
     server: Server, name: str, network: Unreliable, start: type[Running]
 ) -> None:
@@ -520,6 +524,7 @@ def test_requests_that_go_astray_do_not_stop_it(
     assert running.end() == 0
 
 
+@pytest.mark.once
 def test_it_asks_ever_more_rarely_while_nothing_waits(server: Server, name: str) -> None:
     pauses = Pauses(6)
     queue = grader.Queue(server.url, name, server.grader(name), name)
@@ -534,6 +539,7 @@ def test_it_asks_ever_more_rarely_while_the_server_is_away() -> None:
     assert pauses.taken == [1, 2, 4, 8, 16, 30, 60, 60, 60, 60]
 
 
+@pytest.mark.once
 def test_a_queue_that_it_may_not_pull_from_looks_empty(server: Server, name: str) -> None:
     server.grader(f"{name}-other", name)
     pauses = Pauses(2)
@@ -541,6 +547,7 @@ def test_a_queue_that_it_may_not_pull_from_looks_empty(server: Server, name: str
     assert pauses.taken == [0.5, 1]
 
 
+@pytest.mark.once
 def test_a_payload_without_tests_comes_back_as_a_failure_of_the_grader(
     server: Server, name: str, start: type[Running]
 ) -> None:
@@ -554,6 +561,7 @@ def test_a_payload_without_tests_comes_back_as_a_failure_of_the_grader(
     assert "the payload has no tests" in row["grader_reply"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_finishes_the_job_in_hand(
     server: Server, name: str, start: type[Running], number: signal.Signals
@@ -565,6 +573,7 @@ def test_asked_to_stop_it_finishes_the_job_in_hand(
     assert [row["status"] for row in server.show(job, next_job)] == ["retired", "pending"]
 
 
+@pytest.mark.once
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_a_program_does_not_outlive_a_killed_grader(server: Server, name: str, start: type[Running]) -> None:
     job = enqueue(server, name, "import time\ntime.sleep(1000)")
@@ -579,6 +588,7 @@ def test_a_program_does_not_outlive_a_killed_grader(server: Server, name: str, s
     assert (len(gone), alive) == (1, [])
 
 
+@pytest.mark.once
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_program_cannot_read_the_graders_password(server: Server, name: str, start: type[Running]) -> None:
     program = (

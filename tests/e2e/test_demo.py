@@ -137,6 +137,7 @@ def course_zip(place: Path) -> Path:
     return place
 
 
+@pytest.mark.once
 def test_a_course_in_a_folder_or_a_zip_file_is_graded_and_each_difference_explained(demo: Demo, tmp_path: Path) -> None:
     for number, course in enumerate((course_folder(tmp_path / "course"), course_zip(tmp_path / "course.zip")), start=1):
         code, rows, err = demo.run("--once", "--data", str(course), "--graders", str(number))
@@ -271,6 +272,7 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stays_up_after_the_table_until_it_is_told_to_end(
     demo: Demo, started: subprocess.Popen[str], number: signal.Signals
