@@ -105,7 +105,7 @@ class Changed:
         filled = partial(_filled, self.connection, values=values)
         changes = shortened(self.connection, self.change, filled(self.changes))
         whole = [(self.pick, filled(self.params)), changes, self.read.filled(values)]
-        return self.read.reader.objects(self.connection.rows_of_transaction(*whole)[-1])
+        return self.read.reader.objects(self.connection.rows_of_transaction(*whole))
 
 
 def can_fetch_changed(model: type[models.Model]) -> bool:

@@ -14,6 +14,7 @@ from submissions import queue, writes
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import GraderQueue, Score, StudentItem
 from tests.queue.jobs import claim_one, key_of, make
+from tests.settings import KIND
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -247,6 +248,26 @@ def test_errors_leave_no_prepared_statements_behind() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'gradequeue%%'")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.skipif(KIND != "mariadb", reason="only there is a transaction one statement")
+def test_a_transaction_in_one_statement_is_done_as_a_whole_or_not_at_all() -> None:
+    first, second = make(), make()
+    again = ("INSERT INTO submissions_graderqueue SELECT * FROM submissions_graderqueue WHERE name = %s", ["q"])
+    renamed = (
+        "UPDATE submissions_externalgraderdetail SET queue_name = %s WHERE id = %s",
+        ["end; COMMIT; %", first.pk],
+    )
+    ours: Any = connection
+    with pytest.raises(IntegrityError):
+        ours.rows_of_transaction(renamed, again)
+    assert stored(first).queue_name == "q"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@in_transaction")
+        assert cursor.fetchone() == (0,)
+    found = ours.rows_of_transaction(renamed, ("SELECT id FROM submissions_externalgraderdetail ORDER BY id", None))
+    assert found == [(first.pk,), (second.pk,)]
+    assert (stored(first).queue_name, stored(second).queue_name) == ("end; COMMIT; %", "q")
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only there is a claim one statement")

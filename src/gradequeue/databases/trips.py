@@ -102,6 +102,9 @@ class FewerTrips:
     def _send(self, *statements: Statement) -> None:
         raise NotImplementedError
 
+    def _send_and_commit(self, statements: Sequence[Statement]) -> None:
+        self._send(*statements, ("COMMIT", None))
+
     # What Django calls at the beginning and the end of a transaction. -----------------------------------------------
 
     def _set_autocommit(self, autocommit: bool) -> None:
@@ -126,7 +129,7 @@ class FewerTrips:
             super()._commit()  # type: ignore[misc]
             return
         try:
-            self._send(*ahead, ("COMMIT", None))
+            self._send_and_commit(ahead)
         except DatabaseError:
             raise  # Django rolls back
         except BaseException:

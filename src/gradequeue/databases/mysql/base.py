@@ -19,6 +19,12 @@ def _new_id(*_: Any) -> str:
     return "LAST_INSERT_ID()"
 
 
+def compound(statements: Sequence[Statement]) -> Statement:
+    """The same as one statement of MariaDB's: it is answered once, not after each part (ADR 0090)."""
+    sql, params = joined(statements)
+    return f"BEGIN NOT ATOMIC {sql}; END", params
+
+
 class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
     begin = "START TRANSACTION"
     ops_class = DatabaseOperations
@@ -60,10 +66,10 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
         slots = ", ".join(["%s"] * len(params))
         return (f"EXECUTE {name} USING {slots}" if params else f"EXECUTE {name}"), params
 
-    def rows_of_transaction(self, *statements: Statement) -> list[Rows]:
-        """The rows of each of these statements, which are a transaction; sent at once. Not within `atomic`."""
+    def rows_of_transaction(self, *statements: Statement) -> Rows:
+        """The rows of the one of these statements that has any; they are a transaction. Not within `atomic`."""
         try:
-            return self.rows_of(*joined([(self.begin, None), *statements, ("COMMIT", None)]))[1:-1]
+            return self.rows_of(*compound([(self.begin, None), *statements, ("COMMIT", None)]))[0]
         except BaseException:
             self._end()
             raise
@@ -74,6 +80,12 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
             self.connection.rollback()
         except Exception:
             self.close()
+
+    def _send_and_commit(self, statements: Sequence[Statement]) -> None:
+        if self.mysql_is_mariadb and not any(sql.startswith("PREPARE ") for sql, _ in statements):
+            self.rows_of(*compound([*statements, ("COMMIT", None)]))
+        else:
+            super()._send_and_commit(statements)
 
     def written_by(self, sql: str, params: Sequence[Any] | None) -> tuple[int, int]:
         """How many rows this statement wrote, and the id of the one that it inserted; quicker than by a cursor."""

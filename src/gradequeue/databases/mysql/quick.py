@@ -50,8 +50,8 @@ class MySQLQuick:
         self.connection.query(text)
         found: list[Rows] = []
         while True:
-            result = self.connection.store_result()
-            found.append([] if result is None else list(result.fetch_row(0)))
+            # Asked first: to store nothing, too, the driver lets go of the interpreter, and waits for it again.
+            found.append(list(self.connection.store_result().fetch_row(0)) if self.connection.field_count() else [])
             self.written = self.connection.affected_rows(), self.connection.insert_id()
             self.done = len(found)
             if self.connection.next_result() == -1:
