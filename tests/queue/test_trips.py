@@ -270,6 +270,17 @@ def test_a_transaction_in_one_statement_is_done_as_a_whole_or_not_at_all() -> No
     assert (stored(first).queue_name, stored(second).queue_name) == ("end; COMMIT; %", "q")
 
 
+@pytest.mark.skipif(KIND != "mariadb", reason="only there is a transaction one statement")
+def test_a_claim_is_answered_by_its_rows_and_an_end_and_a_result_by_an_end_alone() -> None:
+    ours: Any = connection
+    for _ in range(2):  # the first time, names are made known
+        make()
+        job = claim_one()
+        after_claim = ours.quick.done
+        queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    assert (after_claim, ours.quick.done) == (2, 1)
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="only there is a claim one statement")
 def test_a_claim_that_fails_leaves_its_callers_transaction_usable() -> None:
     job = make()
