@@ -55,7 +55,7 @@ class Prepared:
     def rows(self, values: dict[str, Any]) -> list[Any]:
         statement = self.filled(values)
         if hasattr(self.connection, "rows_of"):  # the service's own backends, quicker than by a cursor
-            return self.reader.objects(self.connection.rows_of(*statement)[0])
+            return self.reader.objects(self.connection.rows_of(*statement, answers=1)[0])
         with self.connection.cursor() as cursor:
             cursor.execute(*statement)
             return self.reader.objects(cursor.fetchall())
@@ -166,7 +166,7 @@ def fetch_both(
         return tuple(fetch(key, model, build, **values) for key, model, build, values in (first, second))  # type: ignore[return-value]
     one, two = (_composed(connection, key, build, values) for key, _, build, values in (first, second))
     (sql, params), (more_sql, more_params) = one.filled(first[3]), two.filled(second[3])
-    rows, more_rows = connection.rows_of(f"{sql}; {more_sql}", [*params, *more_params])
+    rows, more_rows = connection.rows_of(f"{sql}; {more_sql}", [*params, *more_params], answers=2)
     return one.reader.objects(rows), two.reader.objects(more_rows)
 
 

@@ -25,8 +25,11 @@ class Quick(Protocol):
     def text(self, sql: str, params: Sequence[Any] | None) -> bytes:
         """The statements with their values. Raises what the driver's cursors raise for what cannot be sent."""
 
-    def rows(self, text: bytes) -> list[Rows]:
-        """The rows of each of the statements, an empty list for one that has none. Raises the driver's errors."""
+    def rows(self, text: bytes, answers: int) -> list[Rows]:
+        """The rows of each of the statements, an empty list for one that has none. Raises the driver's errors.
+
+        `answers`: how many the server gives; 0 where nobody knows.
+        """
 
 
 class WithoutCursors(FewerTrips):
@@ -45,8 +48,11 @@ class WithoutCursors(FewerTrips):
         """Whether somebody wants to see what is sent, and so must be shown it by cursors."""
         return bool(self.queries_logged) or len(self.execute_wrappers) > 1  # type: ignore[attr-defined]
 
-    def rows_of(self, sql: str, params: Sequence[Any] | None) -> list[Rows]:
-        """The rows of each of these statements; the same as by a cursor, but quicker."""
+    def rows_of(self, sql: str, params: Sequence[Any] | None, answers: int = 0) -> list[Rows]:
+        """The rows of each of these statements; the same as by a cursor, but quicker.
+
+        `answers`: how many the server gives to them, if known. One too few would leave the connection out of step.
+        """
         if self.is_watched:
             return self._by_cursor(sql, params)
         wrapper: Any = self
@@ -64,7 +70,7 @@ class WithoutCursors(FewerTrips):
             raise
         try:
             with wrapper.wrap_database_errors:
-                return self.quick.rows(text)[len(ahead) :]
+                return self.quick.rows(text, len(ahead) + answers if answers else 0)[len(ahead) :]
         except BaseException as error:
             self._note_failed(error, ahead[self.quick.done :])
             self.forget()

@@ -69,7 +69,7 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
     def rows_of_transaction(self, *statements: Statement) -> Rows:
         """The rows of the one of these statements that has any; they are a transaction. Not within `atomic`."""
         try:
-            return self.rows_of(*compound([(self.begin, None), *statements, ("COMMIT", None)]))[0]
+            return self.rows_of(*compound([(self.begin, None), *statements, ("COMMIT", None)]), answers=2)[0]
         except BaseException:
             self._end()
             raise
@@ -83,7 +83,7 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
 
     def _send_and_commit(self, statements: Sequence[Statement]) -> None:
         if self.mysql_is_mariadb and not any(sql.startswith("PREPARE ") for sql, _ in statements):
-            self.rows_of(*compound([*statements, ("COMMIT", None)]))
+            self.rows_of(*compound([*statements, ("COMMIT", None)]), answers=1)
         else:
             super()._send_and_commit(statements)
 

@@ -31,9 +31,9 @@ class MySQLQuick:
         literal: bytes = self.connection.literal(value)
         return literal
 
-    def rows(self, text: bytes) -> list[Rows]:
+    def rows(self, text: bytes, answers: int) -> list[Rows]:
         try:
-            return self._rows(text)
+            return self._rows(text, answers)
         except MySQLdb.OperationalError as error:
             # As Django's own cursor does: some errors come under the wrong name.
             if error.args[0] in CursorWrapper.codes_for_integrityerror:
@@ -45,14 +45,15 @@ class MySQLQuick:
             self.connection.close()  # with results that nobody has read it would be out of step
             raise
 
-    def _rows(self, text: bytes) -> list[Rows]:
+    def _rows(self, text: bytes, answers: int) -> list[Rows]:
         self.done = 0
         self.connection.query(text)
         found: list[Rows] = []
         while True:
-            # Asked first: to store nothing, too, the driver lets go of the interpreter, and waits for it again.
+            # Not asked in vain: also to store nothing, or to find no further answer, the driver lets go of the
+            # interpreter, and waits to have it again.
             found.append(list(self.connection.store_result().fetch_row(0)) if self.connection.field_count() else [])
             self.written = self.connection.affected_rows(), self.connection.insert_id()
             self.done = len(found)
-            if self.connection.next_result() == -1:
+            if self.done == answers or self.connection.next_result() == -1:
                 return found

@@ -25,7 +25,7 @@ class PsycopgQuick:
     def text(self, sql: str, params: Sequence[Any] | None) -> bytes:
         return sql.encode() if params is None else sql.encode() % tuple(map(self._literal, params))
 
-    def rows(self, text: bytes) -> list[Rows]:
+    def rows(self, text: bytes, answers: int) -> list[Rows]:
         with self.connection.lock:
             self.connection.pgconn.send_query(text)
             results = self.connection.wait(generators.execute(self.connection.pgconn))
