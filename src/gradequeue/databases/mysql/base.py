@@ -20,7 +20,7 @@ def _new_id(*_: Any) -> str:
 
 
 def compound(statements: Sequence[Statement]) -> Statement:
-    """The same as one statement of MariaDB's: it is answered once, not after each part (ADR 0090)."""
+    """The same as one statement of MariaDB's: it is answered once, not after each part (ADR 0094)."""
     sql, params = joined(statements)
     return f"BEGIN NOT ATOMIC {sql}; END", params
 
