@@ -205,7 +205,7 @@ def test_a_commit_that_is_broken_off_undoes_the_whole_transaction() -> None:
     job = make()
 
     def interrupted(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.endswith("COMMIT"):
+        if "COMMIT" in sql:
             raise KeyboardInterrupt
         return execute(sql, *rest)
 

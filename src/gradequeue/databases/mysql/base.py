@@ -82,7 +82,7 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
             self.close()
 
     def _send_and_commit(self, statements: Sequence[Statement]) -> None:
-        if self.mysql_is_mariadb and not any(sql.startswith("PREPARE ") for sql, _ in statements):
+        if self.mysql_is_mariadb:
             self.rows_of(*compound([*statements, ("COMMIT", None)]), answers=1)
         else:
             super()._send_and_commit(statements)
