@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from datetime import UTC, datetime
 
 from gradequeue import requests, tracing
 
 # Asked for each record, and written in none.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+logging._srcfile = None  # as Python's documentation has it for whoever does not want to know the calling line
 
 
 class Line(logging.Formatter):
@@ -17,6 +19,15 @@ class Line(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
+        self.second = 0, ""
+        """The last one that was written down, and how: in one piece, for all threads write their lines with this."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        second, text = self.second
+        if second != int(record.created):
+            text = time.strftime(self.default_time_format, time.localtime(record.created))
+            self.second = int(record.created), text
+        return f"{text},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
         first, *more = super().format(record).splitlines() or [""]
@@ -42,6 +53,4 @@ class Json(logging.Formatter):
             entry["trace_id"] = trace_id
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        if record.stack_info:
-            entry["stack"] = self.formatStack(record.stack_info)
         return json.dumps(entry)

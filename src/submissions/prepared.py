@@ -104,8 +104,9 @@ class Changed:
     def rows(self, values: dict[str, Any]) -> list[Any]:
         filled = partial(_filled, self.connection, values=values)
         changes = shortened(self.connection, self.change, filled(self.changes))
-        whole = [(self.pick, filled(self.params)), changes, self.read.filled(values)]
-        return self.read.reader.objects(self.connection.rows_of_transaction(*whole))
+        picked = self.pick, filled(self.params)
+        rows = self.connection.rows_of_transaction(picked, changes, read=self.read.filled(values))
+        return self.read.reader.objects(rows)
 
 
 def can_fetch_changed(model: type[models.Model]) -> bool:

@@ -65,6 +65,13 @@ Job = ExternalGraderDetail
 _IS_THERE = Exists(Submission.objects.filter(pk=OuterRef("submission_id")))
 _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))
 
+# Each column costs both sides more than its bytes: it is named, converted and stored with every claim.
+UNREAD_BY_GRADERS = (
+    *("queue_key", "status_time", "returned_at", "num_failures", "points_known"),
+    *(f"submission__{name}" for name in ("uuid", "attempt_number", "submitted_at", "created_at", "team_submission")),
+    *(f"submission__student_item__{name}" for name in ("course_id", "item_id", "item_type")),
+)
+
 
 @in_transaction
 def enqueue(
@@ -159,7 +166,7 @@ def _handed_with_job(key: Any, **_: Any) -> Any:
     # The attributes are declared for their readers.
     jobs = jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
     # Without what earlier claims left, which may be megabytes, too.
-    return jobs.defer("grader_reply", "last_error", "pulls")
+    return jobs.defer("grader_reply", "last_error", "pulls", *UNREAD_BY_GRADERS)
 
 
 @in_transaction
@@ -415,8 +422,9 @@ def _locked(submission_id: int) -> Job:
 def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
     # Without what may be megabytes and is needed by `claim` alone.
-    told = ("body", "grader_payload", "student_info", "file_links")
-    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer(*told).locked()
+    told = ("body", "grader_payload", "student_info", "file_links", "grader_file_name", "queue_key")
+    written = ("available_at", "returned_at", "last_error")
+    locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer(*told, *written).locked()
     return locked.annotate(owes_deliveries=owes)
 
 
@@ -567,9 +575,14 @@ def _graded(pk: Any, key: Any = None) -> Any:
         # Ids must not be used up by whoever asks.
         held = {"external_grader_detail__pullkey": key, "external_grader_detail__status": Status.PULLED}
         rows = rows.annotate(score_id=Case(When(**held, then=writes.Reserved(Score))))
-    of_latest = f"{summary}__latest__submission"
-    unread = ["uuid", "student_item", "submitted_at", "created_at", "answer", "status", "team_submission"]
-    return rows.defer("answer", *(f"{of_latest}__{name}" for name in unread))
+    moments = ["uuid", "submitted_at", "created_at", "team_submission"]
+    unread = {
+        "": ["answer", *moments],
+        f"{summary}__latest__submission__": ["answer", *moments, "student_item", "status"],
+        f"{summary}__latest__": ["student_item", "points_earned", "points_possible", "created_at", "reset"],
+        f"{summary}__highest__": ["student_item", "submission", "created_at", "reset"],
+    }
+    return rows.defer(*(f"{where}{name}" for where, names in unread.items() for name in names))
 
 
 def _same_reply(first: str | None, second: str) -> bool:

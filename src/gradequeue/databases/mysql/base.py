@@ -66,10 +66,14 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
         slots = ", ".join(["%s"] * len(params))
         return (f"EXECUTE {name} USING {slots}" if params else f"EXECUTE {name}"), params
 
-    def rows_of_transaction(self, *statements: Statement) -> Rows:
-        """The rows of the one of these statements that has any; they are a transaction. Not within `atomic`."""
+    def rows_of_transaction(self, *writes: Statement, read: Statement) -> Rows:
+        """What `read` finds after these writes, which are a transaction. Not within `atomic`.
+
+        It is read after the COMMIT: its rows would wake the client, only to wait for the COMMIT's answer. What somebody
+        else does to them in between is seen.
+        """
         try:
-            return self.rows_of(*compound([(self.begin, None), *statements, ("COMMIT", None)]), answers=2)[0]
+            return self.rows_of(*compound([(self.begin, None), *writes, ("COMMIT", None), read]), answers=2)[0]
         except BaseException:
             self._end()
             raise

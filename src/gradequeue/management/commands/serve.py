@@ -97,7 +97,10 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     """What a worker serves; called once in each. The chores are its own where no process beside it does them."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     end_when_told()
+    from gradequeue import worker
     from gradequeue.wsgi import application
+
+    worker.settle()
 
     if chores_too:
         # Only now: what it imports needs Django to be set up.
