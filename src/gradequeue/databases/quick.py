@@ -56,7 +56,8 @@ class WithoutCursors(FewerTrips):
         if self.is_watched:
             return self._by_cursor(sql, params)
         wrapper: Any = self
-        wrapper.ensure_connection()
+        if self.connection is None:
+            wrapper.ensure_connection()
         if self.quick is None or self.quick.connection is not self.connection:
             self.quick = self.new_quick()
         ahead = self._taken()

@@ -69,7 +69,8 @@ def refused(status: int, content: str) -> HttpResponse:
 
 
 def _answer(status: int, return_code: int, content: str | int) -> HttpResponse:
-    body = _json(wire.envelope(return_code, content))
+    # Bytes: of text Django would ask, by a pattern, which charset the content type names.
+    body = _json(wire.envelope(return_code, content)).encode()
     return HttpResponse(body, status=status, content_type="application/json")
 
 

@@ -55,7 +55,8 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
         For statements whose text is the same each time. MySQL's own EXECUTE takes no values, only variables.
         """
         self.close_if_health_check_failed()  # before the name is looked up, not after: a new connection knows none
-        self.ensure_connection()
+        if self.connection is None:
+            self.ensure_connection()
         # What walks an index is planned anew each time, or it walks all that is finished (ADR 0094).
         if not (self.prepares and self.mysql_is_mariadb) or " ORDER BY " in sql:
             return sql, params

@@ -67,7 +67,8 @@ class DatabaseWrapper(WithoutCursors, base.DatabaseWrapper):
         For statements whose text is the same each time. Planning them was most of the server's work.
         """
         self.close_if_health_check_failed()  # before the name is looked up, not after: a new connection knows none
-        self.ensure_connection()
+        if self.connection is None:
+            self.ensure_connection()
         if not self.prepares:
             return sql, params
         name, until = self.known.get(sql, ("", 0.0))
