@@ -67,7 +67,7 @@ _HAS_FILES = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")
 
 # Each column costs both sides more than its bytes: it is named, converted and stored with every claim.
 UNREAD_BY_GRADERS = (
-    *("queue_key", "status_time", "returned_at", "num_failures", "points_known"),
+    *("queue_key", "status_time", "available_at", "returned_at", "num_failures", "points_known"),
     *(f"submission__{name}" for name in ("uuid", "attempt_number", "submitted_at", "created_at", "team_submission")),
     *(f"submission__student_item__{name}" for name in ("course_id", "item_id", "item_type")),
 )
@@ -163,8 +163,7 @@ def _claim_plainly(queue: Any, grader: str, since: datetime | None) -> list[Job]
 
 def _handed_with_job(key: Any, **_: Any) -> Any:
     jobs = Job.objects.order_by().filter(pullkey=key).select_related("submission__student_item")
-    # The attributes are declared for their readers.
-    jobs = jobs.annotate(now=F("pulled_at"), has_files=_HAS_FILES)  # type: ignore[no-redef]
+    jobs = jobs.annotate(has_files=_HAS_FILES)  # type: ignore[no-redef]  # the attribute is declared for its readers
     # Without what earlier claims left, which may be megabytes, too.
     return jobs.defer("grader_reply", "last_error", "pulls", *UNREAD_BY_GRADERS)
 
@@ -423,7 +422,7 @@ def _lockable(submission_id: Any) -> Any:
     owes = Exists(Delivery.objects.filter(job=OuterRef("pk"), state=DeliveryState.WAITING))
     # Without what may be megabytes and is needed by `claim` alone.
     told = ("body", "grader_payload", "student_info", "file_links", "grader_file_name", "queue_key")
-    written = ("available_at", "returned_at", "last_error")
+    written = ("available_at", "status_time", "created_at", "returned_at", "num_pulls", "last_error")
     locked: Any = Job.objects.filter(submission_id=submission_id).order_by().defer(*told, *written).locked()
     return locked.annotate(owes_deliveries=owes)
 
