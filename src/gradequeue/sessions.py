@@ -107,7 +107,8 @@ def _owner_with_session(session_key: str, owner: int) -> Any:
     try:
         found = prepared.fetch("session", user, _with_session, **values)
     except (DatabaseError, InterfaceError):
-        if connection.in_atomic_block or connection.is_usable():
+        # None: there was no connection to be had, and why is what the log must tell.
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
             raise
         connection.close()
         found = prepared.fetch("session", user, _with_session, **values)

@@ -260,12 +260,13 @@ def test_a_transaction_in_one_statement_is_done_as_a_whole_or_not_at_all() -> No
     )
     ours: Any = connection
     with pytest.raises(IntegrityError):
-        ours.rows_of_transaction(renamed, again)
+        ours.rows_of_transaction(renamed, again, read=("SELECT 1", None))
     assert stored(first).queue_name == "q"
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@in_transaction")
         assert cursor.fetchone() == (0,)
-    found = ours.rows_of_transaction(renamed, ("SELECT id FROM submissions_externalgraderdetail ORDER BY id", None))
+    ids = ("SELECT id FROM submissions_externalgraderdetail ORDER BY id", None)
+    found = ours.rows_of_transaction(renamed, read=ids)
     assert found == [(first.pk,), (second.pk,)]
     assert (stored(first).queue_name, stored(second).queue_name) == ("end; COMMIT; %", "q")
 
