@@ -574,10 +574,10 @@ def _graded(pk: Any, key: Any = None) -> Any:
         # Ids must not be used up by whoever asks.
         held = {"external_grader_detail__pullkey": key, "external_grader_detail__status": Status.PULLED}
         rows = rows.annotate(score_id=Case(When(**held, then=writes.Reserved(Score))))
-    moments = ["uuid", "submitted_at", "created_at", "team_submission"]
+    of_submission = ["answer", "uuid", "submitted_at", "created_at", "team_submission"]
     unread = {
-        "": ["answer", *moments],
-        f"{summary}__latest__submission__": ["answer", *moments, "student_item", "status"],
+        "": of_submission,
+        f"{summary}__latest__submission__": [*of_submission, "student_item", "status"],
         f"{summary}__latest__": ["student_item", "points_earned", "points_possible", "created_at", "reset"],
         f"{summary}__highest__": ["student_item", "submission", "created_at", "reset"],
     }

@@ -56,7 +56,7 @@ class WithoutCursors(FewerTrips):
         if self.is_watched:
             return self._by_cursor(sql, params)
         wrapper: Any = self
-        if self.connection is None:
+        if self.connection is None:  # asked here: Django's own asks first whether a coroutine runs
             wrapper.ensure_connection()
         if self.quick is None or self.quick.connection is not self.connection:
             self.quick = self.new_quick()

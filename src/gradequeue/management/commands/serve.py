@@ -101,7 +101,6 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     from gradequeue.wsgi import application
 
     worker.settle()
-
     if chores_too:
         # Only now: what it imports needs Django to be set up.
         from gradequeue import chores  # isort: skip
