@@ -35,7 +35,7 @@ def test_a_call_needs_no_more_round_trips_than_it_must(kind: str, counted: tuple
     login = http.post(f"{server.url}/xqueue/login/", {"username": "g", "password": server.grader("g")}, timeout=10)
     assert login.json()["content"] == "Logged in"
     seen: dict[str, list[int]] = {"get_submission": [], "put_result": [], "empty": []}
-    for _ in range(8):
+    for _ in range(14):
         counter.taken()
         got = http.get(f"{server.url}/xqueue/get_submission/?queue_name=q", timeout=10).json()
         call = "get_submission" if got["return_code"] == 0 else "empty"
