@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from typing import Any, cast
 
@@ -12,15 +11,9 @@ from django.conf import LazySettings
 from django.core.cache import caches
 from django.db import connections
 
-# How long a thread that computes may keep the others waiting (seconds). Between two statements a request computes for
-# less than a millisecond; Python's 5 ms are over when the system lets another process run meanwhile, and then threads
-# take turns in the middle of their work.
-SWITCH_SECONDS = 0.05
-
 
 def settle() -> None:
     look_up_plainly()
-    sys.setswitchinterval(SWITCH_SECONDS)
     with contextlib.suppress(AttributeError, OSError):  # Linux alone has it
         # A thread that wakes up does not push aside one that works: that one holds locks, mostly the database's.
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
