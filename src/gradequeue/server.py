@@ -28,6 +28,12 @@ class PatientServer(MPServer):
     def signal_handler_reload(self, *_: Any, **__: Any) -> None:
         aside(super().signal_handler_reload)()
 
+    def _stop_workers(self) -> None:
+        super()._stop_workers()
+        if self.interrupt_signal:
+            # Told together with us, a worker may have ended before we asked it to: no failure, and no exit by 1.
+            self.interrupt_children.clear()
+
 
 def end_when_told() -> None:
     """Call it in a worker before granian listens for signals there.
