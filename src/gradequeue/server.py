@@ -16,7 +16,7 @@ AGAIN_SECONDS = 0.5
 
 
 class PatientServer(MPServer):
-    """Granian's, but for what happens when all are told to end at once: it cannot stand still for good where a second signal comes upon the first.
+    """Granian's, but for its end: it cannot stand still for good where a second signal comes upon the first.
 
     Its handlers set an event, and so take a lock that the thread they interrupt may hold (granian 2.8.7 and 2.8.9;
     seen in about every fortieth end where SIGTERM came twice at once, as an impatient Ctrl-C may).
