@@ -93,10 +93,10 @@ def main() -> None:
 
 
 def _measure(given: argparse.Namespace, url: str) -> None:
-    from gradequeue import worker
+    from gradequeue.processes import web_worker
     from gradequeue.wsgi import application  # only now: the settings look at the environment once
 
-    worker.settle()
+    web_worker.settle()
     _prepare()
     database = Database(given.kind, url)
     seed.fill(database, waiting=given.calls + WARM, finished=0, ours=True)

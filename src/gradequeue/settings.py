@@ -3,7 +3,8 @@
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from gradequeue import env, tracing
+from gradequeue import env
+from gradequeue.monitoring import tracing
 
 PRODUCTION = env.choice("GRADEQUEUE_ENV", "local", ("local", "production")) == "production"
 DATA = env.data_folder()
@@ -30,20 +31,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "gradequeue.requests.RequestIdMiddleware",
+    "gradequeue.http.request_ids.RequestIdMiddleware",
     *tracing.MIDDLEWARE,
-    "gradequeue.headers.HeadersMiddleware",
-    "gradequeue.door.GradersDoor",
+    "gradequeue.http.headers.HeadersMiddleware",
+    "gradequeue.http.graders_lane.GradersDoor",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "gradequeue.sessions.AccountMiddleware",
+    "gradequeue.accounts.sessions.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "gradequeue.answers.UnstorableMiddleware",
+    "gradequeue.http.errors.UnstorableMiddleware",
 ]
 # The XQueue paths answer with and without a slash; a redirect would lose a POST's body.
 APPEND_SLASH = True
@@ -76,7 +77,7 @@ STATIC_URL = "/static/"
 # Straight from the installed packages: nothing has to be collected first.
 WHITENOISE_USE_FINDERS = True
 
-PASSWORD_HASHERS = ["gradequeue.hashers.PasswordHasher", *global_settings.PASSWORD_HASHERS[1:]]
+PASSWORD_HASHERS = ["gradequeue.accounts.hashers.PasswordHasher", *global_settings.PASSWORD_HASHERS[1:]]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -85,15 +86,15 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-SESSION_ENGINE = "gradequeue.sessions"
-# Unused for so long, and in any case; both in seconds (gradequeue.lifetimes).
+SESSION_ENGINE = "gradequeue.accounts.sessions"
+# Unused for so long, and in any case; both in seconds (gradequeue.accounts.session_lifetime).
 SESSION_IDLE_SECONDS = env.number("GRADEQUEUE_SESSION_IDLE_SECONDS", 8 * 3600)
 SESSION_COOKIE_AGE = env.number("GRADEQUEUE_SESSION_SECONDS", 14 * 24 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
-# How many proxies stand in front: what they say of the client is believed (gradequeue.proxies), what others say is not.
+# How many proxies stand in front: what they say of the client is believed (gradequeue.http.proxies), what others say is not.
 TRUSTED_PROXIES = env.number("GRADEQUEUE_TRUSTED_PROXIES", 0, at_least=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 if PRODUCTION:
@@ -157,7 +158,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "gradequeue.lines.Line"}, "json": {"()": "gradequeue.lines.Json"}},
+    "formatters": {
+        "line": {"()": "gradequeue.monitoring.formats.Line"},
+        "json": {"()": "gradequeue.monitoring.formats.Json"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

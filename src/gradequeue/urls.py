@@ -5,8 +5,8 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from gradequeue import answers
-from gradequeue.logins import LoginForm
+from gradequeue.accounts.logins import LoginForm
+from gradequeue.http import errors
 
 admin.site.login_form = LoginForm
 
@@ -15,11 +15,11 @@ urlpatterns = [
     path("dashboard/", include("gradequeue.dashboard.urls")),
     path("xqueue/", include("submissions.urls")),
     # Exempt: a POST would be told of a missing token, by an HTML page.
-    re_path(r"^xqueue(/.*)?$", csrf_exempt(answers.not_found)),
+    re_path(r"^xqueue(/.*)?$", csrf_exempt(errors.not_found)),
     path("admin/", admin.site.urls),
 ]
 
-handler400 = answers.bad_request
-handler403 = answers.forbidden
-handler404 = answers.not_found
-handler500 = answers.server_error
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

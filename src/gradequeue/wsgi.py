@@ -10,13 +10,13 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
 from django.core.signals import request_finished
 from django.urls import set_script_prefix
 
-from gradequeue import bodies, headers, proxies
+from gradequeue.http import bodies, headers, proxies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
 django.setup(set_prefix=False)
 
 # Only now: what it imports needs Django to be set up.
-from gradequeue import door  # noqa: E402  isort: skip
+from gradequeue.http import graders_lane  # noqa: E402  isort: skip
 
 # What graders send needs no try.
 READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
@@ -45,7 +45,7 @@ class Handler(WSGIHandler):
     request_class = Request
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if not door.is_graders(environ.get("PATH_INFO", "")):
+        if not graders_lane.is_graders(environ.get("PATH_INFO", "")):
             return super().__call__(environ, start_response)
         set_script_prefix(get_script_name(environ))
         request = self.request_class(environ)

@@ -16,7 +16,7 @@ from django.db.utils import ConnectionHandler
 from pytest_django import Settings
 
 from gradequeue import env
-from gradequeue.retired_xqueue import Row, Skipped, Source
+from gradequeue.xqueue_import.source import Row, Skipped, Source
 from submissions import api, audit, queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from tests.platform_stub import Platform, Reply
@@ -261,7 +261,7 @@ def test_a_file_whose_address_is_none_skips_its_row_alone(old: Old, capsys: pyte
 def test_more_rows_than_a_batch_some_at_the_same_moment(
     old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradequeue.retired_xqueue.BATCH", 7)
+    monkeypatch.setattr("gradequeue.xqueue_import.source.BATCH", 7)
     for number in range(1, 31):
         old.add(number, minute=number % 3)
     rows, told, _ = run(capsys, old.url)

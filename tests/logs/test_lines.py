@@ -11,15 +11,15 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from gradequeue import requests
-from gradequeue.lines import Json, Line
+from gradequeue.http import request_ids
+from gradequeue.monitoring.formats import Json, Line
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture(autouse=True)
 def _no_request() -> None:
-    requests.current.set("")
+    request_ids.current.set("")
 
 
 FORGED = "2026-01-01 00:00:00,000 INFO submissions.queue: login of root"
@@ -54,7 +54,7 @@ def test_json_has_what_machines_look_for() -> None:
 
 def test_both_name_the_request() -> None:
     assert Line().format(record("hello")).endswith(" WARNING a.logger: said hello")
-    requests.current.set("0123456789abcdef")
+    request_ids.current.set("0123456789abcdef")
     assert Line().format(record("hello")).endswith(" WARNING a.logger: said hello [0123456789abcdef]")
     assert json.loads(Json().format(record("hello")))["request_id"] == "0123456789abcdef"
 

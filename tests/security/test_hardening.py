@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from gradequeue.headers import HEADERS
+from gradequeue.http.headers import HEADERS
 from tests import databases
 from tests.server import GRADEQUEUE, Server
 from tests.walkthrough import ROOT

@@ -10,7 +10,7 @@ from django.core.checks import run_checks
 from django.test import Client
 from pytest_django import Settings
 
-from gradequeue import proxies
+from gradequeue.http import proxies
 from submissions import queue
 from submissions.errors import QueueFull, SubmissionRequestError
 from submissions.models import ExternalGraderDetail, GraderQueue, Submission, SubmissionFile

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 from pytest_django import Settings
 
-from gradequeue import lifetimes
+from gradequeue.accounts import session_lifetime
 from tests.xqueue.talk import PASSWORD, Http, log_in
 
 HOUR = 3600
@@ -39,9 +39,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Clock:
     settings.SESSION_COOKIE_AGE = 22 * HOUR
     made = Clock()
     # The row's own moment is moved back when time passes; what is written anew must be moved back, too.
-    monkeypatch.setattr(lifetimes, "time", made)
-    kept = lifetimes.prolonged
-    monkeypatch.setattr(lifetimes, "prolonged", lambda data: kept(data) - timedelta(seconds=made.passed))
+    monkeypatch.setattr(session_lifetime, "time", made)
+    kept = session_lifetime.prolonged
+    monkeypatch.setattr(session_lifetime, "prolonged", lambda data: kept(data) - timedelta(seconds=made.passed))
     return made
 
 

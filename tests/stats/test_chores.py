@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gradequeue import chores
+from gradequeue.processes import chores
 from submissions import depths, stats
 from submissions.models import ExternalGraderDetail, QueueMinute, QueueTotal
 from tests.queue.jobs import make

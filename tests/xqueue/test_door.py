@@ -11,7 +11,7 @@ from pytest_django import Settings
 from submissions.models import ExternalGraderDetail
 from tests.xqueue.talk import GOOD, PASSWORD, enqueue, pull
 
-DOOR = "gradequeue.door.GradersDoor"
+DOOR = "gradequeue.http.graders_lane.GradersDoor"
 CALLS = [
     ("GET", "/xqueue/get_submission/?queue_name=q"),
     ("GET", "/xqueue/get_submission?queue_name=q"),

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from gradequeue import answers
+from gradequeue.http import errors
 from tests.xqueue.talk import enqueue, job, log_in, said
 
 METHODS = {
@@ -186,10 +186,10 @@ def test_a_fault_of_ours_is_told_in_the_envelope_and_claims_nothing(grader: Clie
 
 
 ANSWERS = [
-    (answers.bad_request, [ValueError("secret")], 400, "Bad request"),
-    (answers.forbidden, [PermissionDenied("secret")], 403, "Forbidden"),
-    (answers.not_found, [KeyError("secret")], 404, "There is nothing at this address"),
-    (answers.server_error, [], 500, "Internal error; please try again"),
+    (errors.bad_request, [ValueError("secret")], 400, "Bad request"),
+    (errors.forbidden, [PermissionDenied("secret")], 403, "Forbidden"),
+    (errors.not_found, [KeyError("secret")], 404, "There is nothing at this address"),
+    (errors.server_error, [], 500, "Internal error; please try again"),
 ]
 
 

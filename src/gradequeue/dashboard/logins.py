@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 
+from gradequeue.accounts.logins import LoginForm
 from gradequeue.dashboard.views.page import POLICY
-from gradequeue.logins import LoginForm
 
 
 class Form(LoginForm):

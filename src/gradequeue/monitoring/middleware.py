@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
-from gradequeue import answers
+from gradequeue.http import errors
 from gradequeue.monitoring import health, numbers
 
 View = Callable[[HttpRequest], HttpResponseBase]
@@ -52,9 +52,9 @@ def guarded(view: View) -> View:
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if not settings.METRICS_TOKEN and not settings.METRICS_NETWORKS:
-            return answers.not_found(request)
+            return errors.not_found(request)
         if not _has_token(request) and not _is_near(request):
-            return answers.forbidden(request)
+            return errors.forbidden(request)
         return view(request)
 
     return answer

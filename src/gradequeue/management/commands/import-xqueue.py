@@ -1,5 +1,5 @@
 """The command's name has a hyphen, which no module that is imported by name may have."""
 
-from gradequeue.importing import ImportCommand as Command
+from gradequeue.xqueue_import.command import ImportCommand as Command
 
 __all__ = ["Command"]

@@ -23,9 +23,9 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
-from gradequeue import parents
-from gradequeue.loop import Loop
-from gradequeue.server import PatientServer, end_when_told
+from gradequeue.processes import parents
+from gradequeue.processes.background import Loop
+from gradequeue.processes.granian import PatientServer, end_when_told
 from submissions.management.base import first_line
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
@@ -97,13 +97,13 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     """What a worker serves; called once in each. The chores are its own where no process beside it does them."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     end_when_told()
-    from gradequeue import worker
+    from gradequeue.processes import web_worker
     from gradequeue.wsgi import application
 
-    worker.settle()
+    web_worker.settle()
     if chores_too:
         # Only now: what it imports needs Django to be set up.
-        from gradequeue import chores  # isort: skip
+        from gradequeue.processes import chores  # isort: skip
 
         threading.Thread(target=chores.run, daemon=True).start()
     # What is loaded by now stays: the collector need not walk it again and again.

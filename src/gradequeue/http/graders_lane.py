@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
 
-from gradequeue import sessions
+from gradequeue.accounts import sessions
 from submissions.xqueue.views import ENDPOINTS
 
 Handler = Callable[[HttpRequest], Any]

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 WANTED = any(os.environ.get(name) for name in ENDPOINTS)
-MIDDLEWARE = ["gradequeue.tracing.TracingMiddleware"] if WANTED else []
+MIDDLEWARE = ["gradequeue.monitoring.tracing.TracingMiddleware"] if WANTED else []
 
 if WANTED and importlib.util.find_spec("opentelemetry") is None:
     raise ImproperlyConfigured(f"{ENDPOINTS[0]} needs more packages: pip install 'gradequeue[otel]'.")

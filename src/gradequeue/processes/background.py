@@ -10,7 +10,7 @@ import threading
 import time
 from multiprocessing.context import SpawnProcess
 
-from gradequeue import parents
+from gradequeue.processes import parents
 from submissions.interrupts import aside
 
 logger = logging.getLogger("submissions.deliveries")
@@ -69,7 +69,7 @@ def run(threads: int, server: str) -> None:
     import django
 
     django.setup()
-    from gradequeue import chores
+    from gradequeue.processes import chores
     from submissions.deliveries import Worker
     from submissions.xqueue.push import Dispatcher
 

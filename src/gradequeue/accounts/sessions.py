@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
-from gradequeue import lifetimes
+from gradequeue.accounts import session_lifetime
 from submissions import prepared
 from submissions.conf import conf
 
@@ -56,14 +56,14 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         data = self._load()
-        if lifetimes.is_half_idle(data):
-            until = lifetimes.prolonged(data)
+        if session_lifetime.is_half_idle(data):
+            until = session_lifetime.prolonged(data)
             kept = self.model.objects.filter(session_key=self.session_key, expire_date__gt=timezone.now())
             kept.update(session_data=self.encode(data), expire_date=until)
         return data
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        until = lifetimes.prolonged(data)
+        until = session_lifetime.prolonged(data)
         row = super().create_model_instance(data)
         row.expire_date = until
         return row

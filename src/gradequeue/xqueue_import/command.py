@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from rich.console import Console
 from rich.progress import track
 
-from gradequeue.retired_xqueue import Row, Skipped, Source
+from gradequeue.xqueue_import.source import Row, Skipped, Source
 from submissions import intake
 from submissions.errors import QueueError, SubmissionRequestError
 from submissions.management.base import DataCommand, UsageError, first_line

@@ -7,7 +7,8 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from gradequeue import requests, tracing
+from gradequeue.http import request_ids
+from gradequeue.monitoring import tracing
 
 # Asked for each record, and written in none.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -32,7 +33,7 @@ class Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         first, *more = super().format(record).splitlines() or [""]
         # `splitlines` knows all that a terminal may take for the end of a line.
-        request_id = requests.current.get()
+        request_id = request_ids.current.get()
         text = f"{first} [{request_id}]" if request_id else first
         return "".join([text, *(f"\n    | {line}" for line in more)])
 
@@ -47,7 +48,7 @@ class Json(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if request_id := requests.current.get():
+        if request_id := request_ids.current.get():
             entry["request_id"] = request_id
         if trace_id := tracing.current_trace():
             entry["trace_id"] = trace_id
