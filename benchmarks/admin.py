@@ -129,7 +129,7 @@ def _time_pages() -> dict[str, float]:
 
     from submissions.models import ExternalGraderDetail as Job
     from submissions.models import GraderQueue
-    from submissions.stats import roll_up
+    from submissions.statistics.history import roll_up
 
     while roll_up(24 * 60):
         pass  # as `serve` does all the time

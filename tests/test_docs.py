@@ -17,7 +17,8 @@ from django.core.management.base import BaseCommand
 
 from submissions import queue
 from submissions.conf import MAY_BE_ZERO, Conf
-from submissions.deliveries import Message, webhook
+from submissions.deliveries import Message
+from submissions.deliveries.transports import webhook
 from submissions.management.base import DataCommand
 from submissions.models import DeliveryState, GraderQueue, Status, Transport
 from tests.queue import test_states

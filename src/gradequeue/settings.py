@@ -94,7 +94,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
-# How many proxies stand in front: what they say of the client is believed (gradequeue.http.proxies), what others say is not.
+# How many proxies stand in front. What they say of the client is believed; what others say is not.
 TRUSTED_PROXIES = env.number("GRADEQUEUE_TRUSTED_PROXIES", 0, at_least=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 if PRODUCTION:
@@ -132,7 +132,7 @@ SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]
     INSTALLED_APPS += ["openedx_events"]
-    EVENT_BUS_PRODUCER = "submissions.deliveries.event.create_producer"
+    EVENT_BUS_PRODUCER = "submissions.deliveries.transports.event.create_producer"
     EVENT_BUS_TOPIC_PREFIX = env.text("GRADEQUEUE_EVENT_BUS_PREFIX")
     EVENT_BUS_PRODUCER_CONFIG = {
         "org.openedx.learning.external_grader.score.submitted.v1": {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from submissions import replies
+from submissions.xqueue import replies
 
 pytestmark = pytest.mark.once
 

@@ -12,9 +12,9 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from submissions import outbound
 from submissions.deliveries import deliver_due
 from submissions.models import Delivery, DeliveryHost
+from submissions.outbound import http
 from tests.deliveries.owed import deliver, given_up, graded, later, owed, owed_many
 from tests.platform_stub import Platform
 from tests.queue.jobs import limit
@@ -28,7 +28,7 @@ Out = pytest.CaptureFixture[str]
 def local(settings: Any) -> Iterator[None]:
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["127.0.0.0/8"]
     yield
-    outbound.close()
+    http.close()
 
 
 def rows(capsys: Out, *words: str, code: int = 0) -> list[dict[str, Any]]:

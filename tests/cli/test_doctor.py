@@ -11,8 +11,8 @@ from django.core.files.storage import FileSystemStorage
 from django.db import connection
 from django.test import override_settings
 
-from submissions import doctor
 from submissions.models import get_storage
+from submissions.upkeep import doctor
 from tests.server import Server
 
 

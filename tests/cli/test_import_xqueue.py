@@ -17,8 +17,9 @@ from pytest_django import Settings
 
 from gradequeue import env
 from gradequeue.xqueue_import.source import Row, Skipped, Source
-from submissions import api, audit, queue
+from submissions import api, queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
+from submissions.upkeep import audit
 from tests.platform_stub import Platform, Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)

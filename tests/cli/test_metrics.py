@@ -8,8 +8,9 @@ import pytest
 from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries
 
-from submissions import api, depths, metrics, queue
+from submissions import api, queue
 from submissions.models import ExternalGraderDetail, GraderQueue, QueueTotal
+from submissions.statistics import depths, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,7 @@ def enqueue(queue_name: str, student: str = "s") -> ExternalGraderDetail:
 
 
 def warnings() -> dict[str, list[str]]:
-    return {numbers.queue_name: numbers.warnings for numbers in metrics.queues()}
+    return {numbers.queue_name: numbers.warnings for numbers in standing.queues()}
 
 
 def test_there_is_nothing_to_warn_of_where_nothing_waits() -> None:
@@ -70,7 +71,7 @@ def test_a_queue_that_was_never_set_up_is_counted_by_its_jobs() -> None:
     for name in ("b", "a", "c"):
         enqueue(name, name)
     GraderQueue.objects.exclude(name="b").delete()
-    assert [(one.queue_name, one.waiting) for one in metrics.queues()] == [("a", 1), ("b", 1), ("c", 1)]
+    assert [(one.queue_name, one.waiting) for one in standing.queues()] == [("a", 1), ("b", 1), ("c", 1)]
 
 
 def test_the_oldest_that_waits_is_the_next_that_is_handed_out() -> None:
@@ -79,18 +80,18 @@ def test_the_oldest_that_waits_is_the_next_that_is_handed_out() -> None:
     for job, (age, status) in zip(jobs, states, strict=True):
         due = None if status == "failed" else now() - timedelta(seconds=age)
         ExternalGraderDetail.objects.filter(pk=job.pk).update(available_at=due, status=status)
-    (numbers,) = metrics.queues()
+    (numbers,) = standing.queues()
     assert numbers.oldest_waiting_seconds is not None
     assert 300 <= numbers.oldest_waiting_seconds < 400
-    assert metrics.numbers_of("a").retry == 2
+    assert standing.numbers_of("a").retry == 2
     ExternalGraderDetail.objects.exclude(num_pulls=1).filter(available_at__lt=now()).update(
         available_at=now() + timedelta(seconds=50)
     )
-    assert metrics.numbers_of("a").oldest_waiting_seconds is None
+    assert standing.numbers_of("a").oldest_waiting_seconds is None
 
 
 def test_a_queue_that_nobody_knows_has_nothing() -> None:
-    numbers = metrics.numbers_of("nobody's")
+    numbers = standing.numbers_of("nobody's")
     assert (numbers.waiting, numbers.oldest_waiting_seconds, numbers.warnings) == (0, None, [])
 
 
@@ -98,7 +99,7 @@ def test_all_queues_together_cost_five_statements(django_assert_num_queries: Dja
     for number in range(12):
         enqueue(f"q{number}")
     with django_assert_num_queries(5):
-        assert len(list(metrics.queues())) == 12
+        assert len(list(standing.queues())) == 12
 
 
 def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     for number in range(5):
         enqueue("deep", f"s{number}")
     enqueue("flat")
-    assert [(one.queue_name, one.waiting, one.at_least) for one in metrics.queues()] == [
+    assert [(one.queue_name, one.waiting, one.at_least) for one in standing.queues()] == [
         ("deep", 3, True),
         ("flat", 1, False),
     ]
@@ -114,10 +115,10 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     QueueTotal.objects.create(queue_name="deep")
     assert [depths.recount(), depths.recount()] == [1, 0]
     enqueue("deep", "another")
-    deep = metrics.numbers_of("deep")
+    deep = standing.numbers_of("deep")
     assert (deep.waiting, deep.at_least) == (5, False)
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=2))
     assert depths.recount() == 1
-    assert metrics.numbers_of("deep").waiting == 6
+    assert standing.numbers_of("deep").waiting == 6
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=20))
-    assert (metrics.numbers_of("deep").waiting, metrics.numbers_of("deep").at_least) == (3, True)
+    assert (standing.numbers_of("deep").waiting, standing.numbers_of("deep").at_least) == (3, True)

@@ -20,7 +20,7 @@ from django.db.utils import load_backend
 from pytest_django import DjangoDbBlocker
 
 from gradequeue import env
-from submissions import registry
+from submissions.queue import registry
 from tests import databases
 from tests.compat import environment, tables
 from tests.server import Server

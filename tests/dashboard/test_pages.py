@@ -16,8 +16,10 @@ from django.test.utils import CaptureQueriesContext
 
 from gradequeue.dashboard.reads import history, queue_page
 from gradequeue.dashboard.reads.newest import newest
-from submissions import line, queue, registry, stats
+from submissions import queue
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Status
+from submissions.queue import line, registry
+from submissions.statistics import history as stats
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from submissions import outbound
+from submissions.outbound import http
 from tests.platform_stub import Platform
 
 
@@ -24,4 +24,4 @@ def local(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def no_idle_connections(settings: Settings) -> Iterator[None]:
     yield
-    outbound.close()
+    http.close()

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 from django.db import connection
 from django.db.models import F
 
-from submissions import deliveries, outbox, queue
+from submissions import deliveries, queue
 from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
+from submissions.queue import owed as outbox
 from tests.queue.jobs import make
 from tests.server import GRADEQUEUE, Server
 from tests.settings import KIND, SERVER

@@ -13,16 +13,16 @@ import pytest
 import trustme
 from pytest_django.fixtures import Settings
 
-from submissions import outbound
-from submissions.outbound import Failed, Refused
+from submissions.outbound import http
+from submissions.outbound.http import Failed, Refused
 from tests.platform_stub import Platform, Reply
 
 pytestmark = pytest.mark.once
 
 
-def post(url: str, **more: Any) -> outbound.Answer:
+def post(url: str, **more: Any) -> http.Answer:
     usual: dict[str, Any] = {"body": b"a=1", "headers": {"User-Agent": "test"}, "allowed_hosts": None}
-    return outbound.post(url, **usual | more)
+    return http.post(url, **usual | more)
 
 
 # Where it may not go. -----------------------------------------------------------------------------------------------
@@ -102,12 +102,12 @@ def test_what_is_not_public_is_refused_however_it_is_written(host: str) -> None:
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
 def test_what_is_public_is_allowed(address: str) -> None:
-    assert outbound.is_allowed(address)
+    assert http.is_allowed(address)
 
 
 def test_a_network_can_be_allowed(settings: Settings) -> None:
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
-    found = [outbound.is_allowed(one) for one in ("10.9.9.9", "::ffff:10.9.9.9", "fd00::5", "192.168.0.1", "127.0.0.1")]
+    found = [http.is_allowed(one) for one in ("10.9.9.9", "::ffff:10.9.9.9", "fd00::5", "192.168.0.1", "127.0.0.1")]
     assert found == [True, True, True, False, False]
 
 
@@ -128,10 +128,10 @@ def test_a_network_can_be_allowed(settings: Settings) -> None:
 )
 def test_a_host_must_be_on_the_list(host: str, allowed: list[str] | None, passes: bool) -> None:
     if passes:
-        outbound.parsed(f"https://{host}/x", allowed)
+        http.parsed(f"https://{host}/x", allowed)
     else:
         with pytest.raises(Refused, match="may not be sent to"):
-            outbound.parsed(f"https://{host}/x", allowed)
+            http.parsed(f"https://{host}/x", allowed)
 
 
 def test_a_name_is_resolved_once_and_the_connection_goes_there(

@@ -16,9 +16,10 @@ from django.db import connections
 from django.db.models import Sum
 from pytest_django import Settings
 
-from submissions import audit, queue, signals
+from submissions import queue, signals
 from submissions.deliveries import Outcome, Worker, claims
 from submissions.models import Delivery, DeliveryHost
+from submissions.upkeep import audit
 from tests.deliveries.owed import deliver, later, owed_many, wait_for
 from tests.platform_stub import Answer, Call, Platform, Reply
 from tests.queue.jobs import claim_one, make

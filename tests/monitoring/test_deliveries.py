@@ -7,8 +7,8 @@ import threading
 import pytest
 from pytest_django import Settings
 
-from submissions import tallies
 from submissions.deliveries import Worker, deliver_due
+from submissions.models import Tally
 from tests.deliveries.owed import graded, owed
 
 # Nobody listens there.
@@ -27,7 +27,7 @@ def test_what_is_sent_by_hand_is_counted() -> None:
     deliver_due()
     graded(owed("http://never.example.org/callback"))
     deliver_due()
-    assert dict(tallies.beginning_with("deliveries:")) == {"callback:unreachable": 1, "callback:given_up": 1}
+    assert dict(Tally.objects.beginning_with("deliveries:")) == {"callback:unreachable": 1, "callback:given_up": 1}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -35,4 +35,4 @@ def test_what_the_loop_sends_is_counted() -> None:
     graded(owed("http://never.example.org/callback"))
     graded(owed("http://never.example.org/callback"))
     Worker(2).run(threading.Event(), until_idle=True)
-    assert dict(tallies.beginning_with("deliveries:")) == {"callback:given_up": 2}
+    assert dict(Tally.objects.beginning_with("deliveries:")) == {"callback:given_up": 2}

@@ -13,8 +13,8 @@ from django.utils.timezone import now
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from submissions import queue, tallies
-from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting
+from submissions import queue
+from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 from tests.xqueue.talk import Http, make_grader
 
@@ -117,7 +117,7 @@ def test_deliveries_and_refused_logins() -> None:
     job = make("q")
     Delivery.objects.create(job=job, transport="callback", state="due", due_at=now() - timedelta(seconds=60))
     Delivery.objects.create(job=job, transport="callback", state="waiting")
-    tallies.add("deliveries:callback:delivered", 3)
+    Tally.objects.add("deliveries:callback:delivered", 3)
     make_grader("ada")
     for password in ("wrong", "wrong again"):
         assert Http().post("/xqueue/login/", {"username": "ada", "password": password}).status_code == 401

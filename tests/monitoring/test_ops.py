@@ -16,8 +16,7 @@ from django.utils.timezone import now
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from submissions import tallies
-from submissions.models import Delivery
+from submissions.models import Delivery, Tally
 from tests.queue.jobs import claim_one, make
 from tests.walkthrough import ROOT
 
@@ -35,7 +34,7 @@ def told(settings: Settings) -> dict[str, set[str]]:
     job = make("q")
     claim_one("q")
     Delivery.objects.create(job=job, transport="callback", state="due", due_at=now() - timedelta(seconds=5))
-    tallies.add("deliveries:callback:delivered")
+    Tally.objects.add("deliveries:callback:delivered")
     text = Client().get("/metrics", headers={"Authorization": "Bearer x"}).content.decode()
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):

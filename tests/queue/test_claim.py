@@ -12,10 +12,11 @@ from django.db.models import F
 from django.test.utils import override_settings
 from django.utils import timezone
 
-from submissions import queue, registry
+from submissions import queue
 from submissions.errors import LeaseLost, UnknownQueue
 from submissions.models import DELETED, GraderQueue, GraderSighting, Score, Submission
 from submissions.models import ExternalGraderDetail as Job
+from submissions.queue import registry
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
 pytestmark = pytest.mark.django_db

@@ -7,16 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from submissions import pulls, queue
+from submissions import queue
 from submissions.errors import BadReply
 from submissions.models import ExternalGraderDetail as Job
+from submissions.queue import claim_log
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
 pytestmark = pytest.mark.django_db
 
 
 def remembered(job: Job) -> list[tuple[str, str, str]]:
-    return [(pull.outcome, pull.grader, pull.reason) for pull in pulls.of(Job.objects.get(pk=job.pk))]
+    return [(pull.outcome, pull.grader, pull.reason) for pull in claim_log.of(Job.objects.get(pk=job.pk))]
 
 
 def test_a_job_that_nobody_took_has_none() -> None:
@@ -32,7 +33,7 @@ def test_a_claim_is_remembered_once_it_ended() -> None:
     queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
     assert remembered(job) == [("completed", "ada", "")]
     row = Job.objects.get(pk=job.pk)
-    (pull,) = pulls.of(row)
+    (pull,) = claim_log.of(row)
     assert (pull.since, pull.until) == (row.pulled_at, row.returned_at)
     queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
     assert len(remembered(job)) == 1

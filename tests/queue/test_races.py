@@ -11,10 +11,11 @@ from typing import TypeVar
 import pytest
 from django.db import connections, transaction
 
-from submissions import audit, queue
+from submissions import queue
 from submissions.errors import AlreadyGraded, LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, ScoreSummary
+from submissions.upkeep import audit
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from submissions import audit, queue
+from submissions import queue
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score
+from submissions.upkeep import audit
 from tests.queue.jobs import later, limit, make
 
 LEASE = 100

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, transaction
 
 from submissions.errors import Overtaken
-from submissions.transactions import ATTEMPTS, in_transaction, is_passing
+from submissions.queue.transactions import ATTEMPTS, in_transaction, is_passing
 
 
 class Deadlock(Exception):

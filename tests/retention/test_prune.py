@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from submissions import api, queue, retention, stats
+from submissions import api, queue
 from submissions.models import (
     ClaimEnd,
     Delivery,
@@ -23,6 +23,8 @@ from submissions.models import (
     SubmissionFile,
     get_storage,
 )
+from submissions.statistics import history
+from submissions.upkeep import retention
 from tests.queue.jobs import claim_one, key_of, limit, make
 
 pytestmark = pytest.mark.django_db
@@ -160,13 +162,15 @@ def test_totals_do_not_fall_and_old_minutes_go() -> None:
     for days in (20, 10):
         moment = now() - timedelta(days=days)
         Job.objects.filter(pk=scored(days).pk).update(created_at=moment)
-    while stats.roll_up():
+    while history.roll_up():
         pass
-    before = stats.totals()["q"]
+    before = history.totals()["q"]
     ClaimEnd.objects.create(queue_name="q", grader="g", outcome="lost", submission_id=1, at=now() - timedelta(days=20))
     assert QueueMinute.objects.count() == 2
     assert prune("--older-than", "15") == {"jobs": 1, "files": 0, "deliveries": 0, "items": 0, "statistics": 2}
-    assert (stats.totals()["q"].arrived, stats.totals()["q"].completed) == (before.arrived, before.completed) == (2, 2)
+    assert (
+        (history.totals()["q"].arrived, history.totals()["q"].completed) == (before.arrived, before.completed) == (2, 2)
+    )
 
 
 def test_it_breaks_off_and_is_finished_by_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 
-from submissions import api, audit, queue, retention
+from submissions import api, queue
 from submissions.errors import QueueError
 from submissions.models import (
     Delivery,
@@ -22,6 +22,7 @@ from submissions.models import (
     SubmissionFile,
     get_storage,
 )
+from submissions.upkeep import audit, retention
 from tests.queue.jobs import claim_one, key_of, limit, make
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from gradequeue.processes import chores
-from submissions import depths, stats
 from submissions.models import ExternalGraderDetail, QueueMinute, QueueTotal
+from submissions.statistics import depths, history
 from tests.queue.jobs import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,7 @@ def test_minutes_that_are_over_are_counted_and_deep_queues_too(monkeypatch: pyte
 def test_whoever_catches_up_rests_longer_than_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, rests, minutes = iter([0.0, 2.0, 10.0, 10.5, 20.0]), list[float](), iter([60, 7, 0])
     monkeypatch.setattr(chores, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=rests.append))
-    monkeypatch.setattr(stats, "roll_up", lambda: next(minutes))
+    monkeypatch.setattr(history, "roll_up", lambda: next(minutes))
     monkeypatch.setattr(depths, "recount", lambda: 0)
     chores.once()
     assert rests == [6.0, 1.5]
@@ -40,6 +40,6 @@ def test_what_fails_is_logged_and_tried_again(
     def away(limit: int = 0) -> int:
         raise OSError("The database is away")
 
-    monkeypatch.setattr(stats, "roll_up", away)
+    monkeypatch.setattr(history, "roll_up", away)
     chores.once()
     assert "the roll-up failed" in caplog.text

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from submissions.histogram import BOUNDS, Histogram
+from submissions.statistics.histogram import BOUNDS, Histogram
 
 pytestmark = pytest.mark.once
 

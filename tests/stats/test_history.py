@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from submissions import queue, rollup, stats, tallies
+from submissions import queue
 from submissions.errors import LeaseLost
-from submissions.models import ClaimEnd, ExternalGraderDetail, QueueMinute, QueueTotal, RollUp
+from submissions.models import ClaimEnd, ExternalGraderDetail, QueueMinute, QueueTotal, RollUp, Tally
+from submissions.statistics import history, rollup
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
 pytestmark = pytest.mark.django_db
@@ -42,13 +43,13 @@ def lost(queue_name: str = "q", grader: str = "ada") -> None:
     claim_one(queue_name, grader)
 
 
-def whole(queue_name: str | None = "q", **since: float) -> stats.Bucket:
+def whole(queue_name: str | None = "q", **since: float) -> history.Bucket:
     """Everything of the last hours as one bucket."""
-    (bucket,) = stats.history(queue_name, since=ago(**(since or {"hours": 3})), step=timedelta(days=100))
+    (bucket,) = history.history(queue_name, since=ago(**(since or {"hours": 3})), step=timedelta(days=100))
     return bucket
 
 
-def numbers(count: stats.Count) -> tuple[int, int, int]:
+def numbers(count: history.Count) -> tuple[int, int, int]:
     return count.arrived, count.completed, count.failed
 
 
@@ -66,7 +67,7 @@ def test_what_is_rolled_up_and_what_is_not_are_counted_once_each() -> None:
     for minutes in (0, 1, 2, 3, 4, 90):
         scored(finished=ago(minutes=minutes))
     for _ in range(3):
-        while stats.roll_up(7):
+        while history.roll_up(7):
             pass
         assert numbers(whole()) == (6, 6, 0)
     assert 2 <= QueueMinute.objects.count() <= 4  # the last two minutes, and the begun one, are not over
@@ -77,40 +78,40 @@ def test_buckets_stand_where_things_happened() -> None:
     scored(finished=start + timedelta(minutes=1, seconds=5))
     scored(finished=start + timedelta(minutes=12))
     scored("another", finished=start + timedelta(minutes=12))
-    buckets = stats.history("q", since=start, step=timedelta(minutes=10))
+    buckets = history.history("q", since=start, step=timedelta(minutes=10))
     assert [bucket.start for bucket in buckets] == [
         start + number * timedelta(minutes=10) for number in range(len(buckets))
     ]
     assert [bucket.completed for bucket in buckets[:3]] == [1, 1, 0]
-    together = stats.history(None, since=start, step=timedelta(minutes=10))
+    together = history.history(None, since=start, step=timedelta(minutes=10))
     assert [bucket.completed for bucket in together[:3]] == [1, 2, 0]
 
 
 def test_nothing_at_all_is_a_line_of_empty_buckets() -> None:
-    buckets = stats.history(None, since=ago(minutes=5), step=MINUTE)
+    buckets = history.history(None, since=ago(minutes=5), step=MINUTE)
     assert [numbers(bucket) for bucket in buckets] == [(0, 0, 0)] * 6
     assert buckets[0].waits.quantile(0.5) is None
-    assert stats.history(None, since=ago(minutes=-5), step=MINUTE) == []
+    assert history.history(None, since=ago(minutes=-5), step=MINUTE) == []
     assert not RollUp.objects.exists()
 
 
 @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=90), -MINUTE])
 def test_a_step_is_whole_minutes(step: timedelta) -> None:
     with pytest.raises(ValueError, match="whole number of minutes"):
-        stats.history(None, since=ago(minutes=5), step=step)
+        history.history(None, since=ago(minutes=5), step=step)
 
 
 def test_a_picture_of_everything_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 10000 steps"):
-        stats.history(None, since=datetime(1, 1, 1, tzinfo=UTC), step=MINUTE)
+        history.history(None, since=datetime(1, 1, 1, tzinfo=UTC), step=MINUTE)
 
 
 def test_what_is_committed_late_is_found_at_the_second_look() -> None:
     scored(finished=ago(minutes=30))
-    while stats.roll_up():
+    while history.roll_up():
         pass
     scored(finished=ago(minutes=20), wait=60)
-    while stats.roll_up():
+    while history.roll_up():
         pass
     assert numbers(whole()) == (1, 1, 0)  # it was committed too late for the first look
     hour = timedelta(hours=1)  # time passes
@@ -119,17 +120,17 @@ def test_what_is_committed_late_is_found_at_the_second_look() -> None:
     )
     QueueMinute.objects.update(minute=F("minute") - hour)
     RollUp.objects.update(until=F("until") - hour, checked=F("checked") - hour)
-    while stats.roll_up():
+    while history.roll_up():
         pass
     assert numbers(whole()) == (2, 2, 0)
-    assert stats.totals()["q"].completed == 2
+    assert history.totals()["q"].completed == 2
 
 
 def test_long_silences_are_passed_over() -> None:
     scored(finished=ago(days=29))
     scored(finished=ago(minutes=30))
     rounds = 0
-    while stats.roll_up(10):
+    while history.roll_up(10):
         rounds += 1
         assert rounds < 30
     assert numbers(whole(days=31)) == (2, 2, 0)
@@ -193,34 +194,34 @@ def test_losses_are_told_by_queue_and_grader() -> None:
     lost("p", "bob")
     job = make("r")
     queue.fail(job.submission_id, key_of(claim_one("r", "ada")), reason="broke")
-    assert stats.losses(ago(hours=1)) == {
+    assert history.losses(ago(hours=1)) == {
         ("q", "ada"): {"lost": 2},
         ("p", "bob"): {"lost": 1},
         ("r", "ada"): {"failed": 1},
     }
     ClaimEnd.objects.filter(queue_name="q").update(at=ago(hours=2))
-    assert ("q", "ada") not in stats.losses(ago(hours=1))
+    assert ("q", "ada") not in history.losses(ago(hours=1))
 
 
 def test_totals_keep_what_was_pruned() -> None:
     for minutes in (10, 20):
         scored(finished=ago(minutes=minutes), wait=7)
     lost()
-    assert numbers(stats.totals()["q"]) == (3, 2, 0)
+    assert numbers(history.totals()["q"]) == (3, 2, 0)
     QueueMinute.objects.all().delete()
     ExternalGraderDetail.objects.filter(status="retired").delete()
-    total = stats.totals()["q"]
+    total = history.totals()["q"]
     assert (total.completed, total.claims_lost, total.waits.count) == (2, 1, 2)
 
 
 def test_the_tail_of_a_roll_up_that_stands_still_does_not_make_totals_fall(monkeypatch: pytest.MonkeyPatch) -> None:
     scored(finished=ago(minutes=25))
     scored()
-    monkeypatch.setattr(stats, "roll_up", lambda limit: 0)
+    monkeypatch.setattr(history, "roll_up", lambda limit: 0)
     rollup.watermark()
     seen = []
     for _ in range(4):
-        seen.append(stats.totals()["q"].completed)
+        seen.append(history.totals()["q"].completed)
         RollUp.objects.update(until=F("until") - timedelta(minutes=10))  # as if time had passed
         ExternalGraderDetail.objects.update(
             created_at=F("created_at") - timedelta(minutes=10), status_time=F("status_time") - timedelta(minutes=10)
@@ -229,13 +230,13 @@ def test_the_tail_of_a_roll_up_that_stands_still_does_not_make_totals_fall(monke
 
 
 def test_tallies() -> None:
-    assert tallies.value("a:refused") == 0
-    tallies.add("a:refused")
-    tallies.add("a:refused", 2)
-    tallies.add("a:never", 0)
-    tallies.add("b:refused")
-    assert tallies.value("a:refused") == 3
-    assert tallies.beginning_with("a:") == [("refused", 3)]
+    assert Tally.objects.value_of("a:refused") == 0
+    Tally.objects.add("a:refused")
+    Tally.objects.add("a:refused", 2)
+    Tally.objects.add("a:never", 0)
+    Tally.objects.add("b:refused")
+    assert Tally.objects.value_of("a:refused") == 3
+    assert Tally.objects.beginning_with("a:") == [("refused", 3)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -246,7 +247,7 @@ def test_many_that_count_at_once_count_once() -> None:
 
     def run() -> None:
         try:
-            while stats.roll_up(3):
+            while history.roll_up(3):
                 pass
         except BaseException as error:
             errors.append(error)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from submissions import audit, intake
-from submissions.handed_in import HandedIn, parsed
+from submissions.intake import make
+from submissions.intake.parse import HandedIn, parsed
 from submissions.models import Delivery, ExternalGraderDetail, Submission, SubmissionFile, get_storage
+from submissions.upkeep import audit
 from tests.queue.test_races import at_once
 from tests.xqueue.talk import header, lms_body, make_submitter
 
@@ -27,7 +28,7 @@ def handed(key: str = "k", **more: Any) -> HandedIn:
 
 
 def test_one_post_by_eight_at_once_is_one_job_with_its_file_once(lms: User) -> None:
-    told = at_once(8, lambda _: intake.submit(handed(), lms, {"a.c": b"x"}))
+    told = at_once(8, lambda _: make.submit(handed(), lms, {"a.c": b"x"}))
     assert len(set(told)) == 1
     assert (told[0].waiting, Submission.objects.count(), SubmissionFile.objects.count()) == (1, 1, 1)
     row = SubmissionFile.objects.get()
@@ -38,7 +39,7 @@ def test_one_post_by_eight_at_once_is_one_job_with_its_file_once(lms: User) -> N
 
 def test_many_posts_at_once_are_as_many_jobs(lms: User) -> None:
     def submit(number: int) -> int:
-        return intake.submit(handed(f"k{number}", problem=f"p{number % 3}"), lms, {"a": b"1"}).submission_id
+        return make.submit(handed(f"k{number}", problem=f"p{number % 3}"), lms, {"a": b"1"}).submission_id
 
     ids = at_once(12, submit)
     assert len(set(ids)) == 12
@@ -50,5 +51,5 @@ def test_many_posts_at_once_are_as_many_jobs(lms: User) -> None:
 
 
 def test_a_new_queue_is_set_up_once_by_many_at_once(lms: User) -> None:
-    at_once(8, lambda number: intake.submit(handed(f"k{number}", queue_name="brand new"), lms))
+    at_once(8, lambda number: make.submit(handed(f"k{number}", queue_name="brand new"), lms))
     assert ExternalGraderDetail.objects.filter(queue_name="brand new").count() == 8

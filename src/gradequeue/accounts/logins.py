@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
-from submissions.throttle import Attempt, Throttled
+from submissions.accounts.throttle import Attempt, Throttled
 
 
 class LoginForm(AdminAuthenticationForm):

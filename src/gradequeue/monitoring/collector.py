@@ -19,11 +19,11 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector as Base
 
 from gradequeue.monitoring.health import outbox_age
-from submissions import depths, metrics, stats, tallies
 from submissions.conf import conf
-from submissions.histogram import Histogram
-from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
-from submissions.rollup import watermark
+from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting, Tally
+from submissions.statistics import depths, history, standing
+from submissions.statistics.histogram import Histogram
+from submissions.statistics.rollup import watermark
 
 # A grader that was not seen for longer is no longer expected.
 EXPECTED = timedelta(days=1)
@@ -37,7 +37,7 @@ class Collector(Base):
         yield from _outbox()
         yield _single(
             CounterMetricFamily("gradequeue_logins_refused", "Logins with a wrong name, password or group."),
-            tallies.value("logins:refused"),
+            Tally.objects.value_of("logins:refused"),
         )
         if (mark := watermark()) is not None:
             yield _single(
@@ -57,7 +57,7 @@ def _states() -> Iterator[Metric]:
     polled = GaugeMetricFamily(
         "gradequeue_last_polled_timestamp_seconds", "When a grader last asked for a job.", labels=["queue"]
     )
-    for queue in metrics.queues():
+    for queue in standing.queues():
         name = queue.queue_name
         numbers = (queue.waiting, queue.being_graded, queue.retry, queue.failed)
         for state, number in zip(depths.STATES, numbers, strict=True):
@@ -69,7 +69,7 @@ def _states() -> Iterator[Metric]:
     yield from (states, oldest, paused, polled)
 
 
-# Name, what it says, and where each outcome stands in `submissions.stats.Count`; without an outcome, the number itself.
+# Name, what it says, and where each outcome stands in `statistics.history.Count`; without an outcome, the number.
 COUNTERS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("enqueued", "Jobs that came in.", {"": "arrived"}),
     (
@@ -84,7 +84,7 @@ COUNTERS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def _totals() -> Iterator[Metric]:
-    totals = sorted(stats.totals().items())
+    totals = sorted(history.totals().items())
     for name, text, outcomes in COUNTERS:
         labels = ["queue"] if "" in outcomes else ["queue", "outcome"]
         counter = CounterMetricFamily(f"gradequeue_{name}", text, labels=labels)
@@ -133,7 +133,7 @@ def _outbox() -> Iterator[Metric]:
     deliveries = CounterMetricFamily(
         "gradequeue_deliveries", "Attempts to send a result.", labels=["transport", "outcome"]
     )
-    for name, value in tallies.beginning_with("deliveries:"):
+    for name, value in Tally.objects.beginning_with("deliveries:"):
         transport, _, outcome = name.partition(":")
         deliveries.add_metric([transport, outcome], value)
     yield deliveries

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client.exposition import choose_encoder
 
 from gradequeue.monitoring.collector import Collector
-from submissions import stats
-from submissions.depths import names_of_jobs
-from submissions.metrics import QueueNumbers, numbers_of
 from submissions.models import GraderQueue
+from submissions.statistics import history
+from submissions.statistics.depths import names_of_jobs
+from submissions.statistics.standing import QueueNumbers, numbers_of
 
 # What a grading is taken to last where none was seen lately (seconds).
 UNKNOWN_GRADING = 10.0
@@ -45,7 +45,7 @@ def autoscaling(request: HttpRequest, queue_name: str) -> JsonResponse:
 
 
 def _grading_seconds(queue_name: str) -> float:
-    (bucket,) = stats.history(queue_name, since=datetime.now(UTC) - LATELY, step=2 * LATELY)
+    (bucket,) = history.history(queue_name, since=datetime.now(UTC) - LATELY, step=2 * LATELY)
     return bucket.gradings.quantile(0.95) or UNKNOWN_GRADING
 
 

@@ -11,7 +11,7 @@ import time
 from multiprocessing.context import SpawnProcess
 
 from gradequeue.processes import parents
-from submissions.interrupts import aside
+from submissions.management.interrupts import aside
 
 logger = logging.getLogger("submissions.deliveries")
 

@@ -8,7 +8,7 @@ import time
 
 from django.db import close_old_connections, connection
 
-from submissions import depths, stats
+from submissions.statistics import depths, history
 
 logger = logging.getLogger("gradequeue.chores")
 
@@ -41,6 +41,6 @@ def once() -> None:
 
 def _rolled_up() -> int:
     began = time.monotonic()
-    if minutes := stats.roll_up():
+    if minutes := history.roll_up():
         time.sleep(REST * (time.monotonic() - began))
     return minutes

@@ -9,7 +9,7 @@ from granian import _signals
 from granian._granian import WorkerSignal
 from granian.server.mp import MPServer
 
-from submissions.interrupts import aside
+from submissions.management.interrupts import aside
 
 # When a worker is told again, after which it has surely heard the first time (seconds).
 AGAIN_SECONDS = 0.5

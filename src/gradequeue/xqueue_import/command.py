@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import track
 
 from gradequeue.xqueue_import.source import Row, Skipped, Source
-from submissions import intake
 from submissions.errors import QueueError, SubmissionRequestError
+from submissions.intake import make
 from submissions.management.base import DataCommand, UsageError, first_line
 
 TAKEN, SCORED, KNOWN, SKIPPED = "taken", "scored", "known", "skipped"
@@ -83,9 +83,9 @@ def _outcome(row: Row, files: str, *, dry_run: bool) -> dict[str, Any]:
     try:
         handed, links, arrived, result = row.handed_in(), row.links(files), row.arrived, row.result()
         if dry_run:
-            name = KNOWN if intake.is_known(row.key) else TAKEN if result is None else SCORED
+            name = KNOWN if make.is_known(row.key) else TAKEN if result is None else SCORED
             return {"outcome": name, "submission_id": None}
-        made = intake.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
+        made = make.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
     except (Skipped, QueueError, SubmissionRequestError) as reason:
         return {"outcome": SKIPPED, "submission_id": None, "reason": str(reason).rstrip(".")}
     if made is None:

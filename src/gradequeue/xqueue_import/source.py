@@ -18,9 +18,9 @@ from django.db.utils import ConnectionHandler
 from django.utils.dateparse import parse_datetime
 
 from gradequeue import env
-from submissions import outbound
-from submissions.handed_in import HandedIn, NotHandedIn, parsed
-from submissions.intake import Result
+from submissions.intake.make import Result
+from submissions.intake.parse import HandedIn, NotHandedIn, parsed
+from submissions.outbound import http
 from submissions.xqueue import wire
 
 TABLE = "queue_submission"
@@ -74,10 +74,10 @@ class Row:
         """Raises Skipped. The callback is the header's: the column holds its first 128 signs alone."""
         try:
             handed = parsed(self.xqueue_header, self.xqueue_body)
-            outbound.parsed(handed.callback_url)
+            http.parsed(handed.callback_url)
         except NotHandedIn:
             raise Skipped("its header cannot be read, or was cut off") from None
-        except outbound.Refused as refused:
+        except http.Refused as refused:
             raise Skipped(f"its callback cannot be called. {refused}") from None
         if not handed.callback_url.startswith(self.lms_callback_url):
             raise Skipped("its header and its callback's column disagree")

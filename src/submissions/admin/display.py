@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from submissions import replies
+from submissions.xqueue import replies
 
 EMPTY = "-"
 

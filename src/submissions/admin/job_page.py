@@ -9,7 +9,6 @@ from django.db import models
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from submissions import pulls, registry, replies
 from submissions.admin import display
 from submissions.admin.base import ReadOnly
 from submissions.models import (
@@ -21,6 +20,8 @@ from submissions.models import (
     Submission,
     SubmissionFile,
 )
+from submissions.queue import claim_log, registry
+from submissions.xqueue import replies
 
 Job = ExternalGraderDetail
 
@@ -185,7 +186,7 @@ class JobPage(ReadOnly):
                 display.duration((pull.until - pull.since).total_seconds()) if pull.since else "",
                 pull.reason,
             )
-            for pull in reversed(pulls.of(job))
+            for pull in reversed(claim_log.of(job))
         )
         return display.table(("Outcome", "Grader", "From", "Until", "Took", "Reason"), rows)
 

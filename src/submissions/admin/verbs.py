@@ -14,7 +14,7 @@ from django.db.models import Model
 from submissions import deliveries, queue
 from submissions.errors import QueueError
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Status
-from submissions.transactions import is_passing
+from submissions.queue.transactions import is_passing
 
 Job = ExternalGraderDetail
 

@@ -1,6 +1,6 @@
 """The outbox: results on their way to platforms (``docs/deliveries.md``).
 
-`submissions.outbox` makes the rows, inside the queue's own transactions; what is here sends them, outside.
+`submissions.queue.owed` makes the rows, inside the queue's own transactions; what is here sends them, outside.
 """
 
 from submissions import signals
@@ -10,7 +10,7 @@ from submissions.deliveries.history import Attempt, attempts_of
 from submissions.deliveries.message import Message
 from submissions.deliveries.verbs import NotAllowedNow, UnknownDelivery, give_up, retry
 from submissions.deliveries.worker import Worker, deliver_due
-from submissions.outbox import create_for
+from submissions.queue.owed import create_for
 
 __all__ = [
     "Attempt",

@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 
 from submissions.deliveries import claims, hosts
-from submissions.deliveries.base import Failed, Refused, sender
 from submissions.deliveries.message import Message, in_points, no_score
+from submissions.deliveries.transports.base import Failed, Refused, sender
 from submissions.models import ExternalGraderDetail, Told
 
 

@@ -13,7 +13,7 @@ from submissions import signals
 from submissions.conf import conf
 from submissions.deliveries import history, hosts
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Told
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
 
 # How many hosts are looked at in one round, where some have something due now. The next round goes on there: else the
 # last ones in the alphabet would never be told while so many others wait for their next attempt.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
 
 # In a row. One call in three that fails is no dead host.
 FAILURES_TO_HOLD = 5

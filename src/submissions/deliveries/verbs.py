@@ -7,7 +7,7 @@ from typing import Any
 from submissions.deliveries import history
 from submissions.errors import QueueError
 from submissions.models import Delivery, DeliveryState, Told
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
 
 
 class UnknownDelivery(QueueError):

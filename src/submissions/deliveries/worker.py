@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connections
 
-from submissions import tallies
 from submissions.conf import conf
 from submissions.deliveries import claims
 from submissions.deliveries.attempt import Outcome, attempt
+from submissions.models import Tally
 
 logger = logging.getLogger("submissions.deliveries")
 
@@ -89,7 +89,7 @@ class Worker:
         with self._changed:
             untold, self._untold = self._untold, Counter()
         for name, number in untold.items():
-            tallies.add(name, number)
+            Tally.objects.add(name, number)
 
     def _round(self, stop: threading.Event) -> bool:
         """False where nothing is due and nothing on its way."""
@@ -157,7 +157,7 @@ def deliver_due(limit: int | None = None) -> Counter[Outcome]:
             break
         outcome = attempt(taken[0])
         outcomes[outcome] += 1
-        tallies.add(_counter(taken[0], outcome))
+        Tally.objects.add(_counter(taken[0], outcome))
     return outcomes
 
 

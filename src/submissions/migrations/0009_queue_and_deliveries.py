@@ -1,5 +1,5 @@
 import django.db.models.deletion
-import submissions.models.external_grader
+import submissions.models.job
 import submissions.models.fields
 from django.conf import settings
 from django.db import migrations, models
@@ -114,9 +114,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="externalgraderdetail",
             name="available_at",
-            field=models.DateTimeField(
-                blank=True, db_default=submissions.models.external_grader.DatabaseNowDefault(), null=True
-            ),
+            field=models.DateTimeField(blank=True, db_default=submissions.models.job.DatabaseNowDefault(), null=True),
         ),
         migrations.AddField(
             model_name="externalgraderdetail",

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import connections, models
 
-from submissions.models.external_grader import DatabaseNow, ExternalGraderDetail
 from submissions.models.fields import PointsField
+from submissions.models.job import DatabaseNow, ExternalGraderDetail
 
 
 class Transport(models.TextChoices):

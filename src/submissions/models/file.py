@@ -13,7 +13,7 @@ from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 from django.utils.timezone import now
 
-from submissions.models.external_grader import ExternalGraderDetail
+from submissions.models.job import ExternalGraderDetail
 
 
 class ConfiguredStorage(LazyObject):  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
-from submissions.models.items import StudentItem
+from submissions.models.student_item import StudentItem
 from submissions.models.submission import Submission
 from submissions.writes import insert, insert_later_or_fail, replace, replace_later_or_fail
 

@@ -35,7 +35,7 @@ class ClaimEnd(models.Model):
 
 
 class Counted(models.Model):
-    """What is counted of one queue. The two histograms are JSON, as `submissions.histogram` writes them."""
+    """What is counted of one queue. The two histograms are JSON, as `submissions.statistics.histogram` writes them."""
 
     arrived = models.PositiveBigIntegerField(default=0)
     completed = models.PositiveBigIntegerField(default=0)
@@ -52,7 +52,7 @@ class Counted(models.Model):
 
 
 class QueueMinute(Counted):
-    """One queue in one minute that is over; no row where nothing happened (`submissions.stats`)."""
+    """One queue in one minute that is over; no row where nothing happened (`submissions.statistics.history`)."""
 
     queue_name = models.CharField(max_length=128)
     minute = models.DateTimeField(db_index=True)
@@ -97,8 +97,27 @@ class RollUp(models.Model):
         return f"Until {self.until}"
 
 
+class TallyManager(models.Manager["Tally"]):
+    def add(self, name: str, number: int = 1) -> None:
+        """Count `number` more of `name`; the row is made with the first."""
+        rows = self.filter(name=name)
+        if number and not rows.update(value=models.F("value") + number):
+            self.bulk_create([Tally(name=name)], ignore_conflicts=True)
+            rows.update(value=models.F("value") + number)
+
+    def value_of(self, name: str) -> int:
+        return self.filter(name=name).values_list("value", flat=True).first() or 0
+
+    def beginning_with(self, prefix: str) -> list[tuple[str, int]]:
+        """Those whose names begin with `prefix`, without it, in order."""
+        rows = self.filter(name__startswith=prefix).order_by("name")
+        return [(name.removeprefix(prefix), number) for name, number in rows.values_list("name", "value")]
+
+
 class Tally(models.Model):
-    """A number that only grows, of what has no table of its own."""
+    """A number that only grows, of what has no table of its own; the same for each process."""
+
+    objects = TallyManager()
 
     name = models.CharField(max_length=100, unique=True)
     value = models.PositiveBigIntegerField(default=0)

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from submissions.conf import conf
 from submissions.models.fields import JSONTextField
-from submissions.models.items import StudentItem
+from submissions.models.student_item import StudentItem
 
 DELETED = "D"
 ACTIVE = "A"

@@ -12,9 +12,9 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob
-from submissions.permissions import is_grader, is_submitter
 from submissions.xqueue import bodies, sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")

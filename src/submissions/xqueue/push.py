@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 from django.db import close_old_connections, connections
 
-from submissions import api, outbound, queue, registry, signals
+from submissions import api, queue, signals
 from submissions.conf import conf
-from submissions.deliveries.base import BUSY, retry_after
+from submissions.deliveries.transports.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
 from submissions.models import ExternalGraderDetail
+from submissions.outbound import http
+from submissions.queue import registry
 from submissions.xqueue import wire
 from submissions.xqueue.jobs import body_of
 
@@ -101,7 +103,7 @@ def _asked(job: ExternalGraderDetail, mount: str) -> str:
     except Exception as error:  # a storage that cannot say where a file is, say
         raise Ungraded(f"The job could not be handed out: {error}") from error
     try:
-        answer = outbound.post(
+        answer = http.post(
             settings.push_url,
             body=body,
             # A connection that the grader has closed meanwhile would look like a job that it could not do.
@@ -110,16 +112,16 @@ def _asked(job: ExternalGraderDetail, mount: str) -> str:
             seconds=min(float(conf.PUSH_TIMEOUT_SECONDS), 0.9 * settings.lease),
             most_bytes=int(conf.REPLY_MAX_BYTES),
         )
-    except outbound.Refused as refused:
+    except http.Refused as refused:
         raise Unanswered(str(refused)) from refused
-    except outbound.Failed as failed:
+    except http.Failed as failed:
         if failed.sent:
             raise Ungraded(f"The grader was sent the job and gave no answer: {failed}") from failed
         raise Unanswered(str(failed), failed.retry_after) from failed
     return _reply(answer)
 
 
-def _reply(answer: outbound.Answer) -> str:
+def _reply(answer: http.Answer) -> str:
     if answer.status in BUSY:
         raise Unanswered(f"It answered {answer.status}.", min(retry_after(answer) or 0.0, LONGEST_REQUEST))
     if answer.status != 200:

@@ -8,9 +8,9 @@ from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
 from django.http import HttpRequest
 
-from submissions.permissions import may_log_in
+from submissions.accounts.permissions import may_log_in
+from submissions.accounts.throttle import Attempt
 from submissions.serializers import storable
-from submissions.throttle import Attempt
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096

@@ -21,11 +21,12 @@ from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParser
 from django.views.decorators.csrf import csrf_exempt
 
-from submissions import intake, signals
+from submissions import signals
+from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
-from submissions.handed_in import NotHandedIn, parsed
-from submissions.permissions import is_grader, is_submitter
+from submissions.intake import make
+from submissions.intake.parse import NotHandedIn, parsed
 from submissions.xqueue import bodies, sessions
 from submissions.xqueue.endpoints import log_in_first, ok, refused
 
@@ -51,11 +52,11 @@ def submit(request: HttpRequest) -> HttpResponse:
         return _refusal(request, error)
 
 
-def _taken(request: HttpRequest) -> intake.Accepted:
+def _taken(request: HttpRequest) -> make.Accepted:
     with _read(request) as (fields, files):
         handed = parsed(fields.get("xqueue_header"), fields.get("xqueue_body"))
         try:
-            return intake.submit(handed, request.user, files)
+            return make.submit(handed, request.user, files)
         except UnknownQueue:
             raise UnknownQueue(f"Queue '{handed.queue_name[:200]}' not found") from None
 

@@ -8,11 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.utils.encoding import iri_to_uri
 
-from submissions import api, queue, registry
+from submissions import api, queue
+from submissions.accounts.throttle import Throttled
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
 from submissions.models import ExternalGraderDetail
-from submissions.throttle import Throttled
+from submissions.queue import registry
 from submissions.xqueue import bodies, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
 from submissions.xqueue.jobs import body_of

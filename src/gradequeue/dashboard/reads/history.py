@@ -1,4 +1,4 @@
-"""What happened lately, by queue and step of time, from the minutes that `submissions.rollup` counts."""
+"""What happened lately, by queue and step of time, from the minutes that `submissions.statistics.rollup` counts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.cache import cache
 
-from submissions.histogram import Histogram
 from submissions.models import QueueMinute
-from submissions.rollup import MINUTE, counted, roll_up, watermark
+from submissions.statistics.histogram import Histogram
+from submissions.statistics.rollup import MINUTE, counted, roll_up, watermark
 
 # What is not yet rolled up is counted for each who asks: so much of it at the most.
 TAIL = timedelta(minutes=15)

@@ -12,7 +12,7 @@ from gradequeue.dashboard import lights
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.queues import Standing, standings
-from submissions import stats
+from submissions.statistics import history as stats
 
 
 @dataclass(frozen=True)

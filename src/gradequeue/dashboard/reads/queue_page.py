@@ -14,8 +14,9 @@ from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
 from gradequeue.dashboard.reads.queues import Standing, standings
-from submissions import line, stats
 from submissions.models import ExternalGraderDetail, Score, Status
+from submissions.queue import line
+from submissions.statistics import history as stats
 
 # Rows of a list; results that the scores' distribution and the graders' rates are taken from.
 MOST_LEASES, MOST_NEXT, MOST_RESULTS = 50, 10, 1000

@@ -12,9 +12,10 @@ from django.db.models.functions import Left
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import LATE, Undelivered
-from submissions import depths, line
 from submissions.conf import conf
 from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
+from submissions.queue import line
+from submissions.statistics import depths
 
 # Deliveries that were given up, or are overdue, of all queues: so many are grouped.
 MOST_DELIVERIES = 2000

@@ -9,8 +9,8 @@ from django.http import Http404
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.timeline import Event, timeline
-from submissions import replies
 from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
+from submissions.xqueue import replies
 
 # From which states each verb starts (docs/states.md).
 STARTS = {

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from submissions import pulls
 from submissions.deliveries import attempts_of, history
 from submissions.models import DeliveryState, Status
+from submissions.queue import claim_log
 
 # How an event looks.
 NEUTRAL, GOOD, BAD, OPEN = "neutral", "good", "bad", "open"
 
 OUTCOMES = {
-    pulls.COMPLETED: (GOOD, "{grader} graded it"),
-    pulls.FAILED: (BAD, "{grader} failed at it"),
-    pulls.RELEASED: (NEUTRAL, "{grader} gave it back"),
-    pulls.LOST: (BAD, "{grader} let the lease run out"),
-    pulls.RETRIED: (NEUTRAL, "Put back by an operator"),
-    pulls.RETIRED: (BAD, "Ended without a score"),
+    claim_log.COMPLETED: (GOOD, "{grader} graded it"),
+    claim_log.FAILED: (BAD, "{grader} failed at it"),
+    claim_log.RELEASED: (NEUTRAL, "{grader} gave it back"),
+    claim_log.LOST: (BAD, "{grader} let the lease run out"),
+    claim_log.RETRIED: (NEUTRAL, "Put back by an operator"),
+    claim_log.RETIRED: (BAD, "Ended without a score"),
 }
 
 
@@ -55,7 +55,7 @@ def timeline(job: Any, score: Any, deliveries: list[Any]) -> list[Event]:
 
 
 def _claims(job: Any) -> Iterator[Event]:
-    ended = pulls.of(job)
+    ended = claim_log.of(job)
     for pull in ended:
         look, words = OUTCOMES.get(pull.outcome, (NEUTRAL, pull.outcome))
         took = pull.until - pull.since if pull.since else None
@@ -69,8 +69,8 @@ def _result(job: Any, score: Any) -> Iterator[Event]:
         points = f"{score.points_earned:g} of {score.points_possible:g} points"
         yield Event(score.created_at, GOOD, f"Scored: {points}")
     elif job.status == Status.FAILED:
-        last = pulls.of(job)[-1:]
-        told = bool(last) and last[0].reason == (job.last_error or "")[: pulls.REASON_LENGTH]
+        last = claim_log.of(job)[-1:]
+        told = bool(last) and last[0].reason == (job.last_error or "")[: claim_log.REASON_LENGTH]
         error = "" if told else job.last_error or ""
         yield Event(job.status_time, BAD, f"Given up after {job.num_failures} failures", error)
     elif job.status == Status.RETIRED and not job.pulls:

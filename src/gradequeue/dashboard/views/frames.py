@@ -12,8 +12,9 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
-from submissions import files, replies
+from submissions import files
 from submissions.models import SubmissionFile
+from submissions.xqueue import replies
 
 STYLE = (
     "body{margin:0;padding:.75rem;font:15px/1.5 system-ui,sans-serif;color:#1b1f24;background:#fff;"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from gradequeue.demo.history.courses import Course
-from submissions import pulls
 from submissions.models import Status
+from submissions.queue import claim_log
 
 LEASE = timedelta(minutes=5)
 MOST_FAILURES = 5
@@ -35,7 +35,7 @@ class Life:
     pulled: datetime | None = None
     returned: datetime | None = None
     error: str = ""
-    pulls: list[pulls.Pull] = field(default_factory=list)
+    pulls: list[claim_log.Pull] = field(default_factory=list)
 
 
 def lived(course: Course, moments: list[datetime], now: datetime, random: Random) -> list[Life]:
@@ -81,7 +81,7 @@ def _grade(life: Life, course: Course, grader: str, start: datetime, now: dateti
     if random.random() < failing:
         _fail(life, end, random, BROKEN if course.broken_hours else BY_CHANCE)
     else:
-        life.pulls.append(pulls.Pull(pulls.COMPLETED, end, grader, start))
+        life.pulls.append(claim_log.Pull(claim_log.COMPLETED, end, grader, start))
         life.status, life.since, life.returned, life.available = Status.RETIRED, end, end, None
         life.error = ""
     return end
@@ -89,7 +89,7 @@ def _grade(life: Life, course: Course, grader: str, start: datetime, now: dateti
 
 def _lose(life: Life, moment: datetime) -> None:
     life.error = f"{life.grader} took the job and let the lease run out."
-    life.pulls.append(pulls.Pull(pulls.LOST, moment, life.grader, life.pulled))
+    life.pulls.append(claim_log.Pull(claim_log.LOST, moment, life.grader, life.pulled))
     _count(life, moment)
 
 
@@ -97,7 +97,7 @@ def _fail(life: Life, end: datetime, random: Random, causes: tuple[str, ...]) ->
     (cause,) = random.choices(causes, [6, 3, 1])
     life.error = cause.format(number=random.randrange(1000, 99999), points=random.randrange(2, 11))
     life.returned = end
-    life.pulls.append(pulls.Pull(pulls.FAILED, end, life.grader, life.pulled, life.error))
+    life.pulls.append(claim_log.Pull(claim_log.FAILED, end, life.grader, life.pulled, life.error))
     _count(life, end)
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from gradequeue.demo.history.courses import Course
 from gradequeue.demo.history.lives import Life
-from submissions import outbox, pulls
 from submissions.deliveries import history
 from submissions.models import (
     ClaimEnd,
@@ -26,6 +25,7 @@ from submissions.models import (
     Submission,
     Told,
 )
+from submissions.queue import claim_log, owed
 
 POINTS = 10
 ANSWERS = (
@@ -129,7 +129,7 @@ def _job(course: Course, submission: Submission, life: Life) -> ExternalGraderDe
     )
 
 
-def _noted(pull: pulls.Pull) -> dict[str, str]:
+def _noted(pull: claim_log.Pull) -> dict[str, str]:
     noted = {"outcome": pull.outcome, "until": pull.until.isoformat(), "grader": pull.grader}
     if pull.since is not None:
         noted["from"] = pull.since.isoformat()
@@ -137,7 +137,7 @@ def _noted(pull: pulls.Pull) -> dict[str, str]:
 
 
 def _claim_ends(job: ExternalGraderDetail, life: Life) -> Iterator[ClaimEnd]:
-    lost = [pull for pull in life.pulls if pull.outcome != pulls.COMPLETED]
+    lost = [pull for pull in life.pulls if pull.outcome != claim_log.COMPLETED]
     for pull in lost:
         gave_up = life.status == Status.FAILED and pull is lost[-1]
         end = ClaimEnd(queue_name=job.queue_name, outcome=pull.outcome, grader=pull.grader, gave_up=gave_up)
@@ -177,8 +177,8 @@ def _deliveries(
         job=job,
         transport=course.transport,
         destination=course.destination,
-        destination_key=outbox.key_of(course.destination),
-        host=outbox.host_of(course.transport, course.destination),
+        destination_key=owed.key_of(course.destination),
+        host=owed.host_of(course.transport, course.destination),
     )
     if life.status == Status.RETIRED and life.returned is not None:
         _travel(delivery, life.returned, course, now, random)

@@ -16,8 +16,8 @@ from gradequeue.demo.history.courses import Course, chosen
 from gradequeue.demo.history.lives import lived
 from gradequeue.demo.history.rows import Rows, rows
 from gradequeue.demo.history.waves import arrivals
-from submissions import stats
 from submissions.models import ClaimEnd, GraderQueue, GraderSighting, RollUp
+from submissions.statistics import history as stats
 
 SEED = 20261124
 BATCH = 2000

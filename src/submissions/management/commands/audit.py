@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions import audit
 from submissions.management.base import DataCommand
+from submissions.upkeep import audit
 
 
 class Command(DataCommand):

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.deliveries import Worker
-from submissions.interrupts import aside
 from submissions.management.base import DataCommand, positive
+from submissions.management.interrupts import aside
 
 
 class Command(DataCommand):

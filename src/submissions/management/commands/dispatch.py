@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.interrupts import aside
 from submissions.management.accounts import LOCAL
 from submissions.management.base import DataCommand, positive
+from submissions.management.interrupts import aside
 from submissions.xqueue.push import Dispatcher
 
 

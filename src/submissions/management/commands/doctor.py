@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from submissions import doctor
 from submissions.management.base import DataCommand
+from submissions.upkeep import doctor
 
 
 class Command(DataCommand):

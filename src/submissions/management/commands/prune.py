@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions import retention
 from submissions.management.base import DataCommand, positive
 from submissions.models import Status
+from submissions.upkeep import retention
 
 # PostgreSQL and SQLite fail at a date before there were any.
 MOST_DAYS = 100_000

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions import retention
 from submissions.management.base import DataCommand
+from submissions.upkeep import retention
 
 
 class Command(DataCommand):

@@ -13,14 +13,16 @@ from typing import Any
 from django.core.files.base import File
 from django.db import IntegrityError, connections, router
 
-from submissions import api, outbound, outbox, queue
+from submissions import api, queue
 from submissions import files as stored_files
-from submissions.deliveries import callback
+from submissions.accounts.permissions import may_submit_to
+from submissions.deliveries.transports import callback
 from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
-from submissions.handed_in import HandedIn, NotHandedIn, is_storable
+from submissions.intake.parse import HandedIn, NotHandedIn, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
-from submissions.permissions import may_submit_to
-from submissions.transactions import in_transaction
+from submissions.outbound import http
+from submissions.queue import owed
+from submissions.queue.transactions import in_transaction
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
 MOST_COUNTED = 10_000
@@ -126,11 +128,11 @@ def _require_queue(name: str, user: Any) -> None:
 def _require_callback(handed: HandedIn) -> None:
     """What can be known without asking the network: the rest is looked at when the result is sent."""
     try:
-        host = outbound.parsed(handed.callback_url, callback.hosts_of(handed.queue_name)).host
+        host = http.parsed(handed.callback_url, callback.hosts_of(handed.queue_name)).host
         with suppress(ValueError):  # a name, not an address
-            if not outbound.is_allowed(host):
-                raise outbound.Refused(f"{host} is not a public address.")
-    except outbound.Refused as refused:
+            if not http.is_allowed(host):
+                raise http.Refused(f"{host} is not a public address.")
+    except http.Refused as refused:
         raise NotHandedIn(f"lms_callback_url: {refused}") from None
 
 
@@ -161,7 +163,7 @@ def _make(handed: HandedIn, key: str, **more: Any) -> int:
     job = _enqueue(handed, key, **more)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
-        queue.supersede(job, called_back_at=outbox.key_of(handed.callback_url))
+        queue.supersede(job, called_back_at=owed.key_of(handed.callback_url))
     return job.submission_id
 
 
@@ -177,7 +179,7 @@ def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **mor
         kept={"body": handed.body, "points_known": False, "file_links": file_links},
         **more,
     )
-    outbox.create_for(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
+    owed.create_for(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
     return job
 
 

@@ -17,10 +17,10 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, Q
 from django.utils.crypto import salted_hmac
 
-from submissions import signals, tallies
+from submissions import signals
 from submissions.conf import conf
-from submissions.models import DatabaseNow, GraderQueue, LoginCounter
-from submissions.transactions import in_transaction
+from submissions.models import DatabaseNow, GraderQueue, LoginCounter, Tally
+from submissions.queue.transactions import in_transaction
 
 # How many times the free failures of one account from one network: a network may hold many accounts, an account's
 # guesses may come from many networks.
@@ -71,7 +71,7 @@ class Attempt:
             blocked = self._count(self._digest())
         if blocked:
             self._throttled(blocked)
-        tallies.add("logins:refused")
+        Tally.objects.add("logins:refused")
         signals.login_refused.send_robust(sender=None, username=self.username, network=self.network)
 
     def succeeded(self) -> None:

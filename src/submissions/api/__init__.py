@@ -22,7 +22,7 @@ from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from submissions import files as stored_files
-from submissions import queue, registry
+from submissions import queue
 from submissions.conf import conf
 from submissions.errors import (
     ExternalGraderQueueEmptyError,
@@ -47,6 +47,8 @@ from submissions.models import (
     score_reset,
     score_set,
 )
+from submissions.queue import registry
+from submissions.queue.transactions import in_transaction
 from submissions.serializers import (
     ScoreAnnotationSerializer,
     ScoreSerializer,
@@ -55,7 +57,6 @@ from submissions.serializers import (
     UnannotatedScoreSerializer,
     storable,
 )
-from submissions.transactions import in_transaction
 
 __all__ = [
     "ExternalGraderQueueEmptyError",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlencode
 
-from submissions import outbound, registry
 from submissions.conf import conf
-from submissions.deliveries.base import unless_done
 from submissions.deliveries.message import Message
-from submissions.outbox import host_of
+from submissions.deliveries.transports.base import unless_done
+from submissions.outbound import http
+from submissions.queue import registry
+from submissions.queue.owed import host_of
 
 
 def send(message: Message) -> None:
     body = urlencode({"xqueue_header": message.header or "{}", "xqueue_body": message.reply}, errors="replace")
-    answer = outbound.post(
+    answer = http.post(
         message.destination,
         body=body.encode("ascii"),
         headers={"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "gradequeue"}

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count as Number
 
-from submissions.histogram import Histogram
 from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
-from submissions.rollup import MINUTE, Count, counted, roll_up, watermark
+from submissions.statistics.histogram import Histogram
+from submissions.statistics.rollup import MINUTE, Count, counted, roll_up, watermark
 
 __all__ = ["Bucket", "Count", "Histogram", "history", "losses", "roll_up", "totals"]
 

@@ -15,7 +15,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_migrate, pos
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
 from submissions.models import DatabaseNow, GraderQueue, GraderSighting
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
@@ -209,8 +209,8 @@ def forget(**_: Any) -> None:
     _claimed.clear()
 
 
-post_save.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.saved")
-post_delete.connect(forget, sender=GraderQueue, dispatch_uid="submissions.registry.deleted")
-m2m_changed.connect(forget, sender=GraderQueue.graders.through, dispatch_uid="submissions.registry.granted")
-m2m_changed.connect(restrict, sender=GraderQueue.graders.through, dispatch_uid="submissions.registry.restricted")
-post_migrate.connect(forget, dispatch_uid="submissions.registry.migrated")
+post_save.connect(forget, sender=GraderQueue, dispatch_uid="submissions.queue.registry.saved")
+post_delete.connect(forget, sender=GraderQueue, dispatch_uid="submissions.queue.registry.deleted")
+m2m_changed.connect(forget, sender=GraderQueue.graders.through, dispatch_uid="submissions.queue.registry.granted")
+m2m_changed.connect(restrict, sender=GraderQueue.graders.through, dispatch_uid="submissions.queue.registry.restricted")
+post_migrate.connect(forget, dispatch_uid="submissions.queue.registry.migrated")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from submissions import depths, line
 from submissions.conf import conf
 from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
+from submissions.queue import line
+from submissions.statistics import depths
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from django.db.models.signals import post_save
 from django.utils.crypto import constant_time_compare
 
 from submissions import files as stored_files
-from submissions import outbox, prepared, pulls, registry, signals, writes
+from submissions import prepared, signals, writes
 from submissions.conf import conf
 from submissions.errors import (
     AlreadyGraded,
@@ -57,8 +57,9 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.models.score import heard_by_others
+from submissions.queue import claim_log, owed, registry
+from submissions.queue.transactions import in_one_statement, in_transaction
 from submissions.serializers import validated_job
-from submissions.transactions import in_one_statement, in_transaction
 
 Job = ExternalGraderDetail
 
@@ -98,7 +99,7 @@ def enqueue(
     job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
     stored_files.store(job, stored_files.fitting(files or {}, queue))
-    outbox.owe(job, queue)
+    owed.owe(job, queue)
     if queue.supersede:
         supersede(job)
     signals.announce(signals.job_enqueued, job=job)
@@ -226,7 +227,7 @@ def _hand_out(job: Job, queue: GraderQueue, grader: str) -> bool:
     if job.status == Status.PULLED:
         job.num_failures += 1
         job.last_error = f"{job.grader or 'A grader'} took the job and let the lease run out."
-        lost["pulls"] = pulls.noted(job, pulls.LOST)
+        lost["pulls"] = claim_log.noted(job, claim_log.LOST)
         given_up = job.num_failures >= queue.failure_limit
         _note_claim_end(job, ClaimOutcome.LOST, gave_up=given_up)
         if given_up:
@@ -281,9 +282,9 @@ def _complete(submission_id: int, key: str, score: object, reply: str, *, fresh:
         _count_failure(job, queue, str(bad), reply)
         return bad
     _record_score(job, points, travels=alone and writes.can_fail_later(Score))
-    ended = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.COMPLETED)}
+    ended = {"returned_at": job.now, "pulls": claim_log.noted(job, claim_log.COMPLETED)}
     _move(job, Status.RETIRED, grader_reply=reply, available_at=None, last_error=None, **ended)
-    outbox.scored(job, points, queue)
+    owed.scored(job, points, queue)
     signals.announce(signals.job_completed, job=job, points_earned=points)
     return job
 
@@ -347,9 +348,9 @@ def retry(submission_id: int) -> Job:
     """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
     job = _locked(submission_id)
     _require(job, "retried", Status.FAILED)
-    noted = pulls.noted(job, pulls.RETRIED, claim=False)
+    noted = claim_log.noted(job, claim_log.RETRIED, claim=False)
     _move(job, Status.PENDING, available_at=job.now, num_failures=0, pullkey=None, pulls=noted)
-    outbox.taken_back(job)
+    owed.taken_back(job)
     signals.announce(signals.job_retried, job=job)
     return job
 
@@ -481,7 +482,7 @@ def _move(job: Job, status: str, **changes: Any) -> None:
 
 def _let_go(job: Job, reason: str = "") -> None:
     _note_claim_end(job, ClaimOutcome.RELEASED)
-    _move(job, Status.RETRY, available_at=job.now, pulls=pulls.noted(job, pulls.RELEASED, reason))
+    _move(job, Status.RETRY, available_at=job.now, pulls=claim_log.noted(job, claim_log.RELEASED, reason))
     signals.announce(signals.job_released, job=job)
 
 
@@ -498,7 +499,7 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
         _move(job, Status.RETRY, **kept)
         return
     job.num_failures += 1
-    ended: dict[str, Any] = {"returned_at": job.now, "pulls": pulls.noted(job, pulls.FAILED, reason), **kept}
+    ended: dict[str, Any] = {"returned_at": job.now, "pulls": claim_log.noted(job, claim_log.FAILED, reason), **kept}
     given_up = job.num_failures >= queue.failure_limit
     _note_claim_end(job, ClaimOutcome.FAILED, gave_up=given_up)
     if given_up:
@@ -512,18 +513,18 @@ def _count_failure(job: Job, queue: GraderQueue, reason: str, reply: str | None)
 def _give_up(job: Job, queue: GraderQueue, reason: str, **changes: Any) -> None:
     changes["last_error"] = reason
     _move(job, Status.FAILED, available_at=None, pullkey=None, num_failures=job.num_failures, **changes)
-    outbox.failed(job, queue)
+    owed.failed(job, queue)
     signals.announce(signals.job_given_up, job=job, reason=reason)
 
 
 def _retire(job: Job, reason: str, *, tell: bool = False) -> None:
     """`tell`: somebody may still wait for the result."""
-    noted = pulls.noted(job, pulls.RETIRED, reason, claim=job.status == Status.PULLED)
+    noted = claim_log.noted(job, claim_log.RETIRED, reason, claim=job.status == Status.PULLED)
     _move(job, Status.RETIRED, available_at=None, pullkey=None, last_error=reason, pulls=noted)
     if tell:
-        outbox.failed(job, registry.settings_of(job.queue_name, fresh=True), final=True)
+        owed.failed(job, registry.settings_of(job.queue_name, fresh=True), final=True)
     else:
-        outbox.dropped(job)
+        owed.dropped(job)
     signals.announce(signals.job_retired, job=job, reason=reason)
 
 

@@ -34,8 +34,8 @@ from submissions.models import (
     Submission,
     SubmissionFile,
 )
-from submissions.rollup import roll_up
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
+from submissions.statistics.rollup import roll_up
 
 logger = logging.getLogger("submissions.retention")
 
@@ -92,7 +92,7 @@ def prune(jobs: Any, days: int, *, whole_items: bool = False) -> Iterator[Remove
     """Remove these `prunable` jobs with their files and deliveries; what each batch removed.
 
     Submissions and scores stay. `whole_items`: those items go, too, that have neither a job left nor any attempt
-    younger than `days`. The numbers of `submissions.stats` are counted first.
+    younger than `days`. The numbers of `submissions.statistics.history` are counted first.
     """
     while roll_up():
         pass

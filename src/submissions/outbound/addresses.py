@@ -1,4 +1,4 @@
-"""Where outbound connections may lead, and how long they may take: the parts of `submissions.outbound` below HTTP."""
+"""Where outbound connections may lead, and how long they may take: the parts of `outbound.http` below HTTP."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from openedx_events.learning.data import ExternalGraderScoreData
 from openedx_events.learning.signals import EXTERNAL_GRADER_SCORE_SUBMITTED
 from openedx_events.tooling import prepare_for_new_work_cycle
 
-from submissions.deliveries.base import Failed
 from submissions.deliveries.message import Message
+from submissions.deliveries.transports.base import Failed
 
 
 def send(message: Message) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from submissions import outbound, registry
 from submissions.conf import conf
-from submissions.deliveries.base import Refused, unless_done
 from submissions.deliveries.message import Message
+from submissions.deliveries.transports.base import Refused, unless_done
 from submissions.models import Told
+from submissions.outbound import http
+from submissions.queue import registry
 
 TYPES = {Told.SCORE: "result.scored", Told.FAILURE: "result.failed"}
 
@@ -34,7 +35,7 @@ def send(message: Message) -> None:
         "webhook-signature": " ".join(signatures),
     }
     # Operators alone set these addresses, so there is no list of hosts; what is not public is still refused.
-    answer = outbound.post(message.destination, body=body.encode(), headers=headers, allowed_hosts=None)
+    answer = http.post(message.destination, body=body.encode(), headers=headers, allowed_hosts=None)
     unless_done(answer, done=200 <= answer.status < 300, gone=(410,))
 
 

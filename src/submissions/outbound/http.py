@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 
 import httpcore
 
-from submissions import guard
 from submissions.conf import conf
-from submissions.guard import Failed, Refused, is_allowed
+from submissions.outbound import addresses
+from submissions.outbound.addresses import Failed, Refused, is_allowed
 
 __all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parsed", "post"]
 
@@ -64,7 +64,7 @@ def post(
     of it together, without which DELIVERY_TIMEOUT_SECONDS counts. Raises Refused and Failed.
     """
     address = parsed(url, allowed_hosts)
-    guard.begin(conf.DELIVERY_TIMEOUT_SECONDS if seconds is None else seconds)
+    addresses.begin(conf.DELIVERY_TIMEOUT_SECONDS if seconds is None else seconds)
     try:
         return _posted(address, body, headers, most_bytes)
     except (Refused, Failed):
@@ -112,7 +112,7 @@ def _posted(address: Address, body: bytes, headers: Mapping[str, str], most_byte
         scheme=address.scheme.encode(), host=address.host.encode(), port=address.port, target=address.target.encode()
     )
     # A time-out of the library's own is for each read; the deadline of the streams is for all of them together.
-    extensions = {"timeout": {"pool": guard.left()}}
+    extensions = {"timeout": {"pool": addresses.left()}}
     with _pool().stream("POST", url, headers=host + given, content=body, extensions=extensions) as response:
         start, whole = _body(response, most_bytes)
         answered = {name.decode("latin-1").lower(): value.decode("latin-1")[:1000] for name, value in response.headers}
@@ -165,7 +165,7 @@ def _new_pool(ca_file: str) -> httpcore.ConnectionPool:
         context.load_verify_locations(cafile=ca_file)
     return httpcore.ConnectionPool(
         ssl_context=context,
-        network_backend=guard.Guarded(),
+        network_backend=addresses.Guarded(),
         max_connections=None,
         max_keepalive_connections=20,
         keepalive_expiry=KEEP_ALIVE,

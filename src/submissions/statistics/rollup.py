@@ -14,7 +14,6 @@ from typing import Any
 
 from django.db.models import Min
 
-from submissions.histogram import Histogram
 from submissions.models import (
     ClaimEnd,
     ClaimOutcome,
@@ -25,7 +24,8 @@ from submissions.models import (
     RollUp,
     Status,
 )
-from submissions.transactions import in_transaction
+from submissions.queue.transactions import in_transaction
+from submissions.statistics.histogram import Histogram
 
 MINUTE = timedelta(minutes=1)
 # A transaction that began within a minute may be committed after it.

@@ -12,7 +12,7 @@ from importlib import import_module
 
 from submissions.deliveries.message import Message
 from submissions.models import Transport
-from submissions.outbound import Answer, Failed, Refused
+from submissions.outbound.http import Answer, Failed, Refused
 
 __all__ = ["Failed", "Message", "Refused", "retry_after", "sender", "unless_done"]
 
@@ -26,7 +26,7 @@ def sender(transport: str) -> Callable[[Message], None]:
     if transport not in Transport.values:
         raise Refused(f"There is no transport {transport!r}.")
     # Only now: each may need a package of its own.
-    found: Callable[[Message], None] = import_module(f"submissions.deliveries.{transport}").send
+    found: Callable[[Message], None] = import_module(f"submissions.deliveries.transports.{transport}").send
     return found
 
 

@@ -152,7 +152,7 @@ class ExternalGraderDetail(models.Model):
     points_known = models.BooleanField(default=True, db_default=True)
     # Files that are kept elsewhere, as JSON: names and addresses, handed to the grader as they are.
     file_links = models.TextField(null=True, blank=True)
-    # What became of the claims that ended, as JSON; `submissions.pulls` reads and writes it.
+    # What became of the claims that ended, as JSON; `submissions.queue.claim_log` reads and writes it.
     pulls = models.TextField(null=True, blank=True, editable=False)
 
     objects = models.Manager.from_queryset(ExternalGraderDetailQuerySet)()

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class LoginCounter(models.Model):
-    """Failed logins of late, counted by account and network (`submissions.throttle`, ADR 0030)."""
+    """Failed logins of late, counted by account and network (`submissions.accounts.throttle`, ADR 0030)."""
 
     now: datetime
     """The database's time, where the query asked for it; no column."""
