@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gradequeue.databases.quick import Rows
 from tests import databases
 from tests.server import Server
 from tests.settings import KIND
@@ -36,21 +35,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if again:
         config.hook.pytest_deselected(items=again)
         items[:] = [item for item in items if item not in again]
-
-
-@pytest.fixture(autouse=KIND == "mariadb")
-def each_answer_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever says how many answers there are must be right: what is left unread is taken for the next statement's."""
-    from gradequeue.databases.mysql.quick import MySQLQuick
-
-    rows = MySQLQuick.rows
-
-    def rows_and_no_more(self: MySQLQuick, text: bytes, answers: int) -> list[Rows]:
-        found = rows(self, text, answers)
-        assert self.connection.next_result() == -1, text
-        return found
-
-    monkeypatch.setattr(MySQLQuick, "rows", rows_and_no_more)
 
 
 @pytest.fixture(scope="session")

@@ -241,8 +241,8 @@ def test_the_python_of_the_readme_makes_a_job() -> None:
     (code,) = (block for block in blocks if "create_external_grader_detail" in block)
     exec(compile(code, "README.md", "exec"), {})
     (job,) = queue.claim("python", grader="ada")
-    assert job.submission.answer == "def double(n): return 2 * n"
-    assert [row.original_filename for row in job.files.all()] == ["notes.txt"]
+    assert job.answer == "def double(n): return 2 * n"
+    assert [row.original_filename for row in job.row.files.all()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

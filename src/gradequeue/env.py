@@ -170,7 +170,6 @@ def database(folder: Path) -> dict[str, Any]:
     found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
     found.setdefault("CONN_MAX_AGE", 600)
     found.setdefault("CONN_HEALTH_CHECKS", True)
-    found["ENGINE"] = _FEWER_TRIPS.get(kind, found["ENGINE"])
     return found
 
 
@@ -198,8 +197,6 @@ def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> di
             f"{name} cannot be read; it is scheme://user:password@host:port/name, with %40 for an @ in a password."
         ) from None
 
-
-_FEWER_TRIPS = {"postgresql": "gradequeue.databases.postgresql", "mysql": "gradequeue.databases.mysql"}
 
 # Each comes with the extra of the same name as the database.
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}

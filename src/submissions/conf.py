@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, get_type_hints
 
 from django.conf import settings
-from django.utils.functional import empty
 
 
 class Conf:
@@ -135,10 +134,7 @@ class Conf:
     def __getattribute__(self, name: str) -> Any:
         if not name.isupper():
             return super().__getattribute__(name)
-        # What stands behind Django's lazy object. That one takes ten times as long to find that a setting is not set.
-        lazy: Any = settings
-        given = lazy._wrapped if lazy._wrapped is not empty else lazy
-        return getattr(given, f"SUBMISSIONS_{name}", super().__getattribute__(name))
+        return getattr(settings, f"SUBMISSIONS_{name}", super().__getattribute__(name))
 
     def wrong(self) -> list[str]:
         """One sentence for each setting that has an unusable value."""

@@ -191,7 +191,7 @@ def test_a_bad_answer_leaves_nothing(answer: Any) -> None:
 def test_five_mebibytes_of_answer_reach_the_grader() -> None:
     create(answer="a" * 5242880)
     (job,) = queue.claim("python", grader="g")
-    assert job.submission.answer == "a" * 5242880
+    assert job.answer == "a" * 5242880
 
 
 @pytest.mark.parametrize("field", ["student_id", "course_id", "item_id", "item_type"])

@@ -116,7 +116,7 @@ def test_what_waits_becomes_jobs_with_callbacks_in_the_order_of_arrival(
         "3 taken, 0 scored, 0 known, 0 skipped.",
         0,
     )
-    jobs = [queue.claim("python", grader="ada")[0] for _ in range(3)]
+    jobs = [queue.claim("python", grader="ada")[0].row for _ in range(3)]
     assert [job.queue_key for job in jobs] == ["key-2", "key-3", "key-1"]
     assert [job.created_at for job in jobs] == [
         datetime(2026, 1, 31, 12, minute, 0, 250_000, tzinfo=UTC) for minute in (1, 2, 3)

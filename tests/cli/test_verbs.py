@@ -119,7 +119,7 @@ def test_a_retried_job_starts_afresh(capsys: pytest.CaptureFixture[str]) -> None
     submission_id = enqueue("a", "failed")
     run(capsys, "retry", str(submission_id))
     (claimed,) = queue.claim("a", grader="ada")
-    assert (claimed.submission_id, claimed.num_failures) == (submission_id, 0)
+    assert (claimed.submission_id, claimed.row.num_failures) == (submission_id, 0)
 
 
 @in_process

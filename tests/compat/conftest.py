@@ -20,7 +20,7 @@ from django.db.utils import load_backend
 from pytest_django import DjangoDbBlocker
 
 from gradequeue import env
-from submissions.queue import registry
+from submissions import queue
 from tests import databases
 from tests.compat import environment, tables
 from tests.server import Server
@@ -130,7 +130,7 @@ def pointed_at(django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPat
         other = load_backend(settings["ENGINE"]).DatabaseWrapper(settings, "default")
         connections["default"] = other
         cache.clear()
-        registry.forget()
+        queue.forget()
         try:
             with django_db_blocker.unblock():
                 yield

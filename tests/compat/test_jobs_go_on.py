@@ -17,7 +17,7 @@ if KIND == "mariadb":
 OLD_KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
-def claim_all(queue_name: str) -> list[ExternalGraderDetail]:
+def claim_all(queue_name: str) -> list[queue.ClaimedJob]:
     return [job for _ in range(20) for job in queue.claim(queue_name, grader="watcher")]
 
 
@@ -63,7 +63,7 @@ def test_a_failed_job_is_put_back_by_an_operator_and_completed(migrated_once: Si
     with tried_on(migrated_once.url):
         assert queue.retry(failed).status == "pending"
         (job,) = (job for job in claim_all("python") if job.submission_id == failed)
-        assert job.num_failures == 0
+        assert job.row.num_failures == 0
         assert complete(failed, job.pullkey) == ("retired", 5, 10)
 
 
@@ -87,7 +87,7 @@ def test_a_job_that_edx_submissions_retired_keeps_its_score_and_reply(migrated_o
 def test_an_answer_that_is_not_json_is_handed_out_as_it_stands(migrated_once: Site, tried_on: Pointed) -> None:
     with tried_on(migrated_once.url):
         (job,) = queue.claim("broken", grader="watcher")
-        assert job.submission.answer == "print('ß') }"
+        assert job.answer == "print('ß') }"
         assert complete(job.submission_id, job.pullkey) == ("retired", 5, 10)
 
 
@@ -108,6 +108,6 @@ def test_a_job_that_the_old_package_still_inserts_beside_us_is_claimed(
     inserted = int(environment.run(*words, database_url=site.url, media=site.folder / "media"))
     with pointed_at(site.url):
         (job,) = queue.claim(queue_name, grader="watcher")
-        assert (job.submission_id, job.submission.answer) == (inserted, "print('beside')")
-        assert (job.num_pulls, job.num_failures, job.queue_key) == (1, 0, "key-of-late")
+        assert (job.submission_id, job.answer) == (inserted, "print('beside')")
+        assert (job.num_pulls, job.row.num_failures, job.row.queue_key) == (1, 0, "key-of-late")
         assert complete(inserted, job.pullkey) == ("retired", 2, 4)

@@ -18,7 +18,6 @@ from gradequeue.dashboard.reads import history, queue_page
 from gradequeue.dashboard.reads.newest import newest
 from submissions import queue
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Status
-from submissions.queue import line, registry
 from submissions.statistics import history as stats
 from tests.dashboard.conftest import page_of
 from tests.queue.jobs import claim_one, key_of, later, limit, make
@@ -35,12 +34,14 @@ def text(answer: Any) -> str:
 def graded(score: object = 1, reply: str = "{}", **fields: Any) -> Any:
     make(**fields)
     job = claim_one(fields.get("queue_name", "q"))
-    return queue.complete(job.submission_id, key_of(job), score=score, reply=reply)
+    queue.complete(job.submission_id, key_of(job), score=score, reply=reply)
+    job.refresh_from_db()
+    return job
 
 
 def failed(reason: str, queue_name: str = "q") -> int:
     limit(queue_name, max_failures=1)
-    job = make(queue_name)
+    make(queue_name)
     (job,) = queue.claim(queue_name, grader="ada")
     queue.fail(job.submission_id, key_of(job), reason=reason)
     return job.submission_id
@@ -201,10 +202,10 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</pre>\u202e
 
 
 def test_hostile_texts_are_escaped(staff: Client) -> None:
-    job = make(HOSTILE[:60], student="<em>s</em>", item="<i>i</i>", files={"<u>.py": "x"})
-    (job,) = queue.claim(job.queue_name, grader="<em>ada</em>")
+    name = make(HOSTILE[:60], student="<em>s</em>", item="<i>i</i>", files={"<u>.py": "x"}).queue_name
+    (job,) = queue.claim(name, grader="<em>ada</em>")
     GraderQueue.objects.filter(name=job.queue_name).update(max_failures=1)
-    registry.forget()
+    queue.forget()
     queue.fail(job.submission_id, key_of(job), reason=HOSTILE, reply=HOSTILE)
     for page in ("/dashboard/", page_of(job.queue_name), f"/dashboard/submissions/{job.submission_id}/"):
         body = staff.get(page).content.decode()
@@ -305,7 +306,7 @@ def fill(names: list[str], jobs: int) -> None:
             make(name, student=f"s{number}", files={"a": "b"} if number % 2 else {})
         for job in queue.claim(name, grader="ada", limit=jobs // 2):
             queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
-            Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.GIVEN_UP)
+            Delivery.objects.create(job_id=job.pk, transport="callback", host="h", state=DeliveryState.GIVEN_UP)
         failed("x", name)
 
 
@@ -358,27 +359,27 @@ def test_the_newest_in_a_state_come_first() -> None:
 
 
 def test_who_is_next_in_line_and_since_when() -> None:
-    assert line.since([]) == {}
-    assert line.since(["q", "other"]) == {}
+    assert queue.waiting_since([]) == {}
+    assert queue.waiting_since(["q", "other"]) == {}
     first, second = make("q"), make("q")
     later(60, pk=first.pk)
     first.refresh_from_db()
-    assert line.since(["other", "q"]) == {"q": first.available_at}
-    assert line.beginning("q", 10) == [first.pk, second.pk]
+    assert queue.waiting_since(["other", "q"]) == {"q": first.available_at}
+    assert queue.first_ids("q", 10) == [first.pk, second.pk]
     # A lease that ran out is next again; one that holds is not.
     claim_one("q")
     second.refresh_from_db()
-    assert line.since(["q"]) == {"q": second.available_at}
+    assert queue.waiting_since(["q"]) == {"q": second.available_at}
     later(400, pk=first.pk)
     first.refresh_from_db()
-    assert line.since(["q"]) == {"q": first.available_at}
+    assert queue.waiting_since(["q"]) == {"q": first.available_at}
 
 
 def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
     job = graded()
     for minutes in (1, 6, 60):
         due = job.now - timedelta(minutes=minutes)
-        Delivery.objects.create(job=job, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
+        Delivery.objects.create(job_id=job.pk, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
     assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))
 
 

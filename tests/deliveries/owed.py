@@ -17,7 +17,6 @@ from django.db.models import F
 from submissions import deliveries, queue
 from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
-from submissions.queue import owed as outbox
 from tests.queue.jobs import make
 from tests.server import GRADEQUEUE, Server
 from tests.settings import KIND, SERVER
@@ -27,7 +26,7 @@ import json, sys
 from submissions import deliveries
 from submissions.models import ExternalGraderDetail as Job
 for line in json.load(sys.stdin):
-    deliveries.create_for(Job.objects.get(submission_id=line[0]), "callback", line[1], header=line[2])
+    deliveries.create_delivery(Job.objects.get(submission_id=line[0]), "callback", line[1], header=line[2])
 """
 
 
@@ -39,7 +38,7 @@ def owe(server: Server, submission_id: int, url: str, header: str) -> None:
 def owed(url: str, queue_name: str = "q", *, header: str = '{"lms_key": "k"}', **fields: Any) -> Job:
     """A waiting job whose result is owed to `url`."""
     job = make(queue_name, **fields)
-    deliveries.create_for(job, "callback", url, header=header)
+    deliveries.create_delivery(job, "callback", url, header=header)
     return job
 
 
@@ -48,7 +47,8 @@ def graded(job: Job, score: float = 1, **more: Any) -> Job:
     (claimed,) = queue.claim(job.queue_name, grader="grader")
     assert claimed.pk == job.pk
     reply = json.dumps({"correct": True, "score": score, "msg": "<p>ok</p>", **more})
-    return queue.complete(job.submission_id, str(claimed.pullkey), score=score, reply=reply)
+    queue.complete(job.submission_id, claimed.pullkey, score=score, reply=reply)
+    return Job.objects.get(pk=job.pk)
 
 
 def given_up(job: Job) -> None:
@@ -88,8 +88,8 @@ def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
             job=job,
             transport="callback",
             destination=url + path,
-            destination_key=outbox.key_of(url + path),
-            host=outbox.host_of("callback", url),
+            destination_key=queue.key_of(url + path),
+            host=queue.host_of("callback", url),
             header=json.dumps({"lms_key": path}),
             state="due",
             result="score",

@@ -13,7 +13,6 @@ from pytest_django import Settings
 from submissions import api, queue
 from submissions.errors import NotAllowed
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
-from submissions.queue import owed
 from submissions.xqueue.push import Dispatcher, Pause, _graded, push_one
 from tests.platform_stub import Answer, Platform, Reply
 from tests.queue.jobs import later
@@ -51,7 +50,7 @@ def push(pause: Pause | None = None) -> bool:
 
 def test_a_job_is_sent_as_xqueue_sent_it_and_the_answer_is_its_reply(grader: Platform) -> None:
     submission_id = enqueue(grader_payload="{}", student_info="{}", files={"a.c": "int"})
-    owed.create_for(the_job(), "callback", "https://lms.example/back", header="{}")
+    queue.create_delivery(the_job(), "callback", "https://lms.example/back", header="{}")
     assert push()
     (call,) = grader.calls
     assert (call.path, call.headers["Content-Type"]) == ("/grade?x=1", "application/json")

@@ -22,11 +22,12 @@ def make(queue_name: str = "q", *, student: str = "", item: str = "item", **fiel
 
 
 def claim_one(queue_name: str = "q", grader: str = "grader") -> Job:
+    """The row of the job that was claimed."""
     (job,) = queue.claim(queue_name, grader=grader)
-    return job
+    return Job.objects.get(pk=job.pk)
 
 
-def key_of(job: Job) -> str:
+def key_of(job: Job | queue.ClaimedJob) -> str:
     assert job.pullkey
     return job.pullkey
 

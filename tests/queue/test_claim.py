@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
 from django.db.models import F
 from django.test.utils import override_settings
 from django.utils import timezone
@@ -16,7 +15,8 @@ from submissions import queue
 from submissions.errors import LeaseLost, UnknownQueue
 from submissions.models import DELETED, GraderQueue, GraderSighting, Score, Submission
 from submissions.models import ExternalGraderDetail as Job
-from submissions.queue import registry
+from submissions.queue.fast import window
+from submissions.queue.line import BEGINNING
 from tests.queue.jobs import claim_one, key_of, later, limit, make
 
 pytestmark = pytest.mark.django_db
@@ -188,8 +188,8 @@ def test_grants_decide_who_may_pull_and_what_they_learn() -> None:
     limit("granted").graders.add(account)
     make("granted")
     make("open")
-    assert registry.names_for("mine") == ["granted", "open"]
-    assert registry.names_for("stranger") == ["open"]
+    assert queue.names_for("mine") == ["granted", "open"]
+    assert queue.names_for("stranger") == ["open"]
     with pytest.raises(UnknownQueue):
         queue.claim("granted", grader="stranger")
     with pytest.raises(UnknownQueue):
@@ -264,16 +264,15 @@ def test_a_grader_that_fails_at_everything_does_not_burn_the_queue() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="there each claim looks at all")
 def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at_most() -> None:
     """Where it claims many, a process looks only behind the last one (ADR 0095)."""
-    ids = [make_seconds_ago(60 - number).pk for number in range(registry.MANY_CLAIMS + 2)]
+    ids = [make_seconds_ago(60 - number).pk for number in range(window.MANY_CLAIMS + 2)]
     started = time.monotonic()
     assert [claim_one().pk for _ in ids[:-2]] == ids[:-2]
     late = make_seconds_ago(3600)
-    if time.monotonic() - started < registry.LOOK_AT_ALL_SECONDS / 2:
+    if time.monotonic() - started < window.LOOK_AT_ALL_SECONDS / 2:
         assert claim_one().pk == ids[-2]
-    time.sleep(registry.LOOK_AT_ALL_SECONDS)
+    time.sleep(window.LOOK_AT_ALL_SECONDS)
     assert claim_one().pk == late.pk
     while queue.depth("q"):
         assert claim_one().pk in ids
@@ -283,17 +282,17 @@ def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at
 
 def test_only_a_claim_that_looked_at_all_begins_a_new_second() -> None:
     younger, older = timezone.now(), timezone.now() - timedelta(hours=1)
-    registry.forget()
-    for _ in range(registry.MANY_CLAIMS):
-        registry.note_claimed("q", "g", younger, None)
-    assert registry.claimed_since("q", "g") == younger
-    time.sleep(registry.LOOK_AT_ALL_SECONDS)
-    registry.note_claimed("q", "g", younger, younger)  # asked before, and came back only now
-    assert registry.claimed_since("q", "g") is None
-    registry.note_claimed("q", "g", older, None)
-    registry.note_claimed("q", "g", younger, younger)  # it did not see what the one before it has found
-    assert registry.claimed_since("q", "g") == older
-    registry.forget()
+    window.close("q")
+    for _ in range(window.MANY_CLAIMS):
+        window.note("q", BEGINNING, younger)
+    assert window.beginning("q") == younger
+    time.sleep(window.LOOK_AT_ALL_SECONDS)
+    window.note("q", younger, younger)  # asked before, and came back only now
+    assert window.beginning("q") == BEGINNING
+    window.note("q", BEGINNING, older)
+    window.note("q", younger, younger)  # it did not see what the one before it has found
+    assert window.beginning("q") == older
+    window.close("q")
 
 
 @pytest.mark.django_db(transaction=True)

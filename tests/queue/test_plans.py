@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -13,7 +12,9 @@ from django.utils.timezone import now
 
 from submissions import queue
 from submissions.models import ExternalGraderDetail as Job
-from submissions.models import StudentItem, Submission
+from submissions.models import GraderQueue, StudentItem, Submission
+from submissions.queue import line
+from submissions.queue.records import QueueView
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -47,13 +48,13 @@ def fill() -> int:
 def test_a_claim_locks_no_finished_job(others: bool) -> None:
     first = fill()
     with transaction.atomic():
-        (found,) = queue._due(SimpleNamespace(name="q", others=others), "ada", limit=1, lock=True)
+        ((found, _),) = line.lock_due(QueueView(GraderQueue(name="q"), others=others), "ada", 1)
         time.sleep(0.3)  # the server's own list of transactions is a tenth of a second old
         with connection.cursor() as cursor:
             question = "SELECT trx_rows_locked FROM information_schema.innodb_trx"
             cursor.execute(f"{question} WHERE trx_mysql_thread_id = CONNECTION_ID()")
             (locked,) = cursor.fetchone()
-    assert found.submission_id == first
+    assert found.row.submission_id == first
     assert locked <= 5
 
 

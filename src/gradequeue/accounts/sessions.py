@@ -16,14 +16,13 @@ from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
 from django.db import DatabaseError, InterfaceError, connections, router
-from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
 from gradequeue.accounts import session_lifetime
-from submissions import prepared
+from submissions import sql
 from submissions.conf import conf
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -98,32 +97,58 @@ def _auth_hash(password: str, _: str) -> str:
 
 
 def _owner_with_session(session_key: str, owner: int) -> Any:
-    values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     user = auth.get_user_model()
     connection: Any = connections[router.db_for_write(user)]
-    # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
-    # nobody needs to ask first whether the connection lives.
-    connection.health_check_done = True
+    values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     try:
-        found = prepared.fetch("session", user, _with_session, **values)
+        found = _row(connection, values)
     except (DatabaseError, InterfaceError):
         # None: there was no connection to be had, and why is what the log must tell.
         if connection.in_atomic_block or connection.connection is None or connection.is_usable():
             raise
+        # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
+        # nobody needs to ask first whether the connection lives.
         connection.close()
-        found = prepared.fetch("session", user, _with_session, **values)
-    return found[0] if found else None
+        found = _row(connection, values)
+    if found is None:
+        return None
+    *columns, kept_session, in_group = found
+    account: Any = user.from_db(connection.alias, [user._meta.pk.attname, *_asked(user)], columns)
+    account.kept_session, account.in_grader_group = kept_session, bool(in_group)
+    return account
 
 
-def _with_session(key: Any, owner: Any, now: Any, group: Any) -> Any:
-    sessions = SessionStore.get_model_class().objects.filter(session_key=key, expire_date__gt=now)
-    user = auth.get_user_model()
-    in_group = user.groups.through.objects.filter(user_id=OuterRef("pk"), group__name=group)
-    asked = ("password", "is_active", "is_superuser", user.USERNAME_FIELD)
+def _row(connection: Any, values: dict[str, Any]) -> Any:
+    connection.ensure_connection()
+    statement = _statement(connection.vendor, auth.get_user_model())
+    if sql.is_watched(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, sql.adapted(connection, values) if connection.vendor == "mysql" else values)
+            return cursor.fetchone()
+    with connection.wrap_database_errors:
+        return sql.row(connection, statement, values)
+
+
+def _asked(user: Any) -> list[str]:
+    return ["password", "is_active", "is_superuser", user.USERNAME_FIELD]
+
+
+@lru_cache
+def _statement(_: str, user: Any) -> str:
+    """The account with this session's text and whether it is in the graders' group."""
+    quote = connections[router.db_for_write(user)].ops.quote_name
+    session, members = SessionStore.get_model_class()._meta, user.groups.through._meta
+    groups = user.groups.field.related_model._meta
+    of_user = members.get_field(user.groups.field.m2m_field_name()).column
+    of_group = members.get_field(user.groups.field.m2m_reverse_field_name()).column
+    columns = ", ".join(f"u.{quote(user._meta.get_field(name).column)}" for name in ("pk", *_asked(user)))
     return (
-        user._default_manager.filter(pk=owner)
-        .only(*asked)
-        .annotate(kept_session=Subquery(sessions.values("session_data")[:1]), in_grader_group=Exists(in_group))
+        f"SELECT {columns}, (SELECT s.session_data FROM {quote(session.db_table)} s "  # noqa: S608 - our tables' names
+        f"WHERE s.session_key = %(key)s AND s.expire_date > %(now)s), "
+        f"EXISTS (SELECT 1 FROM {quote(members.db_table)} m "
+        f"JOIN {quote(groups.db_table)} g ON g.id = m.{quote(of_group)} "
+        f"WHERE m.{quote(of_user)} = u.id AND g.name = %(group)s) "
+        f"FROM {quote(user._meta.db_table)} u WHERE u.id = %(owner)s"
     )
 
 

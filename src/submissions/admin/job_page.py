@@ -20,7 +20,7 @@ from submissions.models import (
     Submission,
     SubmissionFile,
 )
-from submissions.queue import claim_log, registry
+from submissions.queue import claim_log, settings_of
 from submissions.xqueue import replies
 
 Job = ExternalGraderDetail
@@ -132,7 +132,7 @@ class JobPage(ReadOnly):
     def _queue(job: Job) -> GraderQueue:
         """Asked once for a page: two fields show something of it."""
         if not hasattr(job, "settings_of_queue"):
-            job.settings_of_queue = registry.settings_of(job.queue_name, fresh=True)  # type: ignore[attr-defined]
+            job.settings_of_queue = settings_of(job.queue_name)  # type: ignore[attr-defined]
         return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
 
     @admin.display

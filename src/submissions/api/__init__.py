@@ -47,7 +47,7 @@ from submissions.models import (
     score_reset,
     score_set,
 )
-from submissions.queue import registry
+from submissions.queue import ClaimedJob, settings_of
 from submissions.queue.transactions import in_transaction
 from submissions.serializers import (
     ScoreAnnotationSerializer,
@@ -421,16 +421,20 @@ def _retire_jobs(item: StudentItem) -> None:
 # Files. -------------------------------------------------------------------------------------------------------------
 
 
-def get_files_for_grader(external_grader: ExternalGraderDetail, mount: str | None = None) -> dict[str, str]:
+def get_files_for_grader(
+    external_grader: ExternalGraderDetail | ClaimedJob, mount: str | None = None
+) -> dict[str, str]:
     """File names and the addresses that a grader fetches them from, without a session, until they expire.
 
     `mount` is the absolute address under which `submissions.urls` is mounted; without it ``SUBMISSIONS_BASE_URL``.
     """
-    rows: list[SubmissionFile] = list(external_grader.files.order_by("id")) if external_grader.has_files else []
+    if isinstance(external_grader, ClaimedJob) and not external_grader.has_files:
+        return _links(external_grader.file_links)
+    rows = list(SubmissionFile.objects.filter(external_grader_id=external_grader.pk).order_by("id"))
     links = _links(external_grader.file_links)
     if not rows:
         return links
-    lease = registry.settings_of(external_grader.queue_name, fresh=registry.inside_transaction()).lease
+    lease = settings_of(external_grader.queue_name).lease
     mount = mount or files_mount()
     return links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
 

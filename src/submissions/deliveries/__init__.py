@@ -10,7 +10,7 @@ from submissions.deliveries.history import Attempt, attempts_of
 from submissions.deliveries.message import Message
 from submissions.deliveries.verbs import NotAllowedNow, UnknownDelivery, give_up, retry
 from submissions.deliveries.worker import Worker, deliver_due
-from submissions.queue.owed import create_for
+from submissions.queue import create_delivery
 
 __all__ = [
     "Attempt",
@@ -21,7 +21,7 @@ __all__ = [
     "Worker",
     "attempts_of",
     "connect",
-    "create_for",
+    "create_delivery",
     "deliver_due",
     "give_up",
     "retry",

@@ -21,7 +21,6 @@ from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
 from submissions.intake.parse import HandedIn, NotHandedIn, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.outbound import http
-from submissions.queue import owed
 from submissions.queue.transactions import in_transaction
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
@@ -163,7 +162,7 @@ def _make(handed: HandedIn, key: str, **more: Any) -> int:
     job = _enqueue(handed, key, **more)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
-        queue.supersede(job, called_back_at=owed.key_of(handed.callback_url))
+        queue.supersede(job, called_back_at=queue.key_of(handed.callback_url))
     return job.submission_id
 
 
@@ -179,7 +178,7 @@ def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **mor
         kept={"body": handed.body, "points_known": False, "file_links": file_links},
         **more,
     )
-    owed.create_for(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
+    queue.create_delivery(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
     return job
 
 

@@ -45,6 +45,10 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
     def get_prep_value(self, value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=True)
 
+    def stored_text(self, value: Any) -> str:
+        """As the table has it."""
+        return str(value) if isinstance(value, BrokenJSON) else str(self.get_prep_value(value))
+
     def value_to_string(self, obj: models.Model) -> str:
         return json.dumps(self.value_from_object(obj))
 

@@ -12,23 +12,13 @@ from submissions.models.fields import PointsField
 from submissions.models.submission import Submission
 
 
-class _SQLiteClock:
-    """A parameter that is the time when its statement runs, not when it was composed (`submissions.prepared`)."""
-
-    def __init__(self, ops: Any) -> None:
-        self.ops = ops
-
-    def __conform__(self, protocol: object) -> Any:
-        return self.ops.adapt_datetimefield_value(now())
-
-
 class DatabaseNow(Now):
     """The database's clock, to the microsecond: web nodes' clocks differ (DESIGN section 3)."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
         # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
-        return "%s", (_SQLiteClock(connection.ops),)
+        return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
     def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
@@ -113,10 +103,6 @@ class ExternalGraderDetail(models.Model):
 
     now: datetime
     """The database's time, on a row that `locked()` gave out; no column."""
-    owes_deliveries: bool
-    """Whether a delivery waits for this job's result, on a row that a verb has locked; no column."""
-    has_files = True
-    """Whether it can have files; `claim` knows. No column."""
 
     submission = models.OneToOneField(Submission, on_delete=models.CASCADE, related_name="external_grader_detail")
     queue_name = models.CharField(max_length=128)

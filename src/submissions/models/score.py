@@ -2,16 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import models
-from django.db.models.signals import post_save
-from django.dispatch import receiver
+from django.db import IntegrityError, models, router, transaction
 from django.utils.timezone import now
 
 from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.student_item import StudentItem
 from submissions.models.submission import Submission
-from submissions.writes import insert, insert_later_or_fail, replace, replace_later_or_fail
 
 
 class Score(models.Model):
@@ -27,14 +24,22 @@ class Score(models.Model):
 
     # Not a column. Graders' results come in any order; what a person or platform sets is always the latest.
     keeps_order_of_attempts = False
-    summary_travels = False
-    """Whether its summary is sent with the COMMIT, which fails where somebody was faster. No column, either."""
 
     class Meta:
         app_label = "submissions"
 
     def __str__(self) -> str:
         return f"{self.points_earned}/{self.points_possible}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the summary in step with the score, in one transaction."""
+        with transaction.atomic(using=kwargs.get("using") or router.db_for_write(Score, instance=self)):
+            super().save(*args, **kwargs)
+            # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A
+            # second one must: under REPEATABLE READ a plain look would show the same old row for ever.
+            if not _taken_in(self, lock=False):
+                while not _taken_in(self, lock=True):
+                    continue
 
     @property
     def submission_uuid(self) -> str | None:
@@ -69,75 +74,62 @@ class ScoreSummary(models.Model):
 
     def take_in(self, score: Score) -> None:
         """Let `score` be the latest, and the highest if it is; do not save."""
-        if not (score.keeps_order_of_attempts and _is_of_older_attempt(score, self.latest)):
+        if not (score.keeps_order_of_attempts and self._has_newer_latest(score)):
             self.latest = score
-        share, best = score.to_float(), self.highest.to_float()
-        if score.reset or (share is not None and (best is None or share > best)):
+        best = self.highest
+        if score.reset or is_better(
+            score.points_earned, score.points_possible, best.points_earned, best.points_possible
+        ):
             self.highest = score
 
+    def _has_newer_latest(self, score: Score) -> bool:
+        if score.submission is None or self.latest.submission is None:
+            return False
+        return is_older_attempt(_order(score.submission), _order(self.latest.submission))
 
-def _is_of_older_attempt(score: Score, other: Score) -> bool:
-    if score.submission is None or other.submission is None:
+
+def is_older_attempt(order: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether an attempt, known by its number and its submission's id, comes before the other."""
+    return order < other
+
+
+def is_better(earned: float, possible: float, best_earned: float | None, best_possible: float | None) -> bool:
+    """Whether a score is a larger share of its points than the best one so far; hidden scores (out of 0) are none."""
+    if not possible:
         return False
-    return _order(score.submission) < _order(other.submission)
+    return best_earned is None or not best_possible or earned / possible > best_earned / best_possible
 
 
 def _order(submission: Submission) -> tuple[int, int]:
     return (submission.attempt_number, submission.pk)
 
 
-@receiver(post_save, sender=Score)
-def update_score_summary(instance: Score, raw: bool = False, **_: Any) -> None:
-    """Keep the summary in step with a new score, in the score's own transaction."""
-    if raw:
-        return
-    # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A second one
-    # must: under REPEATABLE READ a plain look would show the same old row for ever.
-    if not _taken_in(instance, lock=False):
-        while not _taken_in(instance, lock=True):
-            continue
-
-
-def heard_by_others() -> bool:
-    """Whether somebody besides the summary is told of new scores, and may ask for their ids."""
-    told = post_save._live_receivers(Score)  # Django has no other way to ask
-    return told not in ([update_score_summary], ([update_score_summary], []))
-
-
 def _taken_in(score: Score, *, lock: bool) -> bool:
     """One look and one conditional write; False where somebody was faster."""
-    seen = _summaries(score).select_for_update().first() if lock else _last_seen(score)
+    summaries = ScoreSummary.objects.filter(student_item_id=score.student_item_id)
+    if lock:
+        seen = summaries.select_for_update().first()
+    else:
+        seen = summaries.select_related("latest__submission", "highest").defer("latest__submission__answer").first()
     if seen is None:
-        # Two first scores at once meet at the unique index, and the second look finds the winner.
-        first = ScoreSummary(student_item_id=score.student_item_id, highest=score, latest=score)
-        if not score.summary_travels:
-            return insert(first, unless_there=True)
-        insert_later_or_fail(first)
-        return True
-    before = (seen.latest_id, seen.highest_id)
+        return _is_first(score)
+    before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
     try:
         seen.take_in(score)
     except Score.DoesNotExist as error:
         # REPEATABLE READ on MariaDB: the lock sees the newest summary, and nothing else that was made meanwhile.
         raise Overtaken("The summary names a score that this transaction cannot see.") from error
-    if before == (seen.latest_id, seen.highest_id):
-        return _summaries(score).filter(latest_id=before[0], highest_id=before[1]).exists()
-    if not score.summary_travels:
-        return replace(seen, ("latest", "highest"), before)
-    replace_later_or_fail(seen, ("latest", "highest"), before)
+    return bool(summaries.filter(**before).update(latest=seen.latest_id, highest=seen.highest_id))
+
+
+def _is_first(score: Score) -> bool:
+    """Two first scores at once meet at the unique index; False for the second one."""
+    try:
+        with transaction.atomic(using=score._state.db):
+            ScoreSummary.objects.create(student_item_id=score.student_item_id, highest=score, latest=score)
+    except IntegrityError:
+        return False
     return True
-
-
-def _summaries(score: Score) -> models.QuerySet[ScoreSummary]:
-    return ScoreSummary.objects.filter(student_item_id=score.student_item_id)
-
-
-def _last_seen(score: Score) -> ScoreSummary | None:
-    """The summary that came with the student item, if one did; it may be out of date, and the write will tell."""
-    came: dict[str, ScoreSummary | None] = score.student_item._state.fields_cache
-    if "scoresummary" in came:
-        return came["scoresummary"]
-    return _summaries(score).select_related("latest__submission", "highest").defer("latest__submission__answer").first()
 
 
 class ScoreAnnotation(models.Model):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.dateparse import parse_datetime
 
@@ -34,9 +34,20 @@ class Pull:
     reason: str = ""
 
 
-def noted(job: Any, outcome: str, reason: str = "", *, claim: bool = True) -> str:
+class Claimed(Protocol):
+    """What is noted of a job's claim: of a row of the table, or of what a statement has read."""
+
+    @property
+    def pulls(self) -> str | None: ...
+    @property
+    def grader(self) -> str: ...
+    @property
+    def pulled_at(self) -> datetime | None: ...
+
+
+def note(job: Claimed, now: datetime, outcome: str, reason: str = "", *, claim: bool = True) -> str:
     """The job's list with one more entry, as the column ``pulls`` keeps it. `claim`: whether a claim ended now."""
-    entry: dict[str, str] = {"outcome": outcome, "until": _text(job.now)}
+    entry: dict[str, str] = {"outcome": outcome, "until": _text(now)}
     if claim:
         entry["grader"] = job.grader
         if job.pulled_at is not None:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
+from django.db.models import Exists, OuterRef
 
-from submissions.models import ExternalGraderDetail
+from submissions.models import ExternalGraderDetail, Status, SubmissionFile
+from submissions.queue.records import LockedJob, QueueView
 
-# Behind the finished ones, whose available_at is NULL; said as a range, every database begins there.
+# Behind the finished jobs, whose available_at is NULL; said as a range, every database begins there.
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 # Queues in one statement.
 AT_ONCE = 50
 
 
-def since(names: Sequence[str]) -> dict[str, datetime]:
+def waiting_since(names: Sequence[str]) -> dict[str, datetime]:
     """Since when the job could have been taken that a claim would find first; no entry where it would find none."""
     first = {pk: name for start in range(0, len(names), AT_ONCE) for name, pk in _first(names[start : start + AT_ONCE])}
     due = ExternalGraderDetail.objects.filter(pk__in=list(first)).order_by().values_list("pk", "available_at")
@@ -39,8 +41,43 @@ def _first(names: Sequence[str]) -> Iterator[tuple[str, int]]:
         yield from ((names[position], pk) for position, pk in cursor.fetchall() if pk is not None)
 
 
-def beginning(queue_name: str, most: int) -> list[int]:
+def first_ids(queue_name: str, most: int) -> list[int]:
     """The ids of the jobs at the beginning of the line, held ones among them, first those that are due first."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=queue_name, available_at__gt=BEGINNING)
     # Ids alone: they stand in the index, so MariaDB does not look for another one.
     return list(jobs.order_by("available_at", "id").values_list("pk", flat=True)[:most])
+
+
+def claimable(queue_name: str, grader: str, *, others: bool) -> Any:
+    """What `grader` may be given now. What it failed at last is kept for others, where there are any: a grader that
+    fails at everything must not use up the failures that a job may have. A lost lease is no such failure: many
+    machines share one account, and the next one of them may take the job."""
+    jobs = ExternalGraderDetail.objects.claimable(queue_name)
+    if not others:
+        return jobs
+    failed_at = {"grader": grader, "status": Status.RETRY, "num_failures__gt": 0}
+    if not _is_mysql():
+        return jobs.exclude(**failed_at)
+    # In a row of its own: here only the index may be read (ADR 0093).
+    return jobs.filter(~Exists(ExternalGraderDetail.objects.filter(pk=OuterRef("pk"), **failed_at)))
+
+
+def is_empty(queue: QueueView, grader: str) -> bool:
+    """Whether a claim would find nothing: a look without a lock."""
+    return not claimable(queue.name, grader, others=queue.others).values("pk")[:1]
+
+
+def lock_due(queue: QueueView, grader: str, limit: int) -> list[tuple[LockedJob, bool]]:
+    """The first jobs that are due, locked, up to `limit` of them; with each, whether it has files."""
+    jobs = claimable(queue.name, grader, others=queue.others)
+    if _is_mysql():
+        # Nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0093).
+        limit = 1
+        jobs = ExternalGraderDetail.objects.filter(pk=jobs.locked_ids()[:1]).order_by()
+    has_files = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))
+    rows = jobs.locked(skip_locked=True).annotate(with_files=has_files)
+    return [(LockedJob(row, row.now), row.with_files) for row in rows[:limit]]
+
+
+def _is_mysql() -> bool:
+    return connections[router.db_for_write(ExternalGraderDetail)].vendor == "mysql"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from submissions import signals
 from submissions.conf import conf
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Told, Transport
+from submissions.queue.records import LockedJob
 
 Job = ExternalGraderDetail
 
@@ -23,13 +24,13 @@ Job = ExternalGraderDetail
 FINAL = (Transport.CALLBACK, Transport.EVENT)
 
 
-def create_for(
+def create_delivery(
     job: Job, transport: str, destination: str = "", *, header: str | None = None, submit_key: str | None = None
 ) -> Delivery:
     """A delivery that waits for the job's result. Call it in the transaction that makes the job.
 
-    `header` comes back to the platform unchanged. `submit_key` (64 signs at most) is unique: IntegrityError where a
-    delivery has it already.
+    `header` comes back to the platform unchanged. `submit_key` (64 characters at most) is unique: IntegrityError
+    where a delivery has it already.
     """
     delivery = _row(job, transport, destination, header=header, submit_key=submit_key)
     delivery.save(force_insert=True)
@@ -41,6 +42,11 @@ def owe(job: Job, queue: GraderQueue) -> None:
     rows = [_row(job, transport, destination) for transport, destination in _usual(queue)]
     if rows:
         Delivery.objects.bulk_create(rows)
+
+
+def has_usual(queue: GraderQueue) -> bool:
+    """Whether each job of the queue has deliveries."""
+    return any(True for _ in _usual(queue))
 
 
 def _usual(queue: GraderQueue) -> Iterator[tuple[str, str]]:
@@ -95,31 +101,35 @@ def host_of(transport: str, destination: str) -> str:
 # With the verbs of the queue. ---------------------------------------------------------------------------------------
 
 
-def scored(job: Job, points: float, queue: GraderQueue) -> None:
-    """The job has its score: tell it. The job is locked, with ``now`` and ``owes_deliveries``."""
-    told = {"state": DeliveryState.DUE, "due_at": job.now, "ready_at": job.now, "result": Told.SCORE, "points": points}
-    if job.owes_deliveries:
-        job.deliveries.filter(state=DeliveryState.WAITING).update(**told)
-    elif not _made_due(job, queue, told):
-        return
-    signals.announce(signals.deliveries_due, job=job)
+def scored(locked: LockedJob, points: float, queue: GraderQueue) -> bool:
+    """The job has its score: tell it. Whether somebody is to be told."""
+    told = {
+        "state": DeliveryState.DUE,
+        "due_at": locked.now,
+        "ready_at": locked.now,
+        "result": Told.SCORE,
+        "points": points,
+    }
+    waiting = locked.row.deliveries.filter(state=DeliveryState.WAITING)
+    return bool(waiting.update(**told)) or _make_due(locked.row, queue, told)
 
 
-def failed(job: Job, queue: GraderQueue, *, final: bool = False) -> None:
+def failed(locked: LockedJob, queue: GraderQueue, *, final: bool = False) -> None:
     """The job ended without a score. `final`: nobody can put it back, so the platform is told at once."""
+    job = locked.row
     waiting = job.deliveries.filter(state=DeliveryState.WAITING)
     if not queue.tells_failures:
         if final:
             waiting.update(state=DeliveryState.DROPPED)
         return
-    told = {"state": DeliveryState.DUE, "due_at": job.now, "ready_at": job.now, "result": Told.FAILURE}
-    later = told | {"due_at": job.now + timedelta(seconds=0 if final else int(conf.FAILURE_NOTICE_SECONDS))}
+    told = {"state": DeliveryState.DUE, "due_at": locked.now, "ready_at": locked.now, "result": Told.FAILURE}
+    later = told | {"due_at": locked.now + timedelta(seconds=0 if final else int(conf.FAILURE_NOTICE_SECONDS))}
     if not waiting.filter(transport__in=FINAL).update(**later) + waiting.update(**told):
-        _made_due(job, queue, told, later)
+        _make_due(job, queue, told, later)
     signals.announce(signals.deliveries_due, job=job)
 
 
-def _made_due(job: Job, queue: GraderQueue, told: dict[str, Any], later: dict[str, Any] | None = None) -> bool:
+def _make_due(job: Job, queue: GraderQueue, told: dict[str, Any], later: dict[str, Any] | None = None) -> bool:
     """For a job that was made without deliveries: by edx-submissions beside us, or before there were any."""
     usual = list(_usual(queue))
     if not usual or job.deliveries.exists():
@@ -129,7 +139,7 @@ def _made_due(job: Job, queue: GraderQueue, told: dict[str, Any], later: dict[st
     return True
 
 
-def taken_back(job: Job) -> None:
+def take_back(job: Job) -> None:
     """A failed job is put back. Who was not told yet need not be; the others get its next result after that one."""
     failures = job.deliveries.filter(result=Told.FAILURE)
     failures.filter(state=DeliveryState.DUE, attempts=0).update(
@@ -146,7 +156,7 @@ def taken_back(job: Job) -> None:
     )
 
 
-def dropped(job: Job) -> None:
+def drop(job: Job) -> None:
     """Nobody waits for the job's result any more."""
     job.deliveries.filter(state=DeliveryState.WAITING).update(state=DeliveryState.DROPPED)
     untold = job.deliveries.filter(state=DeliveryState.DUE, result=Told.FAILURE, attempts=0)

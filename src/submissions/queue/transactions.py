@@ -6,64 +6,69 @@ import functools
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from django.db import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InternalError,
-    OperationalError,
-    connections,
-    router,
-    transaction,
-)
+from django.db import OperationalError, connections, router, transaction
 
-from submissions.errors import Overtaken
+from submissions import signals
+from submissions.errors import Overtaken, QueueError
 from submissions.models import ExternalGraderDetail
-from submissions.writes import MYSQL_NOTHING_WRITTEN, NOTHING_WRITTEN
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 ATTEMPTS = 8
-# MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read; a statement's name that the server has
-# forgotten, or cannot prepare anew.
-MYSQL_CODES = {1205, 1213, 1020, 1243, 1615}
-# PostgreSQL: serialization failure, deadlock; and a transaction that failed before, where a receiver of the host's
-# took the error for its own.
-SQLSTATES = {"40001", "40P01", "25P02", NOTHING_WRITTEN}
+# MySQL, MariaDB: lock wait timeout, deadlock, record changed since last read.
+MYSQL_CODES = {1205, 1213, 1020}
+# PostgreSQL: serialization failure, deadlock, lock not available.
+SQLSTATES = {"40001", "40P01", "55P03"}
 
 
-def in_transaction(verb: Callable[P, T]) -> Callable[P, T]:
-    """Run `verb` in one transaction, and again when somebody else's stood in its way.
+def verb(function: Callable[P, T | QueueError]) -> Callable[P, T]:
+    """Make `function` a verb of the queue: one transaction, and again when somebody else's stood in its way.
+
+    A refusal that it *returns* is raised only after the commit: raised inside, it would roll back what it tells of.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        outcome = in_transaction(function)(*args, **kwargs)
+        if isinstance(outcome, QueueError):
+            raise outcome
+        return outcome
+
+    return run
+
+
+def graders_verb(function: Callable[Concatenate[int, P], T]) -> Callable[Concatenate[int, P], T]:
+    """Tell whoever listens (`signals.claim_refused`) when a grader's word on a submission is refused."""
+
+    @functools.wraps(function)
+    def run(submission_id: int, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(submission_id, *args, **kwargs)
+        except QueueError as refusal:
+            signals.claim_refused.send_robust(sender=None, submission_id=submission_id, reason=refusal)
+            raise
+
+    return run
+
+
+def in_transaction(function: Callable[P, T]) -> Callable[P, T]:
+    """Run `function` in one transaction, and again when somebody else's stood in its way.
 
     Inside a transaction of the caller's it joins that one and is tried only once: what the caller did before
     would be lost with a rollback, so trying again is the caller's to decide.
     """
-    return _tried_again(verb, lambda using: transaction.atomic(using=using))
 
-
-def in_one_statement(verb: Callable[P, T]) -> Callable[P, T]:
-    """The same for what is a single statement, and so needs no BEGIN and COMMIT.
-
-    Inside a transaction of the caller's it needs the savepoint: PostgreSQL ends all of it after an error.
-    """
-    return _tried_again(
-        verb, lambda using: transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext()
-    )
-
-
-def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextManager[object]]) -> Callable[P, T]:
-    @functools.wraps(verb)
+    @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         using = router.db_for_write(ExternalGraderDetail)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with around(using):
-                    return verb(*args, **kwargs)
-            except (OperationalError, DataError, InternalError, IntegrityError) as error:
+                with transaction.atomic(using=using):
+                    return function(*args, **kwargs)
+            except OperationalError as error:
                 if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
                     raise
             # With jitter: two that met in a deadlock must not meet again.
@@ -73,11 +78,9 @@ def _tried_again(verb: Callable[P, T], around: Callable[[str], AbstractContextMa
     return run
 
 
-def is_passing(error: DatabaseError) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
     if isinstance(error, Overtaken) or getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
         return True
-    code, text = (*error.args, "", "")[:2]
-    if code == MYSQL_NOTHING_WRITTEN[0]:  # to Django an IntegrityError
-        return MYSQL_NOTHING_WRITTEN[1] in str(text)
+    code = (*error.args, "")[0]
     return code in MYSQL_CODES or "is locked" in str(code)

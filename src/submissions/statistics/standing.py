@@ -9,7 +9,7 @@ from typing import Any
 
 from submissions.conf import conf
 from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
-from submissions.queue import line
+from submissions.queue import waiting_since
 from submissions.statistics import depths
 
 
@@ -39,7 +39,7 @@ def queues() -> Iterator[QueueNumbers]:
     # A queue without a row has the default settings: edx-submissions, still running beside us, sets none up.
     others = {name: _unknown(name) for name in depths.names_of_jobs() if name not in known}
     found = {**known, **others}
-    counts, since = depths.counts(list(found)), line.since(list(found))
+    counts, since = depths.counts(list(found)), waiting_since(list(found))
     for name, queue in sorted(found.items()):
         yield _numbers(queue, counts[name], since.get(name))
 
@@ -48,7 +48,7 @@ def numbers_of(queue_name: str) -> QueueNumbers:
     """One queue's numbers; all zero where nobody knows it."""
     rows: Any = GraderQueue.objects.annotate(now=DatabaseNow()).filter(name=queue_name)
     queue = rows.first() or _unknown(queue_name)
-    return _numbers(queue, depths.counts([queue_name])[queue_name], line.since([queue_name]).get(queue_name))
+    return _numbers(queue, depths.counts([queue_name])[queue_name], waiting_since([queue_name]).get(queue_name))
 
 
 def _unknown(name: str) -> Any:

@@ -20,9 +20,8 @@ from submissions import api, queue, signals
 from submissions.conf import conf
 from submissions.deliveries.transports.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
-from submissions.models import ExternalGraderDetail
 from submissions.outbound import http
-from submissions.queue import registry
+from submissions.queue import ClaimedJob, names_of_pushed, settings_of
 from submissions.xqueue import wire
 from submissions.xqueue.jobs import body_of
 
@@ -76,7 +75,7 @@ def push_one(queue_name: str, pause: Pause, mount: str) -> bool:
     return True
 
 
-def _graded(job: ExternalGraderDetail, mount: str) -> tuple[bool, float | None]:
+def _graded(job: ClaimedJob, mount: str) -> tuple[bool, float | None]:
     """Whether the grader did well, and for how long it wants to be left alone (seconds)."""
     key = str(job.pullkey)
     try:
@@ -95,9 +94,9 @@ def _graded(job: ExternalGraderDetail, mount: str) -> tuple[bool, float | None]:
         return False, None
 
 
-def _asked(job: ExternalGraderDetail, mount: str) -> str:
+def _asked(job: ClaimedJob, mount: str) -> str:
     """The grader's reply. Raises Unanswered, Ungraded."""
-    settings = registry.settings_of(job.queue_name, fresh=True)
+    settings = settings_of(job.queue_name)
     try:
         body = _body(job, mount)
     except Exception as error:  # a storage that cannot say where a file is, say
@@ -134,7 +133,7 @@ def _reply(answer: http.Answer) -> str:
         raise Ungraded("The grader's answer is not UTF-8.") from None
 
 
-def _body(job: ExternalGraderDetail, mount: str) -> bytes:
+def _body(job: ClaimedJob, mount: str) -> bytes:
     files = api.get_files_for_grader(job, mount)
     return json.dumps({"xqueue_body": body_of(job), "xqueue_files": json.dumps(files)}).encode()
 
@@ -173,7 +172,7 @@ class Dispatcher:
     def run_until_idle(self) -> int:
         """Push what is due now, one after the other, leaving out queues whose grader does not answer; how many."""
         count = 0
-        for name in registry.pushed():
+        for name in names_of_pushed():
             pause = self._pauses.setdefault(name, Pause())
             while pause.failures == 0 and push_one(name, pause, self._mount):
                 count += 1
@@ -183,7 +182,7 @@ class Dispatcher:
         """Threads for new queues; those of queues that are pushed no more end by themselves."""
         try:
             close_old_connections()
-            self._wanted = set(registry.pushed())
+            self._wanted = set(names_of_pushed())
         except Exception:  # the database may be away for a while; this is to outlive that
             logger.exception("the queues that are pushed could not be read")
             return

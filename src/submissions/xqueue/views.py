@@ -12,8 +12,7 @@ from submissions import api, queue
 from submissions.accounts.throttle import Throttled
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
-from submissions.models import ExternalGraderDetail
-from submissions.queue import registry
+from submissions.queue import ClaimedJob, names_for
 from submissions.xqueue import bodies, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
 from submissions.xqueue.jobs import body_of
@@ -53,7 +52,7 @@ def get_queuelen(request: HttpRequest) -> HttpResponse:
     try:
         return ok(queue.depth(queue_name, grader=grader))
     except UnknownQueue:
-        return refused(200, f"Valid queue names are: {', '.join(registry.names_for(grader))}")
+        return refused(200, f"Valid queue names are: {', '.join(names_for(grader))}")
 
 
 def get_submission(request: HttpRequest) -> HttpResponse:
@@ -99,7 +98,7 @@ def _grader(request: HttpRequest) -> str:
     return str(user.get_username())
 
 
-def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
+def _handed_out(job: ClaimedJob, mount: str) -> str:
     """The job as a grader reads it. What cannot be written must not be offered for ever while others wait behind it."""
     try:
         return _written(job, mount)
@@ -108,7 +107,7 @@ def _handed_out(job: ExternalGraderDetail, mount: str) -> str:
         raise
 
 
-def _written(job: ExternalGraderDetail, mount: str) -> str:
+def _written(job: ClaimedJob, mount: str) -> str:
     return wire.submission(
         submission_id=job.submission_id,
         key=str(job.pullkey),

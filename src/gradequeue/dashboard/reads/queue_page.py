@@ -15,7 +15,7 @@ from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.reads.overview import light_of, lost_lately
 from gradequeue.dashboard.reads.queues import Standing, standings
 from submissions.models import ExternalGraderDetail, Score, Status
-from submissions.queue import line
+from submissions.queue import first_ids
 from submissions.statistics import history as stats
 
 # Rows of a list; results that the scores' distribution and the graders' rates are taken from.
@@ -108,7 +108,7 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
 
 def _next(standing: Standing) -> list[Any]:
     """Whom a claim would find first, and after them those whose pause or delay is not over."""
-    ids = line.beginning(standing.queue.name, MOST_NEXT + MOST_LEASES)
+    ids = first_ids(standing.queue.name, MOST_NEXT + MOST_LEASES)
     found = _live(standing.queue.name).filter(pk__in=ids).order_by("available_at", "id")
     waiting = [job for job in found if job.status != Status.PULLED or job.available_at <= standing.now]
     return waiting[:MOST_NEXT]

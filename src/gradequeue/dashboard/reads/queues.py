@@ -14,7 +14,7 @@ from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.lights import LATE, Undelivered
 from submissions.conf import conf
 from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting
-from submissions.queue import line
+from submissions.queue import waiting_since
 from submissions.statistics import depths
 
 # Deliveries that were given up, or are overdue, of all queues: so many are grouped.
@@ -76,7 +76,7 @@ def standings(viewer: Viewer, *, pk: int | None = None) -> list[Standing]:
     found = {queue.name: Standing(queue) for queue in (queues if pk is None else queues.filter(pk=pk))}
     for name, count in depths.counts(list(found)).items():
         found[name].count = count
-    for name, since in line.since(list(found)).items():
+    for name, since in waiting_since(list(found)).items():
         found[name].since = since
     by_id = {standing.queue.pk: standing for standing in found.values()}
     for sighting in GraderSighting.objects.filter(queue__in=list(by_id)).order_by("-seen_at"):

@@ -25,7 +25,7 @@ from submissions.models import (
     Submission,
     Told,
 )
-from submissions.queue import claim_log, owed
+from submissions.queue import claim_log, host_of, key_of
 
 POINTS = 10
 ANSWERS = (
@@ -177,8 +177,8 @@ def _deliveries(
         job=job,
         transport=course.transport,
         destination=course.destination,
-        destination_key=owed.key_of(course.destination),
-        host=owed.host_of(course.transport, course.destination),
+        destination_key=key_of(course.destination),
+        host=host_of(course.transport, course.destination),
     )
     if life.status == Status.RETIRED and life.returned is not None:
         _travel(delivery, life.returned, course, now, random)

@@ -9,8 +9,7 @@ from submissions.conf import conf
 from submissions.deliveries.message import Message
 from submissions.deliveries.transports.base import unless_done
 from submissions.outbound import http
-from submissions.queue import registry
-from submissions.queue.owed import host_of
+from submissions.queue import host_of, settings_of
 
 
 def send(message: Message) -> None:
@@ -27,7 +26,7 @@ def send(message: Message) -> None:
 
 def hosts_of(queue_name: str) -> list[str] | None:
     """The hosts that results of this queue may be sent to; None: every public one."""
-    own = registry.settings_of(queue_name, fresh=registry.inside_transaction()).callback_hosts.split()
+    own = settings_of(queue_name).callback_hosts.split()
     return own or [str(name) for name in conf.CALLBACK_HOSTS] or None
 
 

@@ -13,7 +13,7 @@ from submissions.deliveries.message import Message
 from submissions.deliveries.transports.base import Refused, unless_done
 from submissions.models import Told
 from submissions.outbound import http
-from submissions.queue import registry
+from submissions.queue import settings_of
 
 TYPES = {Told.SCORE: "result.scored", Told.FAILURE: "result.failed"}
 
@@ -41,7 +41,7 @@ def send(message: Message) -> None:
 
 def secrets_of(queue_name: str) -> list[str]:
     """What to sign with: the queue's own secrets, or the site's."""
-    return registry.settings_of(queue_name, fresh=False).webhook_secrets.split() or list(conf.WEBHOOK_SECRETS)
+    return settings_of(queue_name).webhook_secrets.split() or list(conf.WEBHOOK_SECRETS)
 
 
 def payload(message: Message) -> dict[str, Any]:

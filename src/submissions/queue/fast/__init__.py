@@ -1,0 +1,192 @@
+"""The usual case of a verb as literal SQL, one file for each database; every rare case is the general verb's.
+
+Each entry either does all of its verb or has written nothing and returns None. Then the general verb, in plain ORM,
+looks at what is there and decides. So nothing here refuses, counts a failure or knows a lost lease, and a rule that
+changes is changed in Python. The statements need Django's own backend and the driver's public cursor, no more.
+
+When it steps aside: `statements_for`. That both ways leave the same rows: ``tests/queue/fast``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from django.db import DatabaseError, InterfaceError, connections, router
+from django.db.models.signals import post_save, pre_save
+from django.utils.crypto import constant_time_compare
+
+from submissions.errors import BadReply
+from submissions.models import DELETED, ExternalGraderDetail, Score, Status
+from submissions.models.score import is_better, is_older_attempt
+from submissions.queue import claim_log, owed, scoring
+from submissions.queue.fast import mariadb, mysql, postgresql, sqlite, window
+from submissions.queue.fast.columns import Held, Picked
+from submissions.queue.line import BEGINNING
+from submissions.queue.records import ClaimedJob, GradedJob, QueueView
+from submissions.queue.settings import settings_of
+from submissions.queue.transactions import is_passing
+from submissions.sql import is_watched
+
+logger = logging.getLogger("submissions.queue")
+
+T = TypeVar("T")
+Values = dict[str, Any]
+
+
+class Statements(Protocol):
+    """What the file of one database offers. Each call is a transaction of its own, or a read."""
+
+    def speaks_to(self, connection: Any) -> bool:
+        """Whether the statements are written for the driver and the server behind this connection."""
+
+    def claim(self, connection: Any, values: Values) -> Picked | None:
+        """Take the first job that is due. None where none is; a row without a job where it is no usual one."""
+
+    def held(self, connection: Any, submission_id: int) -> Held | None:
+        """Everything that decides about a result, read without a lock; None where there is no such job."""
+
+    def finish(self, connection: Any, values: Values, *, first: bool) -> bool:
+        """Write the result where all is still as `held` has read it; False where nothing was written.
+
+        `first`: whether the learner has no score at the item yet.
+        """
+
+
+def claim(queue: QueueView, grader: str) -> list[ClaimedJob] | None:
+    """The queue's next job, or an empty list where nothing is due. None: the general verb decides."""
+    since = window.beginning(queue.name)
+    values = {
+        "queue": queue.name,
+        "grader": grader,
+        "key": secrets.token_urlsafe(32),
+        "lease": queue.lease,
+        "since": since,
+        "others": queue.others,
+    }
+    found = _tried(lambda statements, connection: (statements.claim(connection, values),))
+    picked = found[0] if found else None
+    if picked is not None and picked.job is not None:
+        window.note(queue.name, since, picked.due_since)
+        return [picked.job]
+    window.close(queue.name)
+    if found is None or picked is not None:
+        return None
+    return [] if since == BEGINNING else claim(queue, grader)
+
+
+def complete(submission_id: int, key: str, *, score: object, reply: str) -> GradedJob | None:
+    """The job with its score. None: the general verb decides."""
+    if pre_save.has_listeners(Score) or post_save.has_listeners(Score):
+        return None  # somebody wants to hear of the new row, which only the ORM tells
+    return _tried(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
+
+
+def _complete(
+    statements: Statements, connection: Any, submission_id: int, key: str, score: object, reply: str
+) -> GradedJob | None:
+    held = statements.held(connection, submission_id)
+    if held is None or not _is_usual(held, key):
+        return None
+    queue = settings_of(held.queue_name)
+    if not held.has_deliveries and owed.has_usual(queue):
+        return None  # made by edx-submissions beside us: its deliveries are still to be made
+    try:
+        points = queue.points(score, held.points_possible if held.points_known else None)
+    except BadReply:
+        return None
+    possible = scoring.possible_for(points, held.points_possible, known=held.points_known)
+    values = _finish_values(held, points, possible, reply)
+    if not statements.finish(connection, values, first=held.latest_id is None):
+        return None
+    return GradedJob(
+        pk=held.job_id,
+        submission_id=submission_id,
+        queue_name=held.queue_name,
+        grader=held.grader,
+        points_possible=held.points_possible,
+        points_earned=points,
+        score_possible=possible,
+        student_id=held.student_id,
+        course_id=held.course_id,
+        item_id=held.item_id,
+        returned_at=held.now,
+        is_owed=held.has_waiting,
+    )
+
+
+def _is_usual(held: Held, key: str) -> bool:
+    if held.status not in (Status.PULLED, Status.RETRY) or held.submission_status == DELETED or not held.pullkey:
+        return False
+    return constant_time_compare(key.encode("utf-8", "replace"), held.pullkey.encode())
+
+
+def _finish_values(held: Held, points: float, possible: float, reply: str) -> Values:
+    order = held.attempt_number, held.submission_id
+    keeps_latest = held.latest_order is not None and is_older_attempt(order, held.latest_order)
+    keeps_highest = not is_better(points, possible, held.highest_earned, held.highest_possible)
+    return {
+        "submission": held.submission_id,
+        "job": held.job_id,
+        "key": held.pullkey,
+        "status": held.status,
+        "item": held.student_item_id,
+        "now": held.now,
+        "reply": reply,
+        "pulls": claim_log.note(held, held.now, claim_log.COMPLETED),
+        "earned": points,
+        "possible": possible,
+        "latest": held.latest_id if keeps_latest else None,
+        "highest": held.highest_id if keeps_highest else None,
+        "latest_was": held.latest_id,
+        "highest_was": held.highest_id,
+    }
+
+
+def _tried(send: Callable[[Statements, Any], T | None]) -> T | None:
+    """What `send` returns; None where these statements are not for this connection, or the database failed.
+
+    What failed has written nothing that counts, so the general verb may look for itself: with its retries after what
+    passes, on a new connection after the rest. A driver's own cursor tells Django nothing of a lost connection.
+    """
+    connection = connections[router.db_for_write(ExternalGraderDetail)]
+    statements = statements_for(connection)
+    if statements is None:
+        return None
+    try:
+        with connection.wrap_database_errors:
+            return send(statements, connection)
+    except (DatabaseError, InterfaceError) as error:
+        if not is_passing(error):
+            logger.info("the general verb is tried on a new connection: %s", type(error).__name__)
+            connection.close()
+        return None
+    except BaseException:
+        connection.close()  # with answers that nobody has read it would be out of step
+        raise
+
+
+def statements_for(connection: Any) -> Statements | None:
+    """The statements for this connection, or None where the general verbs must do it all.
+
+    Within somebody's transaction a verb joins it; statements that are logged or wrapped must be seen by who does so;
+    and times are read and written as UTC.
+    """
+    if connection.in_atomic_block or is_watched(connection):
+        return None
+    if connection.timezone is None or connection.timezone_name != "UTC":
+        return None
+    connection.ensure_connection()
+    statements = _of_vendor(connection)
+    if statements is None or not connection.get_autocommit() or not statements.speaks_to(connection):
+        return None
+    return statements
+
+
+def _of_vendor(connection: Any) -> Statements | None:
+
+    if connection.vendor == "mysql":
+        return mariadb if connection.mysql_is_mariadb else mysql
+    return {"postgresql": postgresql, "sqlite": sqlite}.get(connection.vendor)

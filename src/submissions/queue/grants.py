@@ -1,0 +1,81 @@
+"""Which grader may pull from which queue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.signals import m2m_changed
+
+from submissions.conf import conf
+from submissions.errors import UnknownQueue
+from submissions.models import DatabaseNow, GraderQueue, GraderSighting
+from submissions.queue.records import QueueView
+from submissions.queue.settings import forget, recall
+
+
+def for_grader(queue_name: str, grader: str) -> QueueView:
+    """The queue as `grader` may see it; one with the defaults where it is unknown and the registry is not strict.
+
+    Raises UnknownQueue, also where the queue has grants and this grader none.
+    """
+    if not queue_name.isprintable():
+        raise UnknownQueue  # no job can be in it, and PostgreSQL refuses to compare with NUL
+    found = recall((queue_name, grader), lambda: _view(queue_name, grader))
+    if found is None and conf.STRICT_QUEUES:
+        raise UnknownQueue
+    if found is None:
+        return QueueView(GraderQueue(name=queue_name))
+    if not found.is_open:
+        raise UnknownQueue
+    return found
+
+
+def for_push(queue_name: str, grader: str) -> QueueView:
+    """The queue for the one grader that its jobs are sent to: the operator named it with the address. UnknownQueue."""
+    found = _view(queue_name, grader)
+    if found is None:
+        raise UnknownQueue
+    found.others = False  # who polls it besides gets nothing
+    return found
+
+
+def names_for(grader: str) -> list[str]:
+    """The names of the queues that this account may pull from, sorted."""
+    return list(_with_grants(grader).filter(Q(restricted=False) | Q(granted=True)).values_list("name", flat=True))
+
+
+def _view(queue_name: str, grader: str) -> QueueView | None:
+    row = _with_grants(grader).filter(name=queue_name).first()
+    if row is None:
+        return None
+    is_open = row.granted or not row.restricted
+    return QueueView(row, is_open=is_open, others=row.others, seen_at=row.seen_at, now=row.now)
+
+
+def _with_grants(grader: str) -> Any:
+    user = get_user_model()
+    grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
+    own = grants.filter(**{f"{user._meta.model_name}__{user.USERNAME_FIELD}": grader})
+    sightings = GraderSighting.objects.filter(queue=OuterRef("pk"))
+    lately = DatabaseNow() - timedelta(seconds=conf.OTHERS_SECONDS)
+    return GraderQueue.objects.annotate(
+        granted=Exists(own),
+        seen_at=Subquery(sightings.filter(grader=grader).values("seen_at")[:1]),
+        others=Exists(sightings.filter(seen_at__gt=lately).exclude(grader=grader)),
+        now=DatabaseNow(),
+    )
+
+
+def restrict(action: str, reverse: bool, instance: Any, pk_set: Any = None, **_: Any) -> None:
+    """The first grant closes the queue to all others, and taking the last one back does not open it again."""
+    if action == "post_add":
+        GraderQueue.objects.filter(pk__in=(pk_set or ()) if reverse else [instance.pk]).update(restricted=True)
+        if not reverse:
+            instance.restricted = True
+        forget()
+
+
+m2m_changed.connect(restrict, sender=GraderQueue.graders.through, dispatch_uid="submissions.queue.grants.restricted")
