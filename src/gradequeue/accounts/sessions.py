@@ -113,7 +113,7 @@ def _owner_with_session(session_key: str, owner: int) -> Any:
     if found is None:
         return None
     *columns, kept_session, in_group = found
-    account: Any = user.from_db(connection.alias, [user._meta.pk.attname, *_asked(user)], columns)
+    account: Any = user.from_db(connection.alias, [field.attname for field in _asked(user)], columns)
     account.kept_session, account.in_grader_group = kept_session, bool(in_group)
     return account
 
@@ -129,8 +129,10 @@ def _row(connection: Any, values: dict[str, Any]) -> Any:
         return sql.row(connection, statement, values)
 
 
-def _asked(user: Any) -> list[str]:
-    return ["password", "is_active", "is_superuser", user.USERNAME_FIELD]
+def _asked(user: Any) -> list[Any]:
+    """The fields, in the model's own order: `from_db` takes their values so."""
+    names = {user._meta.pk.name, "password", "is_active", "is_superuser", user.USERNAME_FIELD}
+    return [field for field in user._meta.concrete_fields if field.name in names]
 
 
 @lru_cache
@@ -141,14 +143,14 @@ def _statement(_: str, user: Any) -> str:
     groups = user.groups.field.related_model._meta
     of_user = members.get_field(user.groups.field.m2m_field_name()).column
     of_group = members.get_field(user.groups.field.m2m_reverse_field_name()).column
-    columns = ", ".join(f"u.{quote(user._meta.get_field(name).column)}" for name in ("pk", *_asked(user)))
+    columns = ", ".join(f"u.{quote(field.column)}" for field in _asked(user))
     return (
         f"SELECT {columns}, (SELECT s.session_data FROM {quote(session.db_table)} s "  # noqa: S608 - our tables' names
         f"WHERE s.session_key = %(key)s AND s.expire_date > %(now)s), "
         f"EXISTS (SELECT 1 FROM {quote(members.db_table)} m "
         f"JOIN {quote(groups.db_table)} g ON g.id = m.{quote(of_group)} "
         f"WHERE m.{quote(of_user)} = u.id AND g.name = %(group)s) "
-        f"FROM {quote(user._meta.db_table)} u WHERE u.id = %(owner)s"
+        f"FROM {quote(user._meta.db_table)} u WHERE u.{quote(user._meta.pk.column)} = %(owner)s"
     )
 
 
