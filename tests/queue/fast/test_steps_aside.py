@@ -1,0 +1,156 @@
+"""Where the literal statements leave it to the general verbs, and that nothing is lost when they break off."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.signals import post_save
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from submissions import queue
+from submissions.errors import LeaseLost
+from submissions.models import ExternalGraderDetail as Job
+from submissions.models import Score, Submission
+from submissions.queue import fast
+from tests.queue.fast import ways
+from tests.queue.jobs import claim_one, key_of, make
+from tests.settings import KIND
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def is_fast() -> bool:
+    return fast.statements_for(connection) is not None
+
+
+def test_usually_they_are_there() -> None:
+    assert is_fast()
+
+
+def test_in_somebodys_transaction_a_verb_joins_it() -> None:
+    make()
+    with transaction.atomic():
+        assert not is_fast()
+        claim_one()
+        transaction.set_rollback(True)
+    assert Job.objects.get().status == "pending"
+
+
+def test_without_autocommit_the_callers_work_is_not_committed() -> None:
+    job = make()
+    transaction.set_autocommit(False)
+    try:
+        Job.objects.filter(pk=job.pk).update(grader="not yet")
+        assert not is_fast()
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert Job.objects.get().grader == ""
+
+
+def test_who_logs_or_wraps_statements_sees_them() -> None:
+    make()
+    with CaptureQueriesContext(connection) as captured:
+        assert not is_fast()
+        claim_one()
+    assert [one for one in captured.captured_queries if "submissions_externalgraderdetail" in one["sql"]]
+    seen: list[str] = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, params, many, context)
+
+    make()
+    with connection.execute_wrapper(wrapper):
+        assert not is_fast()
+        claim_one()
+    assert [sql for sql in seen if "submissions_externalgraderdetail" in sql]
+
+
+def test_who_listens_to_new_scores_hears_of_them() -> None:
+    heard: list[float] = []
+
+    def listen(instance: Score, **_: Any) -> None:
+        heard.append(instance.points_earned)
+
+    post_save.connect(listen, sender=Score)
+    try:
+        make()
+        job = claim_one()
+        queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    finally:
+        post_save.disconnect(listen, sender=Score)
+    assert heard == [1]
+
+
+def test_a_job_without_its_usual_deliveries_gets_them(settings: Settings) -> None:
+    """Made by edx-submissions, still running beside us."""
+    settings.SUBMISSIONS_TRANSPORTS = []
+    make()
+    settings.SUBMISSIONS_TRANSPORTS, settings.SUBMISSIONS_DELIVER_AT_ONCE = ["signal"], False
+    job = claim_one()
+    queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    assert [(row.transport, row.state, row.points) for row in job.deliveries.all()] == [("signal", "due", 1)]
+
+
+def test_a_submission_that_was_deleted_meanwhile_gets_no_score() -> None:
+    make()
+    job = claim_one()
+    Submission.objects.filter(pk=job.submission_id).update(status="D")
+    with pytest.raises(LeaseLost, match="deleted"):
+        queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    assert Score.objects.count() == 0
+    assert Job.objects.get().status == "retired"
+
+
+@pytest.mark.skipif(KIND == "sqlite", reason="there is no connection that a server could end")
+def test_a_connection_that_the_server_has_ended_costs_nobody_a_job_or_a_result(
+    caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    caplog.set_level(logging.INFO, "submissions.queue")
+    settings.SUBMISSIONS_QUEUE_CACHE_SECONDS = 60
+    for _ in range(3):
+        make()
+    claim_one()  # what is known of the queue is remembered now
+    _end_connection()
+    first = claim_one()
+    _end_connection()
+    done = queue.complete(first.submission_id, key_of(first), score=1, reply="{}")
+    assert done.status == "retired"
+    assert Score.objects.get().points_earned == 1
+    assert claim_one().submission_id != first.submission_id
+    assert "the general verb is tried on a new connection: OperationalError" in caplog.text
+
+
+def _end_connection() -> None:
+    """As an operator, or a failover, does it."""
+    other = connection.copy()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()" if KIND == "postgresql" else "SELECT CONNECTION_ID()")
+        (number,) = cursor.fetchone()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"SELECT pg_terminate_backend({number})" if KIND == "postgresql" else f"KILL {number}")
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("way", list(ways.FILES))
+def test_what_breaks_in_the_middle_leaves_nothing_behind(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score is written before the summary; where the summary cannot be, there must be no score, and no open
+    transaction that a later COMMIT would finish."""
+    ways.go(way, monkeypatch)
+    for name, text in list(vars(ways.FILES[way]).items()):
+        if isinstance(text, str) and name.isupper():
+            monkeypatch.setattr(ways.FILES[way], name, text.replace("INTO submissions_scoresummary", "INTO nowhere"))
+    make()
+    job = claim_one()
+    done = queue.complete(job.submission_id, key_of(job), score=1, reply="{}")  # by the general verb
+    assert done.status == "retired"
+    assert Score.objects.count() == 1
+    assert connection.get_autocommit()
+    assert not connection.in_atomic_block
