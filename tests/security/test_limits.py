@@ -36,7 +36,7 @@ def test_a_full_queue_says_so_and_keeps_nothing(grader: Client, settings: Settin
 def test_a_student_has_a_share_of_a_queue(db: None, settings: Settings) -> None:
     settings.SUBMISSIONS_STUDENT_MAX_WAITING = 1
     enqueue("q", student_id="ada")
-    with pytest.raises(QueueFull, match="1 jobs of this student wait already"):
+    with pytest.raises(QueueFull, match="1 job of this student waits already"):
         enqueue("q", student_id="ada")
     enqueue("q", student_id="bob")
     assert stored() == (2, 2, 0)

@@ -392,7 +392,7 @@ def test_a_queue_that_cannot_be_is_not_found(lms: Client, name: str) -> None:
 def test_a_full_queue_says_so(lms: Client, settings: Settings) -> None:
     settings.SUBMISSIONS_QUEUE_MAX_WAITING = 1
     assert submit(lms) == OK
-    full = refused("Queue 'q' is full: 1 jobs wait already. Try again later.")
+    full = refused("Queue 'q' is full: 1 job waits already. Try again later.")
     assert submit(lms, header("k2", problem="p2")) == full
     assert submit(lms) == OK
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from django.db import router, transaction
 
-from submissions import queue
+from submissions import queue, signals
 from submissions.api.caching import forget
 from submissions.api.failures import name_database_errors
 from submissions.api.lookup import UNIQUE, findable, replica, submission_row
@@ -33,8 +32,6 @@ from submissions.models import (
 )
 from submissions.queue.transactions import in_transaction
 from submissions.serializers import ScoreAnnotationSerializer, ScoreSerializer, UnannotatedScoreSerializer
-
-logger = logging.getLogger("submissions.api")
 
 
 @name_database_errors
@@ -141,7 +138,7 @@ def _save_score(score: ScoreSerializer, annotation: ScoreAnnotationSerializer | 
     row: Score = score.save()
     if annotation is not None:
         annotation.save(score=row)
-    logger.info("Score of (%s/%s) set for submission %s", row.points_earned, row.points_possible, row.submission_uuid)
+    signals.announce(signals.score_given, score=row)
     return row
 
 
@@ -179,7 +176,7 @@ def _reset(item: StudentItem, clear_state: bool) -> Score:
         # At once for the caller's own eyes; and again, because others may have read and cached the old rows meanwhile.
         forget(uuids)
         transaction.on_commit(partial(forget, uuids), using=router.db_for_write(Submission), robust=True)
-    logger.info("Score reset for student item %s", item.pk)
+    signals.announce(signals.scores_reset, student_item=item)
     return score
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 
 from django.db import connections
 
+from submissions import signals
 from submissions.api.caching import cached, keep
 from submissions.api.failures import name_database_errors
 from submissions.api.lookup import as_uuid, findable, replica, student_item, submission_row
@@ -18,8 +18,6 @@ from submissions.errors import SubmissionInternalError, SubmissionRequestError
 from submissions.models import BrokenJSON, StudentItem, Submission, TeamSubmission
 from submissions.queue.transactions import in_transaction
 from submissions.serializers import StudentItemSerializer, SubmissionSerializer
-
-logger = logging.getLogger("submissions.api")
 
 
 @name_database_errors
@@ -65,7 +63,7 @@ def make_submission(
     if not serializer.is_valid():
         raise SubmissionRequestError(field_errors=serializer.errors)
     made: Submission = serializer.save()
-    logger.info("Created submission %s", made.uuid)
+    signals.announce(signals.submission_created, submission=made)
     return made
 
 

@@ -276,4 +276,5 @@ def _require_room(queue: GraderQueue, submission: Submission) -> None:
     ):
         # Never more than `most` entries of the index are read, however many wait.
         if most and len(rows.values_list("pk", flat=True)[:most]) >= most:
-            raise QueueFull(f"Queue {queue.name!r} is full: {most} jobs{whose} wait already. Try again later.")
+            waiting_jobs = f"1 job{whose} waits" if most == 1 else f"{most} jobs{whose} wait"
+            raise QueueFull(f"Queue {queue.name!r} is full: {waiting_jobs} already. Try again later.")
