@@ -138,7 +138,7 @@ def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch:
         owed_many(1, f"http://{name}.example.org")
 
     def taken(*away: str) -> list[str]:
-        return [row.host for row in claims.take(9, lambda host: host[0] not in away)]
+        return [due.row.host for due in claims.take(9, lambda host: host[0] not in away)]
 
     # Those at the beginning have no room, as while they do not answer.
     assert [taken("a", "b", "c"), taken("a", "b", "c", "d")] == [[], ["z.example.org"]]

@@ -195,10 +195,10 @@ def _travel(delivery: Delivery, returned: datetime, course: Course, now: datetim
         delivery.last_error = REFUSAL
         for number in range(delivery.attempts):
             moment = returned + timedelta(minutes=5 * number, seconds=random.uniform(0, 9))
-            delivery.history = history.noted(delivery.history, min(moment, now), history.FAILED, REFUSAL)
+            delivery.history = history.add(delivery.history, min(moment, now), history.FAILED, REFUSAL)
         if not gone:
             delivery.due_at = now + timedelta(seconds=random.uniform(20, 280))
         return
     delivery.state, delivery.attempts = DeliveryState.DELIVERED, 1
     delivery.delivered_at = min(returned + timedelta(seconds=random.uniform(0.1, 2)), now)
-    delivery.history = history.noted(None, delivery.delivered_at, history.DELIVERED)
+    delivery.history = history.add(None, delivery.delivered_at, history.DELIVERED)
