@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from submissions.api.caching import forget
 from submissions.models import (
@@ -33,7 +32,9 @@ Job = ExternalGraderDetail
 PRUNABLE = (Status.RETIRED, Status.FAILED)
 
 
-def prunable(days: int, *, states: tuple[Status, ...] = (Status.RETIRED,), queue_name: str | None = None) -> Any:
+def prunable(
+    days: int, *, states: tuple[Status, ...] = (Status.RETIRED,), queue_name: str | None = None
+) -> QuerySet[Job]:
     """Jobs that ended at least `days` ago, in one of `states`, and that owe nobody a result."""
     owed = Delivery.objects.filter(job=OuterRef("pk"), state__in=[DeliveryState.WAITING, DeliveryState.DUE])
     # A job that was given up keeps its deliveries waiting: its result may still come.
@@ -43,7 +44,7 @@ def prunable(days: int, *, states: tuple[Status, ...] = (Status.RETIRED,), queue
     return ended.filter(~Exists(owed)).order_by("status_time", "pk")
 
 
-def prune(jobs: Any, days: int, *, whole_items: bool = False) -> Iterator[Removed]:
+def prune(jobs: QuerySet[Job], days: int, *, whole_items: bool = False) -> Iterator[Removed]:
     """Remove these `prunable` jobs with their files and deliveries; what each batch removed.
 
     Submissions and scores stay. `whole_items`: those items go, too, that have neither a job left nor any attempt
@@ -66,7 +67,7 @@ def prune(jobs: Any, days: int, *, whole_items: bool = False) -> Iterator[Remove
 
 
 @in_transaction
-def _prune_batch(jobs: Any, pks: list[int], *, days: int | None) -> Removed:
+def _prune_batch(jobs: QuerySet[Job], pks: list[int], *, days: int | None) -> Removed:
     # An operator may have put one back meanwhile; whoever holds one has it for something else.
     locked = Job.objects.filter(pk__in=pks).order_by("pk").locked(skip_locked=True).values_list("pk", flat=True)
     ready = list(jobs.filter(pk__in=list(locked)).values_list("pk", "submission__student_item_id"))
@@ -96,13 +97,12 @@ def _remove_items(items: set[int], days: int) -> int:
 def prune_statistics(days: int) -> int:
     """Remove minutes and ends of claims that are older; totals stay. How many rows."""
     limit = DatabaseNow() - timedelta(days=days)
-    return sum(
-        _in_batches(rows)
-        for rows in (QueueMinute.objects.filter(minute__lt=limit), ClaimEnd.objects.filter(at__lt=limit))
+    return _delete_in_batches(QueueMinute.objects.filter(minute__lt=limit)) + _delete_in_batches(
+        ClaimEnd.objects.filter(at__lt=limit)
     )
 
 
-def _in_batches(rows: Any) -> int:
+def _delete_in_batches(rows: QuerySet[QueueMinute] | QuerySet[ClaimEnd]) -> int:
     number = 0
     while pks := list(rows.values_list("pk", flat=True)[: 20 * BATCH]):
         number += rows.model.objects.filter(pk__in=pks).delete()[0]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import Generator, Iterator
-from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from submissions import queue
 from submissions.api.caching import forget
@@ -84,7 +83,7 @@ def _rename(student_id: str) -> Iterator[Removed]:
             yield Removed(items=1)
 
 
-def _items_of(student_id: str) -> Any:
+def _items_of(student_id: str) -> QuerySet[StudentItem]:
     # Also what an earlier run that broke off has renamed already.
     return StudentItem.objects.filter(Q(pk__in=_exactly(student_id)) | Q(student_id__startswith=pseudonym(student_id)))
 
