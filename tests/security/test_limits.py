@@ -64,7 +64,7 @@ def test_too_many_or_too_large_files_are_refused_whole(
 @pytest.mark.parametrize(
     ("limits", "files", "sentence"),
     [
-        ({"files_max_count": 1}, {"a": "1", "b": "2"}, "A submission to this queue can have 1 files, not 2."),
+        ({"files_max_count": 1}, {"a": "1", "b": "2"}, "A submission to this queue can have 1 file, not 2."),
         ({"files_max_count": 0}, {"a": "1"}, "A submission to this queue can have 0 files, not 1."),
         ({"files_max_bytes": 2}, {"a": "12", "b": "3"}, "The files have 3 bytes together, where 2 are allowed."),
         ({"files_max_bytes": 2}, {"a": io.BytesIO(b"123")}, "The files have 3 bytes together, where 2 are allowed."),

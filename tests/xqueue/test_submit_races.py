@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from submissions.intake import make
-from submissions.intake.parse import HandedIn, parsed
+from submissions.intake.parse import HandedIn, parse
 from submissions.models import Delivery, ExternalGraderDetail, Submission, SubmissionFile, get_storage
 from submissions.upkeep import audit
 from tests.queue.test_races import at_once
@@ -24,7 +24,7 @@ def lms() -> User:
 
 
 def handed(key: str = "k", **more: Any) -> HandedIn:
-    return parsed(header(key, **more), lms_body())
+    return parse(header(key, **more), lms_body())
 
 
 def test_one_post_by_eight_at_once_is_one_job_with_its_file_once(lms: User) -> None:

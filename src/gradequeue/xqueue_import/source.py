@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_datetime
 
 from gradequeue import env
 from submissions.intake.make import Result
-from submissions.intake.parse import HandedIn, NotHandedIn, parsed
+from submissions.intake.parse import HandedIn, NotHandedIn, parse
 from submissions.outbound import http
 from submissions.xqueue import wire
 
@@ -73,8 +73,8 @@ class Row:
     def handed_in(self) -> HandedIn:
         """Raises Skipped. The callback is the header's: the column holds its first 128 signs alone."""
         try:
-            handed = parsed(self.xqueue_header, self.xqueue_body)
-            http.parsed(handed.callback_url)
+            handed = parse(self.xqueue_header, self.xqueue_body)
+            http.parse(handed.callback_url)
         except NotHandedIn:
             raise Skipped("its header cannot be read, or was cut off") from None
         except http.Refused as refused:
@@ -85,7 +85,7 @@ class Row:
 
     def result(self) -> Result | None:
         """What a grader said, if that can be scored; without it the job is graded again."""
-        said = wire.judged(self.id, "", wire.storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
+        said = wire.read_reply(self.id, "", wire.storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
         return Result(self.grader_id[:150] or "xqueue", said.score, said.reply) if said.flaw is None else None
 
     def links(self, base: str) -> str | None:

@@ -40,7 +40,7 @@ def create_external_grader_detail(
         queue_key=queue_key,
         grader_file_name=grader_file_name,
         points_possible=points_possible,
-        files=stored_files.prepared(files),
+        files=stored_files.prepare(files),
         grader_payload=grader_payload,
         student_info=student_info,
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 import time
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.core import signing
-from django.core.files.storage import FileSystemStorage, InMemoryStorage
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 from django.utils.crypto import constant_time_compare
 
 from submissions.conf import conf
@@ -32,19 +31,21 @@ def address(row: SubmissionFile, mount: str, lease: int) -> str:
     return f"{mount}files/{row.pk}/{quote(_last_part(row.original_filename), safe='')}?{query}"
 
 
-def _address_of_storage(storage: Any, name: str, seconds: int) -> str | None:
+def _address_of_storage(storage: Storage, name: str, seconds: int) -> str | None:
     """The address that a storage signs itself, good for `seconds` where it lets us say so; None where it has none."""
     if isinstance(storage, FileSystemStorage | InMemoryStorage):
         return None
-    says_when = "expire" in inspect.signature(storage.url).parameters
+    # A parameter of django-storages' S3 and Azure, not of Django's own.
+    lifetime = {"expire": min(seconds, LONGEST)} if "expire" in inspect.signature(storage.url).parameters else {}
     try:
-        found = str(storage.url(name, expire=min(seconds, LONGEST)) if says_when else storage.url(name))
+        found = str(storage.url(name, **lifetime))
     except NotImplementedError:
         return None
     return found if found.startswith(("https://", "http://")) else None
 
 
 def signature(file_id: int, expires: int) -> str:
+    """Of the address of a file that is good until `expires` (Unix seconds)."""
     return signing.Signer(salt="submissions.files").signature(f"{file_id}:{expires}")
 
 
@@ -58,7 +59,7 @@ def is_signed(file_id: int, expires: str, signed: str) -> bool:
 
 def download_name(row: SubmissionFile) -> str:
     """The learner's name for the file, as far as a header may carry it."""
-    return "".join(sign for sign in _last_part(row.original_filename) if sign.isprintable()) or "file"
+    return "".join(letter for letter in _last_part(row.original_filename) if letter.isprintable()) or "file"
 
 
 def _last_part(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from django.core.files.base import ContentFile, File
 
@@ -12,44 +12,61 @@ from submissions.errors import FileProcessingError, InvalidFileTypeError, Submis
 from submissions.models import GraderQueue
 from submissions.serializers import storable
 
+# Of bytes or of text; the class takes no parameter when it runs.
+AnyFile: TypeAlias = "File[Any]"
 
-def prepared(files: Mapping[str, Any] | None) -> dict[str, File[Any]]:
+
+@runtime_checkable
+class Readable(Protocol):
+    def read(self) -> object: ...
+
+
+@runtime_checkable
+class Seekable(Protocol):
+    def seekable(self) -> bool: ...
+
+    def seek(self, offset: int) -> object: ...
+
+
+def prepare(files: Mapping[str, object] | None, queue: GraderQueue | None = None) -> dict[str, AnyFile]:
     """`files` as Django files that can be read more than once: a transaction may have to be tried again.
 
-    Raises as `store` does, but stores nothing.
+    Raises InvalidFileTypeError, FileProcessingError, and SubmissionRequestError for a bad name, and where they are more
+    or larger than the site, or `queue`, takes.
     """
-    if not isinstance(files or {}, Mapping):
+    if files is not None and not isinstance(files, Mapping):
         raise SubmissionRequestError(
             field_errors={"files": [f"Files must be a mapping of names to contents, not {type(files).__name__}."]}
         )
-    for name in files or {}:
+    if not files:
+        return {}
+    for name in files:
         _check_name(name)
-    if len(files or {}) > int(conf.FILES_MAX_COUNT):
-        raise _too_much(f"A submission can have {conf.FILES_MAX_COUNT} files, not {len(files or {})}.")
-    read = {name: as_file(content) for name, content in (files or {}).items()}
-    for name, file in read.items():
-        if (size := _size(file)) > int(conf.FILE_MAX_BYTES):
+    _check_count(len(files), int(conf.FILES_MAX_COUNT), "A submission")
+    if queue is not None:
+        _check_count(len(files), queue.files_max_count, "A submission to this queue")
+    found = {name: as_file(content) for name, content in files.items()}
+    sizes = {name: _size(file) for name, file in found.items()}
+    for name, size in sizes.items():
+        if size > int(conf.FILE_MAX_BYTES):
             raise _too_much(f"The file {name!r:.60} has {size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
-    _require_total(read, int(conf.FILES_MAX_BYTES))
-    return read
+    _check_total(sum(sizes.values()), int(conf.FILES_MAX_BYTES))
+    if queue is not None:
+        _check_total(sum(sizes.values()), queue.files_max_bytes)
+    return found
 
 
-def fitting(files: Mapping[str, Any], queue: GraderQueue) -> dict[str, File[Any]]:
-    """`files` as Django files. Raises SubmissionRequestError where they are more than this queue takes."""
-    if queue.files_max_count is not None and len(files) > queue.files_max_count:
-        raise _too_much(f"A submission to this queue can have {queue.files_max_count} files, not {len(files)}.")
-    read = {name: as_file(content) for name, content in files.items()}
-    if queue.files_max_bytes is not None:
-        _require_total(read, queue.files_max_bytes)
-    return read
+def _check_count(count: int, most: int | None, what: str) -> None:
+    if most is not None and count > most:
+        raise _too_much(f"{what} can have {most} {'file' if most == 1 else 'files'}, not {count}.")
 
 
-def _require_total(files: Mapping[str, File[Any]], most: int) -> None:
-    if (total := sum(map(_size, files.values()))) > most:
+def _check_total(total: int, most: int | None) -> None:
+    if most is not None and total > most:
         raise _too_much(f"The files have {total} bytes together, where {most} are allowed.")
 
 
-def _size(file: File[Any]) -> int:
+def _size(file: AnyFile) -> int:
     """In bytes. A Django file that cannot tell it (a pipe, a broken disk) is as unusable as one that cannot be read."""
     try:
         return int(file.size)
@@ -61,7 +78,7 @@ def _too_much(sentence: str) -> SubmissionRequestError:
     return SubmissionRequestError(field_errors={"files": [sentence]})
 
 
-def as_file(content: Any) -> File[Any]:
+def as_file(content: object) -> AnyFile:
     """bytes, text, a Django file, a file object, or an uploaded file that wraps one, as a Django file."""
     if isinstance(content, File):
         return content
@@ -72,15 +89,15 @@ def as_file(content: Any) -> File[Any]:
     inner = getattr(content, "file", content)
     if isinstance(inner, File):
         return inner
-    if not hasattr(inner, "read"):
+    if not isinstance(inner, Readable):
         raise InvalidFileTypeError(f"A file must be bytes, text or readable, not {type(content).__name__}.")
-    return ContentFile(_all_of(inner))
+    return ContentFile(_read(inner))
 
 
-def _all_of(readable: Any) -> bytes:
+def _read(readable: Readable) -> bytes:
     """From its beginning, as Django's own files are read, wherever a look into it has left off."""
     try:
-        if hasattr(readable, "seekable") and readable.seekable():
+        if isinstance(readable, Seekable) and readable.seekable():
             readable.seek(0)
         data = readable.read()
     except (OSError, ValueError) as error:  # ValueError: closed, or not in the encoding that it was opened with

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from django.core.files.base import File
@@ -13,17 +12,16 @@ from django.db import connections, router, transaction
 
 from submissions import signals
 from submissions.errors import FileProcessingError
-from submissions.files.contents import prepared
-from submissions.models import ExternalGraderDetail, SubmissionFile
+from submissions.files.contents import prepare
+from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 
 
-def store(job: ExternalGraderDetail, files: Mapping[str, Any]) -> None:
-    """Keep `files` (learner's name to content) with `job`, inside the caller's transaction.
+def store(job: ExternalGraderDetail, files: Mapping[str, object] | None, queue: GraderQueue) -> None:
+    """Keep `files` (learner's name to content) with `job` of `queue`, inside the caller's transaction.
 
-    Raises InvalidFileTypeError, FileProcessingError, SubmissionRequestError; what was stored until then is removed with
-    the transaction.
+    Raises as `prepare` does, and FileProcessingError; what was stored until then is removed with the transaction.
     """
-    for name, content in prepared(files).items():
+    for name, content in prepare(files, queue).items():
         row = SubmissionFile(external_grader=job, original_filename=name)
         try:
             # Wrapped: the type that an uploader claims must not reach a storage that would serve the file so.

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.core.files.base import File
 from django.db import IntegrityError, connections, router
 
 from submissions import api, queue
 from submissions import files as stored_files
-from submissions.accounts.permissions import may_submit_to
+from submissions.accounts.permissions import Account, may_submit_to
 from submissions.deliveries.transports import callback
 from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
 from submissions.intake.parse import HandedIn, NotHandedIn, is_storable
@@ -53,7 +51,7 @@ class TakenOver:
     scored: bool
 
 
-def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) -> Accepted:
+def submit(handed: HandedIn, user: Account, files: Mapping[str, object] | None = None) -> Accepted:
     """Make the job of what `user` handed in, and its callback: all of it, or nothing. The same again is one job.
 
     Raises NotHandedIn (a callback that cannot be), UnknownQueue (also where the account may not submit to it),
@@ -62,14 +60,14 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
     _require_queue(handed.queue_name, user)
     _require_callback(handed)
     _require_packet(handed.body)
-    read = stored_files.prepared(files)
+    read = stored_files.prepare(files)
     key = submit_key(handed, user.get_username(), read)
     known = _known(key)
     if known is None:
         try:
-            known = _make(handed, key, files=read)
+            known = _make(handed, key, read)
         except IntegrityError:
-            # The same POST at the same moment: the other one was faster, and it has committed.
+            # The same POST at the same time: the other one was faster, and it has committed.
             known = _known(key)
             if known is None:
                 raise
@@ -99,7 +97,7 @@ def take_over(
     return TakenOver(submission_id, scored=True)
 
 
-def submit_key(handed: HandedIn, account: str, files: Mapping[str, File[Any]]) -> str:
+def submit_key(handed: HandedIn, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
     """What is one POST of one platform, as hex. The body and the files are in it: a platform whose lms_key is always
     the same must not have its second submission taken for the first one again."""
     words = [account, handed.queue_name, handed.callback_url, handed.lms_key]
@@ -111,14 +109,14 @@ def submit_key(handed: HandedIn, account: str, files: Mapping[str, File[Any]]) -
     return digest.hexdigest()
 
 
-def _digest_of(file: File[Any]) -> bytes:
+def _digest_of(file: stored_files.AnyFile) -> bytes:
     digest = hashlib.sha256()
     for chunk in file.chunks(BLOCK):
         digest.update(chunk if isinstance(chunk, bytes) else chunk.encode())
     return digest.digest()
 
 
-def _require_queue(name: str, user: Any) -> None:
+def _require_queue(name: str, user: Account) -> None:
     possible = 0 < len(name) <= 128 and name.isprintable() and name == name.strip()
     if not possible or not may_submit_to(user, name):
         raise UnknownQueue
@@ -127,7 +125,7 @@ def _require_queue(name: str, user: Any) -> None:
 def _require_callback(handed: HandedIn) -> None:
     """What can be known without asking the network: the rest is looked at when the result is sent."""
     try:
-        host = http.parsed(handed.callback_url, callback.hosts_of(handed.queue_name)).host
+        host = http.parse(handed.callback_url, callback.hosts_of(handed.queue_name)).host
         with suppress(ValueError):  # a name, not an address
             if not http.is_allowed(host):
                 raise http.Refused(f"{host} is not a public address.")
@@ -143,7 +141,7 @@ def _require_packet(body: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_allowed_packet")
         most = int(cursor.fetchone()[0])
-    escaped = len(body.encode()) + sum(body.count(sign) for sign in "'\"\\\n\r\x1a")
+    escaped = len(body.encode()) + sum(body.count(character) for character in "'\"\\\n\r\x1a")
     if escaped + SURELY_FITS > most:
         raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
 
@@ -158,15 +156,22 @@ def _known(key: str) -> int | None:
 
 
 @in_transaction
-def _make(handed: HandedIn, key: str, **more: Any) -> int:
-    job = _enqueue(handed, key, **more)
+def _make(handed: HandedIn, key: str, files: Mapping[str, stored_files.AnyFile]) -> int:
+    job = _enqueue(handed, key, files=files)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
         queue.supersede(job, called_back_at=queue.key_of(handed.callback_url))
     return job.submission_id
 
 
-def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **more: Any) -> ExternalGraderDetail:
+def _enqueue(
+    handed: HandedIn,
+    key: str,
+    *,
+    files: Mapping[str, stored_files.AnyFile] | None = None,
+    file_links: str | None = None,
+    arrived: datetime | None = None,
+) -> ExternalGraderDetail:
     job = api.create_job(
         handed.student_item,
         _kept_answer(handed),
@@ -176,13 +181,14 @@ def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **mor
         grader_payload=handed.grader_payload,
         student_info=handed.student_info,
         kept={"body": handed.body, "points_known": False, "file_links": file_links},
-        **more,
+        files=files,
+        arrived=arrived,
     )
     queue.create_delivery(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
     return job
 
 
-def _kept_answer(handed: HandedIn) -> Any:
+def _kept_answer(handed: HandedIn) -> object:
     """The answer, beside the body that the grader gets; left there alone where it is larger than an answer may be."""
     answer = handed.answer
     text = answer if isinstance(answer, str) else json.dumps(answer)

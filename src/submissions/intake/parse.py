@@ -10,12 +10,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# Of a student item's columns (signs).
+# Of a student item's columns (characters).
 LONGEST_NAME = 255
-# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (signs).
+# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (characters).
 LONGEST_COPY = 64 * 1024
 NOBODY = "unknown"
 
@@ -39,7 +38,7 @@ class HandedIn:
     callback_url: str
     lms_key: str
     """The platform's own name for the attempt."""
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, object] = field(default_factory=dict)
     """The body's members, where it is a JSON object."""
 
     @property
@@ -60,7 +59,7 @@ class HandedIn:
         }
 
     @property
-    def answer(self) -> Any:
+    def answer(self) -> object:
         """The student_response; the whole body where it has none."""
         response = self.content.get("student_response")
         return self.body if response is None else response
@@ -80,7 +79,7 @@ class HandedIn:
         return name if isinstance(name, str) and len(name) <= 128 and is_storable(name) else ""
 
 
-def parsed(header: object, body: object) -> HandedIn:
+def parse(header: object, body: object) -> HandedIn:
     """From the two fields of a submit request: texts, or, in JSON, objects. Raises NotHandedIn."""
     header, body = _as_text(header), _as_text(body)
     if header is None or body is None:
@@ -92,7 +91,7 @@ def parsed(header: object, body: object) -> HandedIn:
         raise NotHandedIn
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
         if not is_storable(text):
-            raise NotHandedIn(f"{name} has signs that cannot be kept (NUL, or half of a surrogate pair)")
+            raise NotHandedIn(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
     return HandedIn(header, body, queue_name, callback_url, lms_key, _object(body))
 
 
@@ -136,7 +135,7 @@ def _as_word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _object(value: object) -> Mapping[str, object]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):

@@ -90,7 +90,7 @@ def enqueue(
     due = came + timedelta(seconds=queue.initial_delay_seconds)
     job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
-    stored_files.store(job, stored_files.fitting(files or {}, queue))
+    stored_files.store(job, files, queue)
     owed.owe(job, queue)
     if queue.supersede:
         supersede(job)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -23,10 +22,10 @@ def declared_length(request: HttpRequest) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
-def fields(request: HttpRequest) -> Mapping[str, Any]:
+def fields(request: HttpRequest) -> Mapping[str, object]:
     """The body's fields. Raises Malformed, RequestDataTooBig."""
     try:
-        found = _form(request) if _is_untouched_form(request) else _anything(request)
+        found = _form(request) if _is_untouched_form(request) else _parse(request)
     except RequestDataTooBig:
         raise
     except Exception as error:  # each parser, codec and broken connection has its own
@@ -44,5 +43,5 @@ def _form(request: HttpRequest) -> QueryDict:
     return QueryDict(request.read(), encoding=request.encoding or settings.DEFAULT_CHARSET)
 
 
-def _anything(request: HttpRequest) -> Any:
+def _parse(request: HttpRequest) -> object:
     return Request(request, parsers=PARSERS, negotiator=negotiation.DefaultContentNegotiation()).data

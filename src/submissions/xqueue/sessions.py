@@ -18,7 +18,7 @@ LONGEST_SECRET = 4096
 
 def login_address(request: HttpRequest) -> str | None:
     """Where a client without a session is sent: the only answer after which old and new watchers, and platforms, log
-    in again (WIRE section 0). None for a client with an Authorization header that is not Basic: it is none of them."""
+    in again. None for a client with an Authorization header that is not Basic: it is none of them."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
     if scheme not in ("", "basic"):
         return None
