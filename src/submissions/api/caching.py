@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 
+from submissions.api.lookup import Data
 from submissions.models import Submission
 
 logger = logging.getLogger("submissions.api")
 
 
-def cached(key: str) -> Any:
+def read(key: str) -> Data | None:
+    """The copy under `key`; None where there is none, or the cache is away."""
     try:
-        return cache.get(key)
+        found: Data | None = cache.get(key)
+        return found
     except Exception:  # a cache that is down or dislikes the key must not stop a reader
         logger.exception("The cache could not be read")
         return None
 
 
-def keep(key: str, value: Any) -> None:
+def keep(key: str, value: Data) -> None:
     try:
         cache.set(key, value)
     except Exception:

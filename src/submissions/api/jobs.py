@@ -8,23 +8,23 @@ from typing import Any
 from submissions import files as stored_files
 from submissions import queue
 from submissions.api.failures import name_database_errors
-from submissions.api.submissions import make_submission
+from submissions.api.submissions import create_submission_row
 from submissions.models import ExternalGraderDetail
 from submissions.queue.transactions import in_transaction
 
 
 @name_database_errors
 def create_external_grader_detail(
-    student_item_dict: Mapping[str, Any],
-    answer: Any,
+    student_item_dict: Mapping[str, object],
+    answer: object,
     queue_name: str,
     queue_key: str | None,
     grader_file_name: str | None = "",
     points_possible: float = 1,
-    files: Mapping[str, Any] | None = None,
-    grader_payload: Any = None,
-    student_info: Any = None,
-    **_: Any,
+    files: Mapping[str, object] | None = None,
+    grader_payload: object = None,
+    student_info: object = None,
+    **_: object,
 ) -> ExternalGraderDetail:
     """Make a submission and its job, with all its files, or nothing at all.
 
@@ -47,10 +47,10 @@ def create_external_grader_detail(
 
 
 @in_transaction
-def create_job(student_item_dict: Mapping[str, Any], answer: Any, **job: Any) -> ExternalGraderDetail:
+def create_job(student_item_dict: Mapping[str, object], answer: object, **job: Any) -> ExternalGraderDetail:
     """Submission and job, in the caller's transaction if there is one. `job`: the arguments of `queue.enqueue`.
 
     Raises as `create_external_grader_detail` does, and DatabaseError as it is.
     """
-    submission = make_submission(student_item_dict, answer)
+    submission = create_submission_row(student_item_dict, answer)
     return queue.enqueue(submission, **job)

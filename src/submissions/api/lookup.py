@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connections
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from submissions.errors import Overtaken, SubmissionNotFoundError, SubmissionRequestError
 from submissions.models import StudentItem, Submission
 from submissions.serializers import StudentItemSerializer, storable
 
+# A row as plain data.
+Data = dict[str, Any]
+Row = TypeVar("Row", bound=Model)
+
 # What makes a student item one and the same.
 UNIQUE = ("student_id", "course_id", "item_id")
 
 
-def student_item(fields: Mapping[str, Any]) -> StudentItem:
+def get_or_create_student_item(fields: Mapping[str, object]) -> StudentItem:
     """The item with these fields, made where there is none. Raises SubmissionRequestError."""
     if not isinstance(fields, Mapping):
         raise SubmissionRequestError(msg=f"A student item must be a mapping, not {type(fields).__name__}.")
@@ -39,7 +43,7 @@ def student_item(fields: Mapping[str, Any]) -> StudentItem:
         raise Overtaken("The student item was made by another transaction.") from error
 
 
-def _of_kind(item: StudentItem, kind: Any) -> StudentItem:
+def _of_kind(item: StudentItem, kind: object) -> StudentItem:
     if item.item_type != (kind.strip() if isinstance(kind, str) else kind):
         raise SubmissionRequestError(
             field_errors={"item_type": [f"The item is known as {item.item_type!r}, not as {kind!r:.60}."]}
@@ -47,34 +51,36 @@ def _of_kind(item: StudentItem, kind: Any) -> StudentItem:
     return item
 
 
-def findable(*texts: Any) -> bool:
+def findable(*texts: object) -> bool:
     """Whether a row can hold these: what no database can store, some refuse even to look for."""
     return all(storable(text) for text in texts if isinstance(text, str))
 
 
-def submission_row(uuid: str | UUID, read_replica: bool = False) -> Submission:
+def find_submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
     """The row. Raises SubmissionNotFoundError."""
     rows = replica(Submission.objects.select_related("student_item", "team_submission"), read_replica)
-    wanted = as_uuid(uuid)
-    found = rows.filter(uuid=wanted).first() or _written_with_hyphens(rows, wanted)
+    wanted = parse_uuid(uuid)
+    found = rows.filter(uuid=wanted).first() or _find_with_hyphens(rows, wanted)
     if found is None:
         raise SubmissionNotFoundError(f"No submission matching uuid {uuid}")
     return found
 
 
-def as_uuid(text: str | UUID) -> UUID:
+def parse_uuid(text: str | UUID) -> UUID:
+    """Raises SubmissionNotFoundError: under what is no UUID there is nothing."""
     try:
         return text if isinstance(text, UUID) else UUID(text)
     except (ValueError, TypeError, AttributeError):
         raise SubmissionNotFoundError(f"No submission matching uuid {text!r:.60}") from None
 
 
-def _written_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission | None:
+def _find_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission | None:
     """Old sites have rows whose uuid is stored in the long form, where the column is text."""
     if connections[rows.db].features.has_native_uuid_field:
         return None
     return rows.extra(where=["submissions_submission.uuid = %s"], params=[str(uuid)]).first()
 
 
-def replica(rows: QuerySet[Any], wanted: bool) -> QuerySet[Any]:
+def replica(rows: QuerySet[Row], wanted: bool) -> QuerySet[Row]:
+    """`rows` from the read replica, where that is `wanted` and there is one."""
     return rows.using("read_replica") if wanted and "read_replica" in settings.DATABASES else rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
@@ -12,7 +11,7 @@ from django.db import router, transaction
 from submissions import queue, signals
 from submissions.api.caching import forget
 from submissions.api.failures import name_database_errors
-from submissions.api.lookup import UNIQUE, findable, replica, submission_row
+from submissions.api.lookup import UNIQUE, Data, find_submission, findable, replica
 from submissions.errors import (
     NotAllowed,
     SubmissionInternalError,
@@ -35,7 +34,7 @@ from submissions.serializers import ScoreAnnotationSerializer, ScoreSerializer, 
 
 
 @name_database_errors
-def get_score(student_item: Mapping[str, Any]) -> dict[str, Any] | None:
+def get_score(student_item: Mapping[str, object]) -> Data | None:
     """The latest score of a learner for an item; None where there is none, or it was reset.
 
     Raises SubmissionRequestError where the item is not named completely: it could be anybody's.
@@ -57,7 +56,7 @@ def get_score(student_item: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 @name_database_errors
-def get_scores(course_id: str, student_id: str) -> dict[str, dict[str, Any]]:
+def get_scores(course_id: str, student_id: str) -> dict[str, Data]:
     """The latest scores of a learner in a course, by item id; hidden ones left out."""
     if not findable(course_id, student_id):
         return {}
@@ -72,10 +71,10 @@ def get_scores(course_id: str, student_id: str) -> dict[str, dict[str, Any]]:
 
 
 @name_database_errors
-def get_latest_score_for_submission(submission_uuid: str | UUID, read_replica: bool = False) -> dict[str, Any] | None:
+def get_latest_score_for_submission(submission_uuid: str | UUID, read_replica: bool = False) -> Data | None:
     """The newest score of one submission; None where there is none."""
     try:
-        submission = submission_row(submission_uuid, read_replica)
+        submission = find_submission(submission_uuid, read_replica)
     except SubmissionNotFoundError:
         return None
     scores = replica(Score.objects.filter(submission=submission), read_replica)
@@ -97,7 +96,7 @@ def set_score(
     Raises SubmissionNotFoundError, SubmissionInternalError (also for points that are not numbers),
     SubmissionRequestError (an annotation that cannot be kept).
     """
-    submission = submission_row(submission_uuid)
+    submission = find_submission(submission_uuid)
     item = submission.student_item
     score = ScoreSerializer(
         data={
