@@ -47,7 +47,7 @@ def _one_line(value: object) -> str:
     text = str(value)
     if text.isprintable():
         return text[:300]
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)[:300]
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)[:300]
 
 
 def submission_created(submission: Submission, **_: Any) -> None:
