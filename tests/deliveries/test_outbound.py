@@ -201,8 +201,8 @@ def raw(text: bytes) -> Any:
 def dripping(handler: BaseHTTPRequestHandler) -> None:
     """A byte now and then: no single read ever takes long."""
     try:
-        for sign in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
-            handler.wfile.write(bytes([sign]))
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
+            handler.wfile.write(bytes([byte]))
             time.sleep(0.05)
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""Workers as they run: several at once, killed at any moment, with platforms that are down, slow or broken."""
+"""Workers as they run: several at once, killed at any time, with platforms that are down, slow or broken."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_worker_killed_at_any_moment_loses_nothing(platform: Platform) -> None
     platform.answer = lambda call: Reply(after=random.uniform(0, 0.03))
     for _ in range(5):
         process = deliver("--threads", "6")
-        moment = len(platform.calls) + random.randint(1, 15)
-        wait_for(lambda moment=moment: len(platform.calls) >= moment)  # type: ignore[misc]
+        calls = len(platform.calls) + random.randint(1, 15)
+        wait_for(lambda calls=calls: len(platform.calls) >= calls)  # type: ignore[misc]
         process.kill()
         process.wait()
         # What it had in its hands comes back when the lease is over.

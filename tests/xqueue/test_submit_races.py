@@ -1,4 +1,4 @@
-"""The same POST at the same moment, with real threads on real connections."""
+"""The same POST at the same time, with real threads on real connections."""
 
 from __future__ import annotations
 
