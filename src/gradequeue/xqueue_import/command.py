@@ -14,7 +14,7 @@ from rich.progress import track
 
 from gradequeue.xqueue_import.source import Row, Skipped, Source
 from submissions.errors import QueueError, SubmissionRequestError
-from submissions.intake import make
+from submissions.intake import jobs
 from submissions.management.base import DataCommand, Options, UsageError, first_line
 
 TAKEN, SCORED, KNOWN, SKIPPED = "taken", "scored", "known", "skipped"
@@ -83,9 +83,9 @@ def _take_over(row: Row, files: str, *, dry_run: bool) -> dict[str, object]:
     try:
         handed, links, arrived, result = row.handed_in(), row.links(files), row.arrived, row.result()
         if dry_run:
-            name = KNOWN if make.is_known(row.key) else TAKEN if result is None else SCORED
+            name = KNOWN if jobs.is_known(row.key) else TAKEN if result is None else SCORED
             return {"outcome": name, "submission_id": None}
-        made = make.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
+        made = jobs.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
     except (Skipped, QueueError, SubmissionRequestError) as reason:
         return {"outcome": SKIPPED, "submission_id": None, "reason": str(reason).rstrip(".")}
     if made is None:

@@ -17,8 +17,8 @@ from django.db.utils import ConnectionHandler
 from django.utils.dateparse import parse_datetime
 
 from gradequeue import env
-from submissions.intake.make import Result
-from submissions.intake.parse import HandedIn, NotHandedIn, parse
+from submissions.intake.jobs import Result
+from submissions.intake.requests import BadSubmitRequest, SubmitRequest, parse
 from submissions.outbound import http
 from submissions.xqueue import wire
 
@@ -69,12 +69,12 @@ class Row:
             raise Skipped(f"it arrived at {self.arrival_time!r:.60}, which is no time")
         return time if time.tzinfo else time.replace(tzinfo=UTC)
 
-    def handed_in(self) -> HandedIn:
+    def handed_in(self) -> SubmitRequest:
         """Raises Skipped. The callback is the header's: the column holds its first 128 characters alone."""
         try:
             handed = parse(self.xqueue_header, self.xqueue_body)
             http.parse(handed.callback_url)
-        except NotHandedIn:
+        except BadSubmitRequest:
             raise Skipped("its header cannot be read, or was cut off") from None
         except http.Refused as refused:
             raise Skipped(f"its callback cannot be called. {refused}") from None

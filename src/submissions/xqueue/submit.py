@@ -26,8 +26,8 @@ from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
-from submissions.intake import make
-from submissions.intake.parse import NotHandedIn, parse
+from submissions.intake import jobs
+from submissions.intake.requests import BadSubmitRequest, parse
 from submissions.xqueue import bodies, sessions
 from submissions.xqueue.endpoints import log_in_first, ok, refused
 
@@ -54,11 +54,11 @@ def submit(request: HttpRequest) -> HttpResponse:
         return _answer_error(request, error)
 
 
-def _take(request: HttpRequest) -> make.Accepted:
+def _take(request: HttpRequest) -> jobs.Accepted:
     with _read(request) as (fields, files):
         handed = parse(fields.get("xqueue_header"), fields.get("xqueue_body"))
         try:
-            return make.submit(handed, request.user, files)
+            return jobs.submit(handed, request.user, files)
         except UnknownQueue:
             raise UnknownQueue(f"Queue '{handed.queue_name[:200]}' not found") from None
 
@@ -73,7 +73,7 @@ def _answer_non_submitter(request: HttpRequest) -> HttpResponse:
 def _answer_error(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, RequestDataTooBig):
         return _refuse(request, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
-    if isinstance(error, NotHandedIn | QueueError | SubmissionRequestError | InvalidFileTypeError):
+    if isinstance(error, BadSubmitRequest | QueueError | SubmissionRequestError | InvalidFileTypeError):
         return _refuse(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
     return refused(500, "Internal error; please try again")
@@ -96,7 +96,7 @@ class Parts(MultiPartParser):
 
 @contextmanager
 def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
-    """Fields and files. Raises NotHandedIn, RequestDataTooBig.
+    """Fields and files. Raises BadSubmitRequest, RequestDataTooBig.
 
     Not Django's ``request.POST``: that puts a replacement character where a byte is not UTF-8, and nobody would know.
     """
@@ -108,13 +108,13 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
     except RequestDataTooBig:
         raise
     except UnicodeDecodeError:
-        raise NotHandedIn("it is not UTF-8") from None
+        raise BadSubmitRequest("it is not UTF-8") from None
     except TooManyFilesSent:
-        raise NotHandedIn(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
-    except NotHandedIn:
+        raise BadSubmitRequest(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
+    except BadSubmitRequest:
         raise
     except Exception as error:  # each parser and broken connection has its own
-        raise NotHandedIn from error
+        raise BadSubmitRequest from error
     try:
         yield fields, files
     finally:
@@ -143,11 +143,11 @@ def _parts(request: HttpRequest) -> tuple[Fields, Files]:
     found = sum(len(many) for parts in (texts, files) for _, many in parts.lists())
     delimiter = b"--" + (request.content_params or {})["boundary"].encode()
     if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
-        raise NotHandedIn("a part of it cannot be read")
+        raise BadSubmitRequest("a part of it cannot be read")
     # Only one of them could be kept.
     for name, many in files.lists():
         if len(many) > 1:
-            raise NotHandedIn(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
+            raise BadSubmitRequest(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
     fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
     return fields, {_utf8(name): file for name, file in files.items() if isinstance(file, UploadedFile)}
 

@@ -16,7 +16,7 @@ from submissions import files as stored_files
 from submissions.accounts.permissions import Account, may_submit_to
 from submissions.deliveries.transports import callback
 from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
-from submissions.intake.parse import HandedIn, NotHandedIn, is_storable
+from submissions.intake.requests import BadSubmitRequest, SubmitRequest, is_storable
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.outbound import http
 from submissions.queue.transactions import in_transaction
@@ -51,10 +51,10 @@ class TakenOver:
     scored: bool
 
 
-def submit(handed: HandedIn, user: Account, files: Mapping[str, object] | None = None) -> Accepted:
+def submit(handed: SubmitRequest, user: Account, files: Mapping[str, object] | None = None) -> Accepted:
     """Make the job of what `user` handed in, and its callback: all of it, or nothing. The same again is one job.
 
-    Raises NotHandedIn (a callback that cannot be), UnknownQueue (also where the account may not submit to it),
+    Raises BadSubmitRequest (a callback that cannot be), UnknownQueue (also where the account may not submit to it),
     QueueFull, SubmissionRequestError, InvalidFileTypeError, FileProcessingError.
     """
     _require_queue(handed.queue_name, user)
@@ -76,7 +76,7 @@ def submit(handed: HandedIn, user: Account, files: Mapping[str, object] | None =
 
 @in_transaction
 def take_over(
-    handed: HandedIn, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
+    handed: SubmitRequest, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
 ) -> TakenOver | None:
     """Make the job of what waited elsewhere, in its old place in the queue; None where `key` was taken over before.
 
@@ -97,7 +97,7 @@ def take_over(
     return TakenOver(submission_id, scored=True)
 
 
-def submit_key(handed: HandedIn, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
+def submit_key(handed: SubmitRequest, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
     """What is one POST of one platform, as hex. The body and the files are in it: a platform whose lms_key is always
     the same must not have its second submission taken for the first one again."""
     words = [account, handed.queue_name, handed.callback_url, handed.lms_key]
@@ -122,7 +122,7 @@ def _require_queue(name: str, user: Account) -> None:
         raise UnknownQueue
 
 
-def _require_callback(handed: HandedIn) -> None:
+def _require_callback(handed: SubmitRequest) -> None:
     """What can be known without asking the network: the rest is looked at when the result is sent."""
     try:
         host = http.parse(handed.callback_url, callback.hosts_of(handed.queue_name)).host
@@ -130,7 +130,7 @@ def _require_callback(handed: HandedIn) -> None:
             if not http.is_allowed(host):
                 raise http.Refused(f"{host} is not a public address.")
     except http.Refused as refused:
-        raise NotHandedIn(f"lms_callback_url: {refused}") from None
+        raise BadSubmitRequest(f"lms_callback_url: {refused}") from None
 
 
 def _require_packet(body: str) -> None:
@@ -156,7 +156,7 @@ def _known(key: str) -> int | None:
 
 
 @in_transaction
-def _make(handed: HandedIn, key: str, files: Mapping[str, stored_files.AnyFile]) -> int:
+def _make(handed: SubmitRequest, key: str, files: Mapping[str, stored_files.AnyFile]) -> int:
     job = _enqueue(handed, key, files=files)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
@@ -165,7 +165,7 @@ def _make(handed: HandedIn, key: str, files: Mapping[str, stored_files.AnyFile])
 
 
 def _enqueue(
-    handed: HandedIn,
+    handed: SubmitRequest,
     key: str,
     *,
     files: Mapping[str, stored_files.AnyFile] | None = None,
@@ -188,7 +188,7 @@ def _enqueue(
     return job
 
 
-def _kept_answer(handed: HandedIn) -> object:
+def _kept_answer(handed: SubmitRequest) -> object:
     """The answer, beside the body that the grader gets; left there alone where it is larger than an answer may be."""
     answer = handed.answer
     text = answer if isinstance(answer, str) else json.dumps(answer)

@@ -19,7 +19,7 @@ LONGEST_COPY = 64 * 1024
 NOBODY = "unknown"
 
 
-class NotHandedIn(ValueError):
+class BadSubmitRequest(ValueError):
     """Queue request has invalid format"""
 
     def __init__(self, why: str = "") -> None:
@@ -27,8 +27,8 @@ class NotHandedIn(ValueError):
 
 
 @dataclass(frozen=True)
-class HandedIn:
-    """One submission of a platform. Raises NotHandedIn where it cannot be understood."""
+class SubmitRequest:
+    """One submission of a platform. Raises BadSubmitRequest where it cannot be understood."""
 
     header: str
     """The xqueue_header, verbatim: it goes back with the result."""
@@ -79,20 +79,20 @@ class HandedIn:
         return name if isinstance(name, str) and len(name) <= 128 and is_storable(name) else ""
 
 
-def parse(header: object, body: object) -> HandedIn:
-    """From the two fields of a submit request: texts, or, in JSON, objects. Raises NotHandedIn."""
+def parse(header: object, body: object) -> SubmitRequest:
+    """From the two fields of a submit request: texts, or, in JSON, objects. Raises BadSubmitRequest."""
     header, body = _as_text(header), _as_text(body)
     if header is None or body is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     head = _object(header)
     names = [head.get(name) for name in ("queue_name", "lms_callback_url", "lms_key")]
     queue_name, callback_url, lms_key = (_as_word(name) for name in names)
     if queue_name is None or callback_url is None or lms_key is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
         if not is_storable(text):
-            raise NotHandedIn(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
-    return HandedIn(header, body, queue_name, callback_url, lms_key, _object(body))
+            raise BadSubmitRequest(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
+    return SubmitRequest(header, body, queue_name, callback_url, lms_key, _object(body))
 
 
 def is_storable(text: str) -> bool:
