@@ -26,7 +26,7 @@ class LoginForm(AdminAuthenticationForm):
         try:
             cleaned = super().clean()
         except ValidationError:
-            attempt.failed()
+            attempt.record_failure()
             raise
-        attempt.succeeded()
+        attempt.record_success()
         return cleaned

@@ -47,7 +47,10 @@ class Throttled(Exception):
 
 
 class Attempt:
-    """One login: `admit` before the password is looked at, then `failed` or `succeeded`. Each may raise Throttled."""
+    """One login: `admit` before the password is looked at, then `record_failure` or `record_success`.
+
+    Each may raise Throttled.
+    """
 
     def __init__(self, username: str, address: str, password: str) -> None:
         self.username, self.password = username, password
@@ -70,17 +73,17 @@ class Attempt:
         mine = rows.get(self.pair)
         self.repeated = bool(mine and mine.row.last_wrong and mine.row.last_wrong == self._digest())
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Count it. Of many at the same time, those that come after the door was closed were never answered."""
         blocked = 0
         if self.limits and not self.repeated:
             blocked = self._count(self._digest())
         if blocked:
-            self._throttled(blocked)
+            self._refuse(blocked)
         Tally.objects.add("logins:refused")
         signals.login_refused.send_robust(sender=None, username=self.username, network=self.network)
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         rows = self._rows()
         self._refuse_while_blocked(rows)
         mine = rows.get(self.pair)
@@ -108,9 +111,9 @@ class Attempt:
 
     def _refuse_while_blocked(self, rows: dict[str, _Counter]) -> None:
         if seconds := self._blocked_for(rows):
-            self._throttled(seconds)
+            self._refuse(seconds)
 
-    def _throttled(self, seconds: int) -> None:
+    def _refuse(self, seconds: int) -> None:
         signals.login_throttled.send_robust(sender=None, username=self.username, network=self.network, seconds=seconds)
         raise Throttled(seconds)
 

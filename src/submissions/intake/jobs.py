@@ -1,4 +1,4 @@
-"""The way in for a platform that speaks HTTP: one thing handed in is one job, with the callback that it is owed."""
+"""What a platform submits over HTTP becomes one job, with a delivery to the platform's callback address."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Result:
-    """A grader's word that never reached its platform."""
+    """What a grader sent, and its platform never received."""
 
     grader: str
     score: object
@@ -61,14 +61,14 @@ def submit(handed: SubmitRequest, user: Account, files: Mapping[str, object] | N
     _require_callback(handed)
     _require_packet(handed.body)
     read = stored_files.prepare(files)
-    key = submit_key(handed, user.get_username(), read)
-    known = _known(key)
+    key = make_submit_key(handed, user.get_username(), read)
+    known = _find(key)
     if known is None:
         try:
             known = _make(handed, key, read)
         except IntegrityError:
             # The same POST at the same time: the other one was faster, and it has committed.
-            known = _known(key)
+            known = _find(key)
             if known is None:
                 raise
     return Accepted(known, _waiting(handed.queue_name))
@@ -84,7 +84,7 @@ def take_over(
 
     Raises UnknownQueue, QueueFull, SubmissionRequestError.
     """
-    if _known(key) is not None:
+    if _find(key) is not None:
         return None
     submission_id = _enqueue(handed, key, arrived=arrived, file_links=file_links).submission_id
     if result is None:
@@ -97,7 +97,7 @@ def take_over(
     return TakenOver(submission_id, scored=True)
 
 
-def submit_key(handed: SubmitRequest, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
+def make_submit_key(handed: SubmitRequest, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
     """What is one POST of one platform, as hex. The body and the files are in it: a platform whose lms_key is always
     the same must not have its second submission taken for the first one again."""
     words = [account, handed.queue_name, handed.callback_url, handed.lms_key]
@@ -105,11 +105,11 @@ def submit_key(handed: SubmitRequest, account: str, files: Mapping[str, stored_f
     digest.update(hashlib.sha256(handed.body.encode()).digest())
     for name, file in sorted(files.items()):
         digest.update(hashlib.sha256(name.encode()).digest())
-        digest.update(_digest_of(file))
+        digest.update(_digest(file))
     return digest.hexdigest()
 
 
-def _digest_of(file: stored_files.AnyFile) -> bytes:
+def _digest(file: stored_files.AnyFile) -> bytes:
     digest = hashlib.sha256()
     for chunk in file.chunks(BLOCK):
         digest.update(chunk if isinstance(chunk, bytes) else chunk.encode())
@@ -147,10 +147,10 @@ def _require_packet(body: str) -> None:
 
 
 def is_known(key: str) -> bool:
-    return _known(key) is not None
+    return _find(key) is not None
 
 
-def _known(key: str) -> int | None:
+def _find(key: str) -> int | None:
     """The submission that was made of this POST before."""
     return Delivery.objects.filter(submit_key=key).values_list("job__submission_id", flat=True).first()
 

@@ -118,10 +118,10 @@ def _place(callback_url: str) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str | None:
-    return _dumped(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
+    return _dump(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
 
 
-def _dumped(value: object) -> str | None:
+def _dump(value: object) -> str | None:
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):
@@ -157,5 +157,5 @@ def _name(value: object) -> str | None:
 def _copy(value: object) -> str | None:
     if value is None:
         return None
-    text = value if isinstance(value, str) else _dumped(value)
+    text = value if isinstance(value, str) else _dump(value)
     return text if text is not None and len(text) <= LONGEST_COPY and is_storable(text) else None

@@ -49,9 +49,9 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
         if user is not None:
             # It must take as long as a wrong password does.
             identify_hasher(user.password).harden_runtime(password, user.password)
-        attempt.failed()
+        attempt.record_failure()
         return False
-    attempt.succeeded()
+    attempt.record_success()
     request.session = type(request.session)()
     # A store may draw its key by it; to others it means nothing.
     request.session.owner = user.pk  # type: ignore[attr-defined]

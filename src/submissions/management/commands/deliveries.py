@@ -108,7 +108,7 @@ class Command(DataCommand):
     def _touch_each(self, verb: Callable[[int], Delivery], ids: Iterator[str], done: str, as_json: bool) -> None:
         counts = {True: 0, False: 0}
         for text in ids:
-            row = _touched(verb, text)
+            row = _apply(verb, text)
             counts["error" not in row] += 1
             if as_json:
                 self.say(row)
@@ -146,7 +146,7 @@ def _row(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _touched(verb: Callable[[int], Delivery], text: str) -> dict[str, object]:
+def _apply(verb: Callable[[int], Delivery], text: str) -> dict[str, object]:
     try:
         number = parsed_id(text)
     except ValueError:
