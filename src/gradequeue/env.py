@@ -202,7 +202,7 @@ def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> di
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
 
 _TUNED: dict[str, dict[str, Any]] = {
-    # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer (DESIGN section 3).
+    # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer.
     "sqlite3": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,

@@ -132,7 +132,7 @@ SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]
     INSTALLED_APPS += ["openedx_events"]
-    EVENT_BUS_PRODUCER = "submissions.deliveries.transports.event.create_producer"
+    EVENT_BUS_PRODUCER = "submissions.deliveries.event.create_producer"
     EVENT_BUS_TOPIC_PREFIX = env.text("GRADEQUEUE_EVENT_BUS_PREFIX")
     EVENT_BUS_PRODUCER_CONFIG = {
         "org.openedx.learning.external_grader.score.submitted.v1": {

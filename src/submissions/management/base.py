@@ -17,6 +17,8 @@ from rich.table import Table
 
 from submissions.models import ExternalGraderDetail
 
+Options = dict[str, Any]
+
 
 class DataCommand(BaseCommand):
     """A command that prints data. Exit 0 = done, 1 = refused or partly refused, 2 = wrong usage."""
@@ -37,7 +39,7 @@ class DataCommand(BaseCommand):
         _require_tables()
         return super().execute(*args, **options)
 
-    def say(self, row: Mapping[str, Any]) -> None:
+    def say(self, row: Mapping[str, object]) -> None:
         """One JSON object, at once: a reader in a pipe may be waiting for it."""
         self.stdout.write(json.dumps(row, default=_plain))
         self.stdout.flush()
@@ -51,7 +53,7 @@ class DataCommand(BaseCommand):
         for row in rows:
             table.add_row(*(_shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
-        Console(file=cast(IO[str], self.stdout._out), width=width, markup=False, highlight=False).print(table)
+        Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
 
 def _require_tables() -> None:
@@ -75,12 +77,12 @@ def _plain(value: object) -> object:
 def _shown(cell: object) -> str:
     if cell is None or cell == "":
         return "-"
-    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else _harmless(str(cell))
+    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else _escape(str(cell))
 
 
-def _harmless(text: str) -> str:
+def _escape(text: str) -> str:
     """Texts of learners and graders must not be able to steer the operator's terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
 def ids_from(given: list[str]) -> Iterator[str]:

@@ -90,7 +90,7 @@ def enqueue(
     due = came + timedelta(seconds=queue.initial_delay_seconds)
     job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
-    stored_files.store(job, stored_files.fitting(files or {}, queue))
+    stored_files.store(job, files, queue)
     owed.owe(job, queue)
     if queue.supersede:
         supersede(job)
@@ -276,4 +276,5 @@ def _require_room(queue: GraderQueue, submission: Submission) -> None:
     ):
         # Never more than `most` entries of the index are read, however many wait.
         if most and len(rows.values_list("pk", flat=True)[:most]) >= most:
-            raise QueueFull(f"Queue {queue.name!r} is full: {most} jobs{whose} wait already. Try again later.")
+            waiting_jobs = f"1 job{whose} waits" if most == 1 else f"{most} jobs{whose} wait"
+            raise QueueFull(f"Queue {queue.name!r} is full: {waiting_jobs} already. Try again later.")

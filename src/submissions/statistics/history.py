@@ -10,7 +10,7 @@ from django.db.models import Count as Number
 
 from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
 from submissions.statistics.histogram import Histogram
-from submissions.statistics.rollup import MINUTE, Count, counted, roll_up, watermark
+from submissions.statistics.rollup import MINUTE, Count, Watermark, counted, roll_up, watermark
 
 __all__ = ["Bucket", "Count", "Histogram", "history", "losses", "roll_up", "totals"]
 
@@ -55,7 +55,7 @@ def history(queue_name: str | None, *, since: datetime, step: timedelta) -> list
     return buckets
 
 
-def _minutes(queue_name: str | None, start: datetime, state: RollUp | None) -> list[tuple[datetime, Count]]:
+def _minutes(queue_name: str | None, start: datetime, state: Watermark | None) -> list[tuple[datetime, Count]]:
     if state is None:
         return []
     rows = QueueMinute.objects.filter(minute__gte=start, minute__lt=state.until).order_by()
@@ -65,7 +65,7 @@ def _minutes(queue_name: str | None, start: datetime, state: RollUp | None) -> l
     return found + [(at, count) for (name, at), count in _tail(state).items() if queue_name in (None, name)]
 
 
-def _tail(state: RollUp) -> dict[tuple[str, datetime], Count]:
+def _tail(state: Watermark) -> dict[tuple[str, datetime], Count]:
     """From where the roll-up stands, not up to now: what a second call finds is never less."""
     return counted(state.until, min(state.now + MINUTE, state.until + TAIL))
 

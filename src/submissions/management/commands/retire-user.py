@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand
-from submissions.upkeep import retention
+from submissions.upkeep import retire_learner
+from submissions.upkeep.removal import Removed
 
 
 class Command(DataCommand):
@@ -21,13 +22,15 @@ class Command(DataCommand):
 
     def handle(self, **options: Any) -> None:
         student_id = options["student_id"]
-        found = retention.about(student_id)
+        found = retire_learner.about(student_id)
         # The id itself is what must be forgotten: it is not repeated here.
         self.tell(f"{found.items} items, {found.submissions} submissions, {found.files} files to be retired.")
         if not options["dry_run"]:
-            found = retention.Removed()
-            for part in retention.retire_student(student_id):
+            found = Removed()
+            for part in retire_learner.retire_student(student_id):
                 found.add(part)
-            self.tell(f"Retired as {retention.pseudonym(student_id)}.")
+            self.tell(f"Retired as {retire_learner.pseudonym(student_id)}.")
         if options["as_json"]:
-            self.say(asdict(found) | {"retired_as": retention.pseudonym(student_id), "dry_run": options["dry_run"]})
+            self.say(
+                asdict(found) | {"retired_as": retire_learner.pseudonym(student_id), "dry_run": options["dry_run"]}
+            )

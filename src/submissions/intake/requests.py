@@ -10,17 +10,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# Of a student item's columns (signs).
+# Of a student item's columns (characters).
 LONGEST_NAME = 255
-# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (signs).
+# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (characters).
 LONGEST_COPY = 64 * 1024
 NOBODY = "unknown"
 
 
-class NotHandedIn(ValueError):
+class BadSubmitRequest(ValueError):
     """Queue request has invalid format"""
 
     def __init__(self, why: str = "") -> None:
@@ -28,8 +27,8 @@ class NotHandedIn(ValueError):
 
 
 @dataclass(frozen=True)
-class HandedIn:
-    """One submission of a platform. Raises NotHandedIn where it cannot be understood."""
+class SubmitRequest:
+    """One submission of a platform. Raises BadSubmitRequest where it cannot be understood."""
 
     header: str
     """The xqueue_header, verbatim: it goes back with the result."""
@@ -39,7 +38,7 @@ class HandedIn:
     callback_url: str
     lms_key: str
     """The platform's own name for the attempt."""
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, object] = field(default_factory=dict)
     """The body's members, where it is a JSON object."""
 
     @property
@@ -60,7 +59,7 @@ class HandedIn:
         }
 
     @property
-    def answer(self) -> Any:
+    def answer(self) -> object:
         """The student_response; the whole body where it has none."""
         response = self.content.get("student_response")
         return self.body if response is None else response
@@ -80,20 +79,20 @@ class HandedIn:
         return name if isinstance(name, str) and len(name) <= 128 and is_storable(name) else ""
 
 
-def parsed(header: object, body: object) -> HandedIn:
-    """From the two fields of a submit request: texts, or, in JSON, objects. Raises NotHandedIn."""
+def parse(header: object, body: object) -> SubmitRequest:
+    """From the two fields of a submit request: texts, or, in JSON, objects. Raises BadSubmitRequest."""
     header, body = _as_text(header), _as_text(body)
     if header is None or body is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     head = _object(header)
     names = [head.get(name) for name in ("queue_name", "lms_callback_url", "lms_key")]
     queue_name, callback_url, lms_key = (_as_word(name) for name in names)
     if queue_name is None or callback_url is None or lms_key is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
         if not is_storable(text):
-            raise NotHandedIn(f"{name} has signs that cannot be kept (NUL, or half of a surrogate pair)")
-    return HandedIn(header, body, queue_name, callback_url, lms_key, _object(body))
+            raise BadSubmitRequest(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
+    return SubmitRequest(header, body, queue_name, callback_url, lms_key, _object(body))
 
 
 def is_storable(text: str) -> bool:
@@ -119,10 +118,10 @@ def _place(callback_url: str) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str | None:
-    return _dumped(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
+    return _dump(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
 
 
-def _dumped(value: object) -> str | None:
+def _dump(value: object) -> str | None:
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):
@@ -136,7 +135,7 @@ def _as_word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _object(value: object) -> Mapping[str, object]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -158,5 +157,5 @@ def _name(value: object) -> str | None:
 def _copy(value: object) -> str | None:
     if value is None:
         return None
-    text = value if isinstance(value, str) else _dumped(value)
+    text = value if isinstance(value, str) else _dump(value)
     return text if text is not None and len(text) <= LONGEST_COPY and is_storable(text) else None
