@@ -24,6 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import make
 from submissions.intake.parse import NotHandedIn, parsed
@@ -74,6 +75,7 @@ def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, NotHandedIn | QueueError | SubmissionRequestError | InvalidFileTypeError):
         return _refused(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
+    close_after(error)
     return refused(500, "Internal error; please try again")
 
 

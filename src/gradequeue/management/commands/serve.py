@@ -24,7 +24,9 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from gradequeue.processes import parents
+from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
+from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads
 from gradequeue.processes.granian import PatientServer, end_when_told
 from submissions.management.base import first_line
 
@@ -71,7 +73,11 @@ class Command(BaseCommand):
         if options["delivery_threads"]:
             loop.start()
         try:
-            server.serve(target_loader=partial(_application, chores_too=not options["delivery_threads"]))
+            server.serve(
+                target_loader=partial(
+                    _application, threads=options["threads"], chores_too=not options["delivery_threads"]
+                )
+            )
         finally:
             loop.stop(options["drain"])
 
@@ -83,7 +89,8 @@ def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
         port=options["port"],
         interface=Interfaces.WSGI,
         workers=options["workers"],
-        blocking_threads=options["threads"],
+        blocking_threads=options["threads"] + SPARE_THREADS,
+        blocking_threads_idle_timeout=IDLE_SECONDS,
         workers_kill_timeout=options["drain"],
         respawn_failed_workers=True,
         websockets=False,
@@ -93,7 +100,7 @@ def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
     )
 
 
-def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
+def _application(_: str, *, threads: int, chores_too: bool) -> Callable[..., Any]:
     """What a worker serves; called once in each. The chores are its own where no process beside it does them."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     end_when_told()
@@ -101,6 +108,7 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     from gradequeue.wsgi import application
 
     web_worker.settle()
+    bind_to_threads()
     if chores_too:
         # Only now: what it imports needs Django to be set up.
         from gradequeue.processes import chores  # isort: skip
@@ -109,7 +117,7 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
-    return application
+    return Admission(application, threads)
 
 
 def _end_with_parent() -> None:
