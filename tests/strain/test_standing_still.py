@@ -27,7 +27,7 @@ class Watchers:
     def __init__(self, server: Server, queue: str, cookies: dict[str, Any]) -> None:
         self.stop = threading.Event()
         self.given: list[str] = []
-        self._poll = lambda: poll(server, queue, cookies, timeout=1)
+        self._asked = server, queue, cookies
         self._threads = [threading.Thread(target=self._watch, daemon=True) for _ in range(WATCHERS)]
         for thread in self._threads:
             thread.start()
@@ -35,7 +35,7 @@ class Watchers:
     def _watch(self) -> None:
         while not self.stop.wait(1.3):
             try:
-                answer = self._poll()
+                answer = poll(*self._asked, timeout=1)
             except requests.RequestException:
                 continue
             if answer.status_code == 200 and answer.json()["return_code"] == 0:
