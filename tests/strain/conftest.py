@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in elsewhere]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own(kind: str) -> Iterator[OwnServer]:
     """A database server that nobody else uses."""
     server = OWN[kind]()
