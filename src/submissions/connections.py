@@ -1,8 +1,9 @@
-"""Connections to the database that are of no use any more."""
+"""What a connection to the database is good for: whether it is of use any more, and whose it is."""
 
 from __future__ import annotations
 
 from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 def close_after(error: BaseException) -> None:
@@ -15,3 +16,17 @@ def close_after(error: BaseException) -> None:
         for connection in connections.all(initialized_only=True):
             if not connection.in_atomic_block:
                 connection.close()
+
+
+def is_pooled(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a pooler (pgbouncer) stands before PostgreSQL: the process that answers is not the one we connected to.
+
+    It may give each transaction another connection, where nothing is left of what the last one prepared or declared.
+    """
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        row = cursor.fetchone()
+        connected: int = connection.connection.info.backend_pid
+    return bool(row and row[0] != connected)

@@ -15,9 +15,7 @@ from tests.strain.servers import OwnServer
 pytestmark = pytest.mark.databases("postgresql", "mariadb")
 
 
-def test_a_hundred_failed_requests_are_a_few_lines(
-    start: Start, own: OwnServer, own_database: str, name: str
-) -> None:
+def test_a_hundred_failed_requests_are_a_few_lines(start: Start, own: OwnServer, own_database: str, name: str) -> None:
     server = start(own_database, "--delivery-threads", "0", workers=1)
     cookies = session_of(server, name)
     before = len(server.log.read_text())

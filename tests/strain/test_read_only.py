@@ -27,7 +27,9 @@ def spell(own: OwnServer, own_database: str) -> Iterator[Callable[[bool], None]]
             own.rows(f"SET GLOBAL read_only = {int(begins)}")
             return
         # As a hosted PostgreSQL does it when its disk is full.
-        own.rows(f"ALTER DATABASE {name} {'SET' if begins else 'RESET'} default_transaction_read_only" + " = on" * begins)
+        own.rows(
+            f"ALTER DATABASE {name} {'SET' if begins else 'RESET'} default_transaction_read_only" + " = on" * begins
+        )
         if begins:
             own.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 

@@ -14,7 +14,7 @@ from django.core.signals import got_request_exception
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from submissions.connections import close_after
+from submissions.connections import close_after, is_pooled
 
 # After so long without a request a web worker's thread ends, all but one, and with each its connection (seconds).
 IDLE_SECONDS = 10
@@ -24,19 +24,23 @@ BESIDE_SENDERS = 3
 _of_thread = threading.local()
 
 
-def most(*, workers: int, threads: int, delivery_threads: int, pushed: int = 0) -> int:
-    """How many connections a `serve` with these options can hold at once. `pushed`: queues with a push_url.
+def most_connections(*, workers: int, threads: int, delivery_threads: int) -> int:
+    """How many a `serve` with these options can hold at once, but for one for each queue that is pushed.
 
-    Each worker has one more than its threads, for /readyz.
+    Each worker has one more than its threads, for /readyz; without delivery threads it does the chores, too.
     """
-    beside = delivery_threads + BESIDE_SENDERS + pushed if delivery_threads else workers
-    return workers * (threads + 1) + beside
+    return workers * (threads + 1) + (delivery_threads + BESIDE_SENDERS if delivery_threads else workers)
 
 
 def bind_to_threads() -> None:
     """From now on a thread's connections end with it, or with an error of theirs. For a process of our own."""
     connection_created.connect(_note)
     got_request_exception.connect(_close_after)
+
+
+def watch_for_pooler() -> None:
+    """From now on a pooler before PostgreSQL is noticed, so that nobody has to tell of it."""
+    connection_created.connect(_note_pooler)
 
 
 class _Kept:
@@ -60,3 +64,11 @@ def _close_after(**_: object) -> None:
     """After what a page could not handle; the dialects handle all errors themselves, this one too."""
     if error := sys.exc_info()[1]:
         close_after(error)
+
+
+def _note_pooler(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """A cursor on the server would be declared on one of the pooler's connections and read on another one, where
+    another process may have one of the same name."""
+    options = connection.settings_dict
+    if not options["DISABLE_SERVER_SIDE_CURSORS"]:
+        options["DISABLE_SERVER_SIDE_CURSORS"] = is_pooled(connection)

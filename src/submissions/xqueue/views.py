@@ -106,7 +106,7 @@ def _grader(request: HttpRequest) -> str:
 def _take_back(jobs: list[ClaimedJob]) -> None:
     """Claims that nobody waits for any more: no failures, and due at once."""
     for job in jobs:
-        queue.release(job.submission_id, job.key, reason="The claim came too late: the grader had gone.")
+        queue.release(job.submission_id, job.pullkey, reason="The claim came too late: the grader had gone.")
 
 
 def _handed_out(job: ClaimedJob, mount: str) -> str:

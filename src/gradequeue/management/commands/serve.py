@@ -26,9 +26,10 @@ from granian.server.common import AbstractServer
 from gradequeue.processes import parents
 from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
-from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads
+from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads, most_connections
 from gradequeue.processes.granian import PatientServer, end_when_told
 from submissions.management.base import first_line
+from submissions.upkeep.doctor import connection_limit
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
 LAST_SECONDS = 60
@@ -61,6 +62,8 @@ class Command(BaseCommand):
         if options["migrate"]:
             call_command("migrate", interactive=False, skip_checks=False, verbosity=options["verbosity"])
         _require_tables()
+        if few := _few_connections(options):
+            self.stderr.write(few)
         host, port = options["host"], options["port"]
         server = _server(_free_address(host, port), options)
         # The workers are forked or spawned from here; none may inherit a connection.
@@ -143,6 +146,19 @@ def _require_tables() -> None:
         raise CommandError(
             "The database's tables are not up to date; run 'gradequeue migrate', or serve with --migrate."
         )
+
+
+def _few_connections(options: dict[str, Any]) -> str | None:
+    """What to say where the database's server does not take as many connections as this can hold."""
+    names = ("workers", "threads", "delivery_threads")
+    needed = most_connections(**{name: options[name] for name in names})
+    limit = connection_limit(connection)
+    if limit is None or needed <= limit:
+        return None
+    return (
+        f"This can hold {needed} connections to the database, and its server takes {limit}: requests will fail when "
+        "many come at once. Raise the server's limit, or lower --workers and --threads."
+    )
 
 
 def _free_address(host: str, port: int) -> str:
