@@ -33,8 +33,8 @@ pytestmark = [
 ]
 
 GRADERS = 12
-SECONDS = 8.0
-JOBS = 150
+SECONDS = 5.0
+JOBS = 100
 
 
 @pytest.fixture
