@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from gradequeue.processes import connections
+from submissions.upkeep import doctor
 from tests.strain.conftest import Start, poll, session_of
-from tests.strain.servers import connections_to, server_of
+from tests.strain.servers import OwnServer, connections_to, server_of
 
 pytestmark = pytest.mark.databases("postgresql", "mariadb")
 
@@ -37,6 +38,35 @@ def test_bursts_leave_no_connections_behind(start: Start, fresh_database: str, k
     # One for each worker, which has one thread that stays, and the two loops.
     assert max(after_rests) <= 4
     assert server.stop() == 0
+
+
+def test_a_server_that_takes_too_few_is_told(start: Start, own: OwnServer, own_database: str) -> None:
+    name = urlsplit(own_database).path[1:]
+    limit = {"postgresql": f"ALTER DATABASE {name} CONNECTION LIMIT 50", "mariadb": "SET GLOBAL max_connections = 50"}
+    own.rows(limit[own.kind])
+    server = start(own_database)
+    assert (
+        "This can hold 85 connections to the database, and its server takes 50: requests will fail when many come at "
+        "once." in server.log.read_text()
+    )
+    if own.kind == "mariadb":
+        own.rows("SET GLOBAL max_connections = 151")
+    told = server.rows("doctor", "--json", "--connections", "152", check=False)
+    (found,) = [row for row in told if row["check"] == "connections"]
+    takes = {"postgresql": 50, "mariadb": 151}[own.kind]
+    assert (found["fine"], found["sentence"]) == (
+        False,
+        f"The server takes {takes} connections, and the services can hold 152: then requests fail. Raise its limit, or "
+        "lower --workers and --threads and tell the sum with --connections.",
+    )
+    few = server.rows("doctor", "--json", "--connections", "40", check=False)
+    assert [row["fine"] for row in few if row["check"] == "connections"] == [True]
+
+
+def test_the_usual_number_is_the_one_that_doctor_asks_for() -> None:
+    assert connections.most_connections(workers=2, threads=32, delivery_threads=16) == 85
+    assert connections.most_connections(workers=2, threads=32, delivery_threads=0) == 68
+    assert doctor.ONE_SERVICE == 85
 
 
 def test_a_busy_grader_keeps_its_connection(start: Start, fresh_database: str, kind: str, name: str) -> None:

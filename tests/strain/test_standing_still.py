@@ -17,8 +17,8 @@ from tests.strain.servers import OwnServer
 pytestmark = pytest.mark.databases("postgresql", "mariadb")
 
 WATCHERS = 20
-JOBS = 200
-STILL_SECONDS = 12
+JOBS = 80
+STILL_SECONDS = 9
 
 
 class Watchers:
