@@ -54,10 +54,9 @@ def test_a_server_that_takes_too_few_is_told(start: Start, own: OwnServer, own_d
     told = server.rows("doctor", "--json", "--connections", "152", check=False)
     (found,) = [row for row in told if row["check"] == "connections"]
     takes = {"postgresql": 50, "mariadb": 151}[own.kind]
-    assert (found["fine"], found["sentence"]) == (
-        False,
-        f"The server takes {takes} connections, and the services can hold 152: then requests fail. Raise its limit, or "
-        "lower --workers and --threads and tell the sum with --connections.",
+    assert not found["fine"]
+    assert found["sentence"].startswith(
+        f"The server takes {takes} connections, and the services can hold 152: then requests fail."
     )
     few = server.rows("doctor", "--json", "--connections", "40", check=False)
     assert [row["fine"] for row in few if row["check"] == "connections"] == [True]

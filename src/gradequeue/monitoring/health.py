@@ -21,8 +21,8 @@ logger = logging.getLogger("gradequeue.health")
 
 # A storage may be far away and ask for money: it is tried once in so many seconds.
 STORAGE_SECONDS = 30
-# Probes give up after a few seconds, and take silence for death: of `/livez` they are told, of `/readyz` in time.
-DEADLINE_SECONDS = 1.5
+# `/readyz` answers within two seconds; a part of them it may have waited for a thread (gradequeue.processes.admission).
+DEADLINE_SECONDS = 1.0
 CHECKS = ("database", "migrations", "writing", "storage", "outbox")
 _WORDS = {True: "ok", False: "failed", None: "no answer"}
 

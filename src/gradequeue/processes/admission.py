@@ -7,13 +7,16 @@ that the node is not ready; and what the web server had kept meanwhile would be 
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 # More threads than requests that may be under way.
 SPARE_THREADS = 2
-# Where no request has ended for so long, and no more may begin, the next ones are refused at once (seconds).
-STILL_SECONDS = 1.0
+# Where none may begin, none has ended for so long, and this process had next to nothing to do meanwhile (as a share of
+# the time), the next ones are refused at once. One that is busy is only slow (seconds).
+STILL_SECONDS = 0.75
+NEXT_TO_NOTHING = 0.05
 # Neither waits for the database for longer than a probe does.
 PROBES = {"/livez", "/readyz"}
 
@@ -43,12 +46,22 @@ class Admission:
 
     def _may_begin(self) -> bool:
         try:
-            self._tokens.get(timeout=0 if self._stands_still else STILL_SECONDS)
+            self._tokens.get_nowait()
         except queue.Empty:
-            self._stands_still = True
-            return False
+            return self._may_begin_soon()
         self._stands_still = False
         return True
+
+    def _may_begin_soon(self) -> bool:
+        while not self._stands_still:
+            used = time.process_time()
+            try:
+                self._tokens.get(timeout=STILL_SECONDS)
+            except queue.Empty:
+                self._stands_still = time.process_time() - used < NEXT_TO_NOTHING * STILL_SECONDS
+            else:
+                return True
+        return False
 
 
 def _refused(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
