@@ -127,7 +127,6 @@ def test_no_request_sees_another_ones_rows(start: Start, pooled: str, setting: s
     )
 
 
-def test_without_one_none_is_found(start: Start, fresh_database: str) -> None:
-    server = start(fresh_database)
+def test_without_one_none_is_found(server: Server) -> None:
     (found,) = [row for row in server.rows("doctor", "--json", check=False) if row["check"] == "pooler"]
     assert (found["fine"], found["sentence"]) == (True, "There is no pooler before the server.")
