@@ -170,6 +170,9 @@ def database(folder: Path) -> dict[str, Any]:
     found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
     found.setdefault("CONN_MAX_AGE", 600)
     found.setdefault("CONN_HEALTH_CHECKS", True)
+    # ?prepare=false tells of a pooler, which is noticed without it, too (gradequeue.processes.connections).
+    prepares = found["OPTIONS"].pop("prepare", True)
+    found["DISABLE_SERVER_SIDE_CURSORS"] = prepares in (False, "false", "0", "no")
     return found
 
 

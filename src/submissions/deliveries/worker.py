@@ -11,6 +11,7 @@ from contextlib import suppress
 from django.db import DatabaseError, close_old_connections, connections
 
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.deliveries import claims
 from submissions.deliveries.attempt import Outcome, attempt
 from submissions.deliveries.claims import DueDelivery
@@ -23,6 +24,8 @@ POLL_SECONDS = 1.0
 # For how many that are done the next look waits, and for how long at the most (seconds).
 TOGETHER = 4
 TOGETHER_SECONDS = 0.1
+# For how long a sender without work keeps its connection.
+REST_SECONDS = 10.0
 # After an error of the database's.
 ERROR_SECONDS = 5.0
 
@@ -97,8 +100,9 @@ class Worker:
             self._tell_counters()
             free = self._free()
             taken = claims.take(free, self._limits) if free else []
-        except Exception:  # the database may be away for a while; this process is to outlive that
+        except Exception as error:  # the database may be away for a while; this process is to outlive that
             logger.exception("due deliveries could not be read")
+            close_after(error)
             stop.wait(ERROR_SECONDS)
             return True
         for delivery in taken:
@@ -125,18 +129,27 @@ class Worker:
 
     def _send_all(self) -> None:
         try:
-            while (delivery := self._tasks.get()) is not None:
+            while (delivery := self._next()) is not None:
                 self._send(delivery)
         finally:
             connections.close_all()
+
+    def _next(self) -> DueDelivery | None:
+        """What to send. Who has waited for a while needs no connection until there is something."""
+        try:
+            return self._tasks.get(timeout=REST_SECONDS)
+        except queue.Empty:
+            connections.close_all()
+            return self._tasks.get()
 
     def _send(self, delivery: DueDelivery) -> None:
         outcome = None
         try:
             close_old_connections()
             outcome = attempt(delivery)
-        except Exception:  # the row comes back when its lease is over
+        except Exception as error:  # the row comes back when its lease is over
             logger.exception("delivery %s could not be recorded", delivery.row.pk)
+            close_after(error)
         finally:
             self._limits.end(delivery.row.host, outcome)
             with self._changed:

@@ -188,13 +188,16 @@ def fail(submission_id: int, key: str, *, reason: str, reply: str | None = None)
 
 @graders_verb
 @verb
-def release(submission_id: int, key: str) -> Job | QueueError:
-    """Give a claimed job back, uncounted; it is due at once. Raises UnknownJob, LeaseLost, AlreadyGraded."""
+def release(submission_id: int, key: str, *, reason: str = "") -> Job | QueueError:
+    """Give a claimed job back, uncounted; it is due at once. `reason` is for the operator.
+
+    Raises UnknownJob, LeaseLost, AlreadyGraded.
+    """
     locked = moves.lock_held(submission_id, key)
     if locked.row.status == Status.RETIRED:
         raise AlreadyGraded
     if locked.row.status == Status.PULLED:
-        moves.let_go(locked)
+        moves.let_go(locked, reason)
     return locked.row
 
 

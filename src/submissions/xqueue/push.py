@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 
 from submissions import api, queue, signals
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.deliveries.transports.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
 from submissions.outbound import http
@@ -183,8 +184,9 @@ class Dispatcher:
         try:
             close_old_connections()
             self._wanted = set(names_of_pushed())
-        except Exception:  # the database may be away for a while; this is to outlive that
+        except Exception as error:  # the database may be away for a while; this is to outlive that
             logger.exception("the queues that are pushed could not be read")
+            close_after(error)
             return
         self._running = {place: thread for place, thread in self._running.items() if thread.is_alive()}
         for name in self._wanted:
@@ -209,7 +211,8 @@ class Dispatcher:
         try:
             close_old_connections()
             return push_one(name, pause, self._mount)
-        except Exception:  # the lease decides about the job; the next look may go better
+        except Exception as error:  # the lease decides about the job; the next look may go better
             logger.exception("a job of queue %s could not be pushed", name)
+            close_after(error)
             pause.note(well=False)
             return False

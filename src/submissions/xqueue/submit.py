@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import jobs
 from submissions.intake.requests import BadSubmitRequest, parse
@@ -76,6 +77,7 @@ def _answer_error(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, BadSubmitRequest | QueueError | SubmissionRequestError | InvalidFileTypeError):
         return _refuse(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
+    close_after(error)
     return refused(500, "Internal error; please try again")
 
 
