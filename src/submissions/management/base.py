@@ -51,7 +51,7 @@ class DataCommand(BaseCommand):
         for row in rows:
             table.add_row(*(_shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
-        Console(file=cast(IO[str], self.stdout._out), width=width, markup=False, highlight=False).print(table)
+        Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
 
 def _require_tables() -> None:

@@ -104,7 +104,7 @@ class Command(DataCommand):
                 self.say(line)
         else:
             self.tell("")
-            screen.show(found, summary, cast(TextIO, self.stdout._out))
+            screen.show(found, summary, cast(TextIO, self.stdout))
         return found
 
 
