@@ -115,11 +115,11 @@ class Doer:
         """
         verb = self.verb
         ready = selection.filter(**{f"{verb.state}__in": verb.starts_from}).order_by("pk")
-        ready = ready.values_list("pk", verb.known_by)
+        ready = ready.values("pk", verb.known_by)
         last = verb.model._base_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
         while work.after < last:
             window = ready.filter(pk__gt=work.after, pk__lte=work.after + WINDOW)
-            if batch := list(window[:BATCH]):
+            if batch := [(row["pk"], row[verb.known_by]) for row in window[:BATCH]]:
                 yield batch
             else:
                 work.after += WINDOW
