@@ -322,7 +322,7 @@ def _counted(one: Contestant) -> dict[str, list[str]]:
     """Per call the statements of the shortest one of a few."""
     one.prepare()
     database = Database(one.kind, one.url)
-    seed.fill(database, waiting=5, finished=5, ours=one.side.ours)
+    seed.fill(database, waiting=5, finished=5, ours=one.side.ours, transport="event" if one.side.event else "")
     database.close()
     counter = Counter(one.kind, one.url)
     one.instance.start(workers=1, url=counter.url)
