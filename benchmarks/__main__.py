@@ -33,9 +33,9 @@ QUICK = Options(
 )
 FINAL = Options(rounds=3, seconds=4, warm_up=4)
 FINAL_SCENARIOS = {
-    "postgresql": ["statements", "shallow", "idle", "deep", "worn", "profile"],
-    "mariadb": ["statements", "shallow", "idle", "deep", "worn"],
-    "sqlite": ["deep", "worn"],
+    "postgresql": ["statements", "shallow", "idle", "host", "enqueue", "deep", "worn", "growth", "profile"],
+    "mariadb": ["statements", "shallow", "idle", "host", "enqueue", "deep", "worn"],
+    "sqlite": ["enqueue", "deep", "worn"],
 }
 QUICK_SCENARIOS = ["shallow", "idle", "statements"]
 
@@ -78,6 +78,8 @@ def _sized(options: Options, kind: str, scenario: str, *, final: bool) -> Option
     if scenario == "deep":
         sides = tuple(side for side in options.sides if side.name not in ("embedded", "granian"))
         return replace(options, sides=sides, rounds=min(options.rounds, 2))
+    if scenario == "enqueue" and kind == "sqlite":
+        return replace(options, waiting=min(options.waiting, 100_000))
     if scenario == "worn" and kind == "sqlite":
         return replace(options, claims=min(options.claims, 50_000))
     return options

@@ -191,9 +191,13 @@ def _enqueued(lab: Lab, name: str, shallow: list[Contestant], deep: list[Contest
     """One way in. edx-submissions has none over HTTP: its function stands beside ours."""
 
     def turn(one: Contestant, seconds: float) -> None:
-        over_http = name == "submit" and one.side.host == "service"
-        ENQUEUED[name if over_http or name != "submit" else "enqueue"](one, seconds)
+        ENQUEUED[name if one.side.ours else theirs](one, seconds)
 
+    theirs = "enqueue" if name == "submit" else name
+    if name == "submit":  # what is embedded is called
+        shallow, deep = (
+            [one for one in ones if one.side.host == "service" or not one.side.ours] for ones in (shallow, deep)
+        )
     everyone = [*shallow, *deep]
     for one in everyone:
         turn(one, min(lab.options.warm_up, 2))
