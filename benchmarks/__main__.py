@@ -3,7 +3,7 @@
     python -m benchmarks --quick
     python -m benchmarks --before ../before --scenarios shallow idle enqueue
     python -m benchmarks --databases postgresql --scenarios deep --write
-    python -m benchmarks --final        all of benchmarks/README.md anew, in about 25 minutes of a quiet machine
+    python -m benchmarks --final        all of benchmarks/README.md anew, in one to two hours of a quiet machine
 
 Uses the database servers that the tests use, with databases of its own that it drops afterwards.
 """
