@@ -75,12 +75,14 @@ class JobSerializer(serializers.Serializer):  # type: ignore[type-arg]
         return name or ""
 
 
+JOB_FIELDS = {"queue_name", "queue_key", "grader_file_name", "points_possible", "grader_payload", "student_info"}
+
+
 def validated_job(**fields: Any) -> dict[str, Any]:
     """`fields` of a new job, checked and complete. Raises ExternalGraderQueueEmptyError, SubmissionRequestError."""
     if fields.get("queue_name") in (None, ""):
         raise ExternalGraderQueueEmptyError("The parameter queue_name can not be empty.")
-    unknown = set(fields) - set(JobSerializer().fields)
-    if unknown:
+    if unknown := set(fields) - JOB_FIELDS:
         raise SubmissionRequestError(field_errors={name: ["There is no such argument."] for name in sorted(unknown)})
     job = JobSerializer(data=fields)
     if not job.is_valid():
@@ -123,15 +125,20 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         )
 
     def validate_answer(self, value: Any) -> Any:
-        try:
-            size = len(_text_of(value).encode("utf-8", "surrogatepass"))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise serializers.ValidationError("Answer value must be JSON-serializable") from error
-        if size > Submission.MAXSIZE:
-            raise serializers.ValidationError(
-                f"Maximum answer size exceeded: {size} bytes, where {Submission.MAXSIZE} are allowed."
-            )
+        if flaw := flaw_of_answer(value):
+            raise serializers.ValidationError(flaw)
         return value
+
+
+def flaw_of_answer(value: Any) -> str | None:
+    """Why an answer cannot be kept, as a sentence; None where it can."""
+    try:
+        size = len(_text_of(value).encode("utf-8", "surrogatepass"))
+    except (TypeError, ValueError, RecursionError):
+        return "Answer value must be JSON-serializable"
+    if size > Submission.MAXSIZE:
+        return f"Maximum answer size exceeded: {size} bytes, where {Submission.MAXSIZE} are allowed."
+    return None
 
 
 def _text_of(answer: Any) -> str:

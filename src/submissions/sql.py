@@ -1,15 +1,19 @@
 """One statement by the driver's own public cursor: the shortest way, for the few that every grader's request needs.
 
-Django sees nothing of it: no health check, no log of queries, no wrapper. So whoever calls this looks first whether
-somebody wants to see (`is_watched`), and closes Django's connection after an error (its own cursor would notice).
+Django sees nothing of it: no health check, no wrapper. Where somebody wants to see statements (`is_watched`) they go by
+Django's cursor. Whoever calls this closes Django's connection after an error: its own cursor would notice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from django.utils import timezone
+
+from submissions.connections import is_pooled
 
 try:
     import psycopg
@@ -36,19 +40,26 @@ def is_psycopg(connection: Any) -> bool:
 def row(connection: Any, sql: str, values: Mapping[str, Any]) -> Any:
     """The first row of the statement; None where there is none. `sql` has its values as %(name)s.
 
-    Raises the driver's errors, as Django's where the caller has ``connection.wrap_database_errors`` around it.
+    Raises Django's database errors.
     """
-    if is_psycopg(connection):
-        driver = connection.connection
-        with psycopg.Cursor(driver) as cursor:
-            return cursor.execute(sql, values, prepare=_can_prepare(driver)).fetchone()
-    if connection.vendor == "mysql":
-        with connection.connection.cursor() as cursor:
-            cursor.execute(sql, adapted(connection, values))
+    with connection.wrap_database_errors:
+        if is_psycopg(connection) and not is_watched(connection):
+            with psycopg.Cursor(connection.connection) as cursor:
+                return cursor.execute(sql, values, prepare=_can_prepare(connection)).fetchone()
+        given = values if connection.vendor == "postgresql" else adapted(connection, values)
+        by_driver = connection.vendor == "mysql" and not is_watched(connection)
+        with (connection.connection if by_driver else connection).cursor() as cursor:
+            cursor.execute(sql, given)
             return cursor.fetchone()
-    with connection.cursor() as cursor:
-        cursor.execute(sql, adapted(connection, values))
-        return cursor.fetchone()
+
+
+def now(connection: Any) -> datetime:
+    """The database's clock; SQLite's is this process's own."""
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    clock = "UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "statement_timestamp()"
+    found: datetime = row(connection, f"SELECT {clock}", {})[0]
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def adapted(connection: Any, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,13 +68,13 @@ def adapted(connection: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: adapt(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
-def _can_prepare(driver: Any) -> bool:
-    """Whether the server at the other end is always the same one: behind a pooler that changes it with each
-    transaction, a prepared statement's name may be somebody else's. Asked once for each connection."""
+def _can_prepare(connection: Any) -> bool:
+    """Whether one server answers for good: behind a pooler that changes it with each transaction, a prepared
+    statement's name may be somebody else's. Asked once for each connection."""
+    driver = connection.connection
     known = _is_direct.get(driver)
     if known is None:
-        asked = driver.execute("SELECT pg_backend_pid()").fetchone()
-        known = _is_direct[driver] = asked == (driver.info.backend_pid,)
+        known = _is_direct[driver] = not is_pooled(connection)
         if known and driver.prepare_threshold is None:
             driver.prepare_threshold = ONLY_WHERE_ASKED
     return known

@@ -120,13 +120,7 @@ def _owner_with_session(session_key: str, owner: int) -> Any:
 
 def _row(connection: Any, values: dict[str, Any]) -> Any:
     connection.ensure_connection()
-    statement = _statement(connection.vendor, auth.get_user_model())
-    if sql.is_watched(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, sql.adapted(connection, values) if connection.vendor == "mysql" else values)
-            return cursor.fetchone()
-    with connection.wrap_database_errors:
-        return sql.row(connection, statement, values)
+    return sql.row(connection, _statement(connection.vendor, auth.get_user_model()), values)
 
 
 def _asked(user: Any) -> list[Any]:

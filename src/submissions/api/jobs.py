@@ -9,8 +9,9 @@ from submissions import files as stored_files
 from submissions import queue
 from submissions.api.failures import name_database_errors
 from submissions.api.submissions import create_submission_row
-from submissions.models import ExternalGraderDetail
+from submissions.models import ExternalGraderDetail, GraderQueue
 from submissions.queue.transactions import in_transaction
+from submissions.serializers import storable
 
 
 @name_database_errors
@@ -46,11 +47,25 @@ def create_external_grader_detail(
     )
 
 
-@in_transaction
-def create_job(student_item_dict: Mapping[str, object], answer: object, **job: Any) -> ExternalGraderDetail:
+def create_job(
+    student_item_dict: Mapping[str, object], answer: object, *, queue_name: str, **job: Any
+) -> ExternalGraderDetail:
     """Submission and job, in the caller's transaction if there is one. `job`: the arguments of `queue.enqueue`.
 
     Raises as `create_external_grader_detail` does, and DatabaseError as it is.
     """
+    # Looked up before the transaction, where it may be remembered.
+    known = queue.known_settings(queue_name) if isinstance(queue_name, str) and storable(queue_name) else None
+    return _create(student_item_dict, answer, queue_name, known, job)
+
+
+@in_transaction
+def _create(
+    student_item_dict: Mapping[str, object],
+    answer: object,
+    queue_name: str,
+    known: GraderQueue | None,
+    job: Mapping[str, Any],
+) -> ExternalGraderDetail:
     submission = create_submission_row(student_item_dict, answer)
-    return queue.enqueue(submission, **job)
+    return queue.make_job(submission, queue_name, known=known, **job)

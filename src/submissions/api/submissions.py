@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connections, router
 
-from submissions import signals
+from submissions import signals, sql
 from submissions.api import caching
 from submissions.api.failures import name_database_errors
 from submissions.api.lookup import Data, find_submission, findable, get_or_create_student_item, parse_uuid, replica
 from submissions.errors import SubmissionInternalError, SubmissionRequestError
 from submissions.models import BrokenJSON, StudentItem, Submission, TeamSubmission
 from submissions.queue.transactions import in_transaction
-from submissions.serializers import StudentItemSerializer, SubmissionSerializer
+from submissions.serializers import StudentItemSerializer, SubmissionSerializer, flaw_of_answer
 
 
 @name_database_errors
@@ -44,16 +45,19 @@ def create_submission(
 
 def create_submission_row(
     student_item_dict: Mapping[str, object],
-    answer: object,
+    answer: Any,
     *,
     submitted_at: datetime | None = None,
     attempt_number: int | None = None,
     team_submission: TeamSubmission | None = None,
 ) -> Submission:
     """The row, in the caller's transaction. Raises SubmissionRequestError."""
-    item = get_or_create_student_item(student_item_dict)
+    # Locked: two attempts at once would get the same number.
+    item = get_or_create_student_item(student_item_dict, lock=attempt_number is None)
     if attempt_number is None:
-        attempt_number = _next_attempt(item)
+        attempt_number = _newest_attempt(item) + 1
+        if submitted_at is None and team_submission is None and answer is not None and not flaw_of_answer(answer):
+            return _save(Submission(student_item=item, attempt_number=attempt_number, answer=answer))
     values: dict[str, object] = {"student_item": item.pk, "answer": answer, "attempt_number": attempt_number}
     if submitted_at:
         values["submitted_at"] = submitted_at
@@ -62,18 +66,23 @@ def create_submission_row(
     serializer = SubmissionSerializer(data=values)
     if not serializer.is_valid():
         raise SubmissionRequestError(field_errors=serializer.errors)
-    made: Submission = serializer.save()
-    signals.announce(signals.submission_created, submission=made)
-    return made
+    return _save(Submission(**serializer.validated_data))
 
 
-def _next_attempt(item: StudentItem) -> int:
-    # Two attempts at once would get the same number. The lock leaves PostgreSQL's foreign key checks alone, so a
-    # score of this learner, being written meanwhile, does not wait for it.
-    no_key = connections[item._state.db or "default"].features.has_select_for_no_key_update
-    StudentItem.objects.select_for_update(no_key=no_key).get(pk=item.pk)
-    newest = Submission.objects.filter(student_item=item).first()
-    return newest.attempt_number + 1 if newest else 1
+def _save(submission: Submission) -> Submission:
+    submission.save(force_insert=True)
+    signals.announce(signals.submission_created, submission=submission)
+    return submission
+
+
+_NEWEST_ATTEMPT = """SELECT attempt_number FROM submissions_submission
+WHERE student_item_id = %(item)s AND status <> 'D' ORDER BY submitted_at DESC, id DESC LIMIT 1"""
+
+
+def _newest_attempt(item: StudentItem) -> int:
+    """The number of the learner's newest attempt, read after the item was locked; 0 where there is none."""
+    found = sql.row(connections[router.db_for_write(Submission)], _NEWEST_ATTEMPT, {"item": item.pk})
+    return found[0] if found else 0
 
 
 @name_database_errors

@@ -23,8 +23,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connections, router
+
 from submissions import files as stored_files
-from submissions import signals
+from submissions import signals, sql
 from submissions.conf import conf
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, QueueFull, UnknownQueue
 from submissions.models import DELETED, ExternalGraderDetail, GraderQueue, Status, Submission
@@ -33,7 +35,7 @@ from submissions.queue.grants import names_for
 from submissions.queue.line import first_ids, waiting_since
 from submissions.queue.owed import create_delivery, host_of, key_of
 from submissions.queue.records import ClaimedJob, GradedJob, QueueView
-from submissions.queue.settings import forget, names_of_pushed, settings_of
+from submissions.queue.settings import forget, known_settings, names_of_pushed, settings_of
 from submissions.queue.transactions import graders_verb, verb
 from submissions.serializers import validated_job
 
@@ -53,6 +55,8 @@ __all__ = [
     "forget",
     "host_of",
     "key_of",
+    "known_settings",
+    "make_job",
     "names_for",
     "names_of_pushed",
     "release",
@@ -67,30 +71,39 @@ __all__ = [
 
 
 @verb
-def enqueue(
+def enqueue(submission: Submission, queue_name: str, **given: Any) -> Job | QueueError:
+    """Make the job of `submission`, with all its files, or nothing at all. Takes and raises what `make_job` does."""
+    return make_job(submission, queue_name, **given)
+
+
+def make_job(
     submission: Submission,
     queue_name: str,
     *,
+    known: GraderQueue | None = None,
     files: Mapping[str, Any] | None = None,
     kept: Mapping[str, Any] | None = None,
     arrived: datetime | None = None,
     **fields: Any,
 ) -> Job:
-    """Make the job of `submission`: all of it, with all its files, or nothing.
+    """The same, for who has a transaction open already, and undoes it where this raises.
 
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
     file names to bytes, text, or anything that can be read. `kept`: further columns, checked by the caller: body,
-    points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue.
-    Raises SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, QueueFull.
+    points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue. `known`:
+    the queue's settings, where the caller has them. Raises SubmissionRequestError, ExternalGraderQueueEmptyError,
+    InvalidFileTypeError, FileProcessingError, UnknownQueue, QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
-    queue = settings.for_enqueue(values["queue_name"])
+    queue = known or settings.for_enqueue(values["queue_name"])
     _require_room(queue, submission)
-    came = min(arrived or queue.now, queue.now)
+    now = sql.now(connections[router.db_for_write(Job)])
+    came = min(arrived or now, now)
     due = came + timedelta(seconds=queue.initial_delay_seconds)
-    job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
+    job = Job(submission=submission, available_at=due, created_at=came, status_time=now, **values, **(kept or {}))
     job.save(force_insert=True)
-    stored_files.store(job, files, queue)
+    if files:
+        stored_files.store(job, files, queue)
     owed.owe(job, queue)
     if queue.supersede:
         supersede(job)
@@ -270,7 +283,9 @@ def depth(queue_name: str, *, grader: str | None = None) -> int:
 
 
 def _require_room(queue: GraderQueue, submission: Submission) -> None:
-    """Raises QueueFull. Nothing is locked for it: enqueues at the same moment may go over the cap by their number."""
+    """Raises QueueFull. Nothing is locked for it: enqueues at the same time may go over the cap by their number."""
+    if not (conf.QUEUE_MAX_WAITING or conf.STUDENT_MAX_WAITING):
+        return
     waiting = Job.objects.waiting().filter(queue_name=queue.name).order_by()
     of_student = waiting.filter(submission__student_item__student_id=submission.student_item.student_id)
     for rows, most, whose in (

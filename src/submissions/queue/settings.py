@@ -11,7 +11,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_migrate, pos
 
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
-from submissions.models import DatabaseNow, GraderQueue
+from submissions.models import GraderQueue
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
 MOST_REMEMBERED = 2000
@@ -23,20 +23,20 @@ _remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
 
 def settings_of(queue_name: str) -> GraderQueue:
     """The queue's row, or one with the defaults, unsaved."""
-    known = recall((queue_name, None), lambda: GraderQueue.objects.filter(name=queue_name).first())
-    return known or GraderQueue(name=queue_name)
+    return known_settings(queue_name) or GraderQueue(name=queue_name)
 
 
-def for_enqueue(queue_name: str) -> Any:
-    """The queue's row with the database's time as ``now``; set up by its first job, unless the registry is strict."""
-    queues = GraderQueue.objects.filter(name=queue_name).annotate(now=DatabaseNow())
-    queue = queues.first()
-    if queue is None and conf.STRICT_QUEUES:
+def known_settings(queue_name: str) -> GraderQueue | None:
+    """The queue's row, where it has one."""
+    return recall((queue_name, None), lambda: GraderQueue.objects.filter(name=queue_name).first())
+
+
+def for_enqueue(queue_name: str) -> GraderQueue:
+    """The queue's row; set up by its first job, unless the registry is strict. Raises UnknownQueue."""
+    known = known_settings(queue_name)
+    if known is None and conf.STRICT_QUEUES:
         raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")
-    if queue is None:
-        GraderQueue.objects.get_or_create(name=queue_name)
-        queue = queues.get()
-    return queue
+    return known or GraderQueue.objects.get_or_create(name=queue_name)[0]
 
 
 def names_of_pushed() -> list[str]:

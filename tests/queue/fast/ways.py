@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -89,6 +90,15 @@ def _plain(row: models.Model, places: dict[Any, dict[Any, int]]) -> dict[str, An
         elif field.attname == "submission_id":  # of a claim that ended, which is no foreign key
             value = places[Submission][value]
         elif field.attname == "pulls" and value:
-            value = [(one["outcome"], one.get("grader"), one.get("reason"), "from" in one) for one in json.loads(value)]
+            value = [
+                (one["outcome"], one.get("grader"), _without_ids(one.get("reason")), "from" in one)
+                for one in json.loads(value)
+            ]
+        elif field.attname == "last_error":
+            value = _without_ids(value)
         plain[field.attname] = value
     return plain
+
+
+def _without_ids(text: str | None) -> str | None:
+    return text and re.sub(r"submission \d+", "submission N", text)
