@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gradequeue.dashboard.words import counted, duration
 from submissions.conf import conf
+from submissions.text import counted, duration
 
 GREEN, AMBER, RED = "green", "amber", "red"
 ORDER = (RED, AMBER, GREEN)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gradequeue.dashboard.words import duration
+from submissions.text import duration
 
 WIDTH, HEIGHT = 600, 120
 

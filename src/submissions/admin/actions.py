@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 
 from submissions.admin.base import ReadOnly, may
 from submissions.admin.verbs import Doer, Verb, Work, skipped
-from submissions.serializers import storable
+from submissions.text import row_id, storable
 
 COUNTED = ("after", "done", "refused", "skipped")
 
@@ -70,10 +70,8 @@ class Working(ReadOnly):
 
     def _back(self, request: HttpRequest) -> HttpResponse | None:
         """To the page that the button was on; None lets Django go back to the list."""
-        page = request.POST.get("page", "")
-        if not (page.isascii() and page.isdigit()):
-            return None
-        return HttpResponseRedirect(self.url(self.model, "change", int(page)))
+        page = row_id(request.POST.get("page", ""))
+        return None if page is None else HttpResponseRedirect(self.url(self.model, "change", page))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With a button for each verb that is legal now, for those who may."""

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from submissions.admin import display
 from submissions.admin.bounded import BoundedList
 from submissions.admin.terms import ITEM_COLUMNS, Term, Text, of_items
+from submissions.text import row_id
 
 
 def may(request: HttpRequest, what: str) -> bool:
@@ -67,7 +68,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse | None:
         """What is no id, in a form that somebody made, is a bad request; to Django it is an internal error."""
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
-            if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31):
+            if row_id(text) is None:
                 raise SuspiciousOperation("Something is selected that is no row.")
         return super().response_action(request, queryset, *args, **kwargs)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from submissions.text import duration, made_storable
 from submissions.xqueue import replies
 
 EMPTY = "-"
@@ -43,7 +44,7 @@ def code(text: str | None) -> SafeString | str:
 def value(given: object) -> SafeString | str:
     """A learner's answer: a text as it is, everything else as JSON."""
     text = given if isinstance(given, str) else replies.indented(given)
-    return code(replies.shortened(text.encode("utf-8", "backslashreplace").decode()))
+    return code(replies.shortened(made_storable(text)))
 
 
 def sandbox(html: str) -> SafeString | str:
@@ -86,14 +87,6 @@ def age(when: datetime) -> str:
     seconds = (timezone.now() - when).total_seconds()
     text = duration(abs(seconds))
     return f"{text} ago" if seconds >= 0 else f"in {text}"
-
-
-def duration(seconds: float) -> str:
-    """The largest unit alone: nobody reads seconds behind days."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length or (unit == "min" and seconds >= length):
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds)} s"
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString | str:

@@ -21,6 +21,7 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.queue import claim_log, settings_of
+from submissions.text import duration
 from submissions.xqueue import replies
 
 Job = ExternalGraderDetail
@@ -183,7 +184,7 @@ class JobPage(ReadOnly):
                 pull.grader or display.EMPTY,
                 display.moment(pull.since),
                 display.moment(pull.until),
-                display.duration((pull.until - pull.since).total_seconds()) if pull.since else "",
+                duration(pull.until - pull.since) if pull.since else "",
                 pull.reason,
             )
             for pull in reversed(claim_log.of(job))

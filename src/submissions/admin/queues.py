@@ -18,7 +18,7 @@ from submissions.admin.base import Base, may
 from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, Status
-from submissions.serializers import storable
+from submissions.text import storable
 
 Job = ExternalGraderDetail
 

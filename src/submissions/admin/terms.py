@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from submissions.models import StudentItem
-
-LARGEST_ID = 2**31 - 1
-"""Primary keys are 32 bits; PostgreSQL refuses to compare with more."""
+from submissions.text import row_id, storable
 
 
 class Term:
@@ -24,9 +21,7 @@ class Term:
 class Id(Term):
     @staticmethod
     def read(term: str) -> int | None:
-        if not re.fullmatch(r"[0-9]{1,10}", term):
-            return None
-        return int(term) if int(term) <= LARGEST_ID else None
+        return row_id(term)
 
 
 class Uuid(Term):
@@ -41,9 +36,8 @@ class Uuid(Term):
 class Text(Term):
     @staticmethod
     def read(term: str) -> str | None:
-        # NUL and half surrogates stand in no row, and some databases refuse to compare with them.
-        text = term.encode("utf-8", "ignore").decode()
-        return term if term == text and "\0" not in term and len(term) <= 255 else None
+        # What cannot be stored stands in no row, and some databases refuse to compare with it.
+        return term if storable(term) and len(term) <= 255 else None
 
 
 MOST_ITEMS = 1000

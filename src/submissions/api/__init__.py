@@ -55,8 +55,8 @@ from submissions.serializers import (
     StudentItemSerializer,
     SubmissionSerializer,
     UnannotatedScoreSerializer,
-    storable,
 )
+from submissions.text import storable
 
 __all__ = [
     "ExternalGraderQueueEmptyError",

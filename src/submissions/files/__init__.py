@@ -24,7 +24,7 @@ from submissions import signals
 from submissions.conf import conf
 from submissions.errors import FileProcessingError, InvalidFileTypeError, SubmissionRequestError
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
-from submissions.serializers import storable
+from submissions.text import storable
 
 # No S3 takes a signature for longer (seconds).
 LONGEST = 7 * 24 * 3600

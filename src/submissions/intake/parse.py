@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from submissions.text import storable
+
 # Of a student item's columns (signs).
 LONGEST_NAME = 255
 # Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (signs).
@@ -77,7 +79,7 @@ class HandedIn:
     def grader_file_name(self) -> str:
         """The payload's "grader", which the watchers' own graders go by; "" where there is none."""
         name = _object(self.content.get("grader_payload")).get("grader")
-        return name if isinstance(name, str) and len(name) <= 128 and is_storable(name) else ""
+        return name if isinstance(name, str) and len(name) <= 128 and storable(name) else ""
 
 
 def parsed(header: object, body: object) -> HandedIn:
@@ -91,18 +93,9 @@ def parsed(header: object, body: object) -> HandedIn:
     if queue_name is None or callback_url is None or lms_key is None:
         raise NotHandedIn
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
-        if not is_storable(text):
-            raise NotHandedIn(f"{name} has signs that cannot be kept (NUL, or half of a surrogate pair)")
+        if not storable(text):
+            raise NotHandedIn(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
     return HandedIn(header, body, queue_name, callback_url, lms_key, _object(body))
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database can keep `text`: no NUL, no lone surrogate. Fast, where it is many megabytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def _place(callback_url: str) -> dict[str, str]:
@@ -147,7 +140,7 @@ def _object(value: object) -> Mapping[str, Any]:
 def _name(value: object) -> str | None:
     """`value` as a column of a student item may hold it, shortened to what is still one name; None where it is none."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text or not is_storable(text):
+    if not text or not storable(text):
         return None
     if len(text) <= LONGEST_NAME:
         return text
@@ -159,4 +152,4 @@ def _copy(value: object) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else _dumped(value)
-    return text if text is not None and len(text) <= LONGEST_COPY and is_storable(text) else None
+    return text if text is not None and len(text) <= LONGEST_COPY and storable(text) else None

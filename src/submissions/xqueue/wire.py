@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from submissions.text import LARGEST_ID, made_storable
+
 # Larger than any key of a table, small enough for every database to compare with.
-LARGEST_ID = 2**31 - 1
 
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
@@ -33,7 +34,7 @@ class Result:
     submission_id: int
     key: str
     reply: str
-    """The grader's reply, verbatim but for what no database can keep (see `storable`)."""
+    """The grader's reply, verbatim but for what no database can keep (`submissions.text.made_storable`)."""
     score: object = None
     """What stands there as the score: anything that JSON can say."""
     flaw: str | None = None
@@ -58,7 +59,7 @@ def parse_result(fields: object, *, longest: int) -> Result:
     key = header.get("submission_key")
     if not isinstance(body, str) or not isinstance(key, str):
         raise Malformed
-    return judged(_id(header.get("submission_id")), key, storable(body), longest)
+    return judged(_id(header.get("submission_id")), key, made_storable(body), longest)
 
 
 def judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
@@ -96,11 +97,6 @@ def _id(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Malformed
     return value if 0 < value <= LARGEST_ID else 0
-
-
-def storable(text: str) -> str:
-    """`text` with NUL and lone surrogates as JSON escapes: within JSON that is the same text."""
-    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
 def submission(*, submission_id: int, key: str, body: str, files: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from django.http import Http404
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.timeline import Event, timeline
 from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
+from submissions.text import LARGEST_ID, made_storable
 from submissions.xqueue import replies
 
 # From which states each verb starts (docs/states.md).
@@ -77,7 +78,7 @@ def submission_page(viewer: Viewer, submission_id: int) -> SubmissionPage:
 def job_of(viewer: Viewer, submission_id: int) -> Any:
     """The job with its submission, student item and the database's time as ``now``. Raises Http404."""
     jobs = viewer.jobs().filter(submission_id=submission_id).annotate(now=DatabaseNow())
-    job = jobs.select_related("submission__student_item").first() if submission_id < 2**31 else None
+    job = jobs.select_related("submission__student_item").first() if submission_id <= LARGEST_ID else None
     if job is None:
         raise Http404
     return job
@@ -92,5 +93,4 @@ def _others(viewer: Viewer, job: Any) -> list[Any]:
 def text_of(answer: Any) -> str:
     """A program as it is; anything else as JSON that a person can read."""
     text = answer if isinstance(answer, str) else replies.indented(answer)
-    # Half a pair of surrogates, which no page can be sent with.
-    return replies.shortened(text.encode("utf-8", "backslashreplace").decode())
+    return replies.shortened(made_storable(text))

@@ -8,13 +8,14 @@ from typing import Any
 
 from django import template
 
-from gradequeue.dashboard import plots, words
+from gradequeue.dashboard import plots
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.history import Step
+from submissions.text import duration
 
 register = template.Library()
 
-register.filter("duration", words.duration)
+register.filter("duration", duration)
 
 
 @register.filter
@@ -39,7 +40,7 @@ def moment(at: datetime | None, now: datetime | None = None, form: str = "time")
         "at": at,
         "iso": at.astimezone(UTC).isoformat(timespec="milliseconds") if at else "",
         "form": form,
-        "age": None if at is None or now is None else words.duration(now - at),
+        "age": None if at is None or now is None else duration(now - at),
     }
 
 
@@ -48,12 +49,12 @@ def left(until: datetime | None, now: datetime) -> str:
     """How much of a lease is left."""
     if until is None:
         return "-"
-    return f"{words.duration(until - now)} left" if until > now else f"over for {words.duration(now - until)}"
+    return f"{duration(until - now)} left" if until > now else f"over for {duration(now - until)}"
 
 
 @register.filter
 def since(at: datetime | None, now: datetime) -> str:
-    return "-" if at is None else words.duration(max(now - at, timedelta()))
+    return "-" if at is None else duration(max(now - at, timedelta()))
 
 
 @register.inclusion_tag("dashboard/_spark.html")

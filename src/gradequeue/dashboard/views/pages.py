@@ -15,6 +15,7 @@ from gradequeue.dashboard.reads.overview import overview as read_overview
 from gradequeue.dashboard.reads.queue_page import QueuePage, queue_page, waits_of
 from gradequeue.dashboard.reads.submission import submission_page
 from gradequeue.dashboard.views.page import page
+from submissions.text import row_id
 
 
 @page("GET", "HEAD")
@@ -63,9 +64,8 @@ def submission(request: HttpRequest, viewer: Viewer, submission_id: int) -> Http
 def find(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """From an id, a uuid or the name of a queue to its page, in this order: a queue's name may be a number."""
     text = request.GET.get("q", "").strip()
-    # No longer than it can be: Python refuses to read a number of thousands of digits.
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
-    if 0 < number < 2**31 and viewer.jobs().filter(submission_id=number).exists():
+    number = row_id(text)
+    if number is not None and viewer.jobs().filter(submission_id=number).exists():
         return redirect("dashboard:submission", submission_id=number)
     if uuid := _uuid(text):
         job = viewer.jobs().filter(submission__uuid=uuid).values_list("submission_id", flat=True).first()

@@ -20,9 +20,9 @@ from gradequeue.dashboard.reads import failures
 from gradequeue.dashboard.reads.queues import MOST_DELIVERIES, given_up
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
-from gradequeue.dashboard.words import counted
 from submissions import deliveries, queue
 from submissions.errors import QueueError
+from submissions.text import counted
 
 # A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
 PATIENCE = 8

@@ -26,7 +26,7 @@ from granian.server.common import AbstractServer
 from gradequeue.processes import parents
 from gradequeue.processes.background import Loop
 from gradequeue.processes.granian import PatientServer, end_when_told
-from submissions.management.base import first_line
+from submissions.text import first_line
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
 LAST_SECONDS = 60

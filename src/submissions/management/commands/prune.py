@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand, positive
 from submissions.models import Status
+from submissions.text import counted
 from submissions.upkeep import retention
 
 # PostgreSQL and SQLite fail at a date before there were any.
@@ -47,7 +48,7 @@ class Command(DataCommand):
         days = options["older_than"]
         jobs = retention.prunable(days, states=states, queue_name=options["queue"])
         count = jobs.count()
-        self.tell(f"{count} {'job' if count == 1 else 'jobs'} to be removed.")
+        self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
             return
         removed = retention.Removed()
