@@ -10,17 +10,9 @@ from django.http import Http404
 from django.utils.crypto import salted_hmac
 
 from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
+from submissions.operators import Move
 
 VIEW = "submissions.view_externalgraderdetail"
-# What each verb wants; the permissions are those of the admin's actions.
-PERMISSIONS = {
-    "retry": "submissions.can_retry",
-    "retire": "submissions.can_retire",
-    "release": "submissions.can_release",
-    "pause": "submissions.can_pause",
-    "resume": "submissions.can_pause",
-    "resend": "submissions.can_resend",
-}
 
 
 @dataclass(frozen=True)
@@ -54,12 +46,12 @@ class Viewer:
             return student_id
         return f"student-{salted_hmac('gradequeue.dashboard.student', student_id, algorithm='sha256').hexdigest()[:8]}"
 
-    def may(self, verb: str) -> bool:
-        return self.everything and bool(self.user.has_perm(PERMISSIONS[verb]))
+    def may(self, move: Move) -> bool:
+        return self.everything and bool(self.user.has_perm(f"submissions.{move.permission}"))
 
-    def require(self, verb: str) -> None:
+    def require(self, move: Move) -> None:
         """Raises PermissionDenied."""
-        if not self.may(verb):
+        if not self.may(move):
             raise PermissionDenied
 
 

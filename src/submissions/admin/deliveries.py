@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from submissions.admin import display
 from submissions.admin.actions import Working
-from submissions.admin.base import may
+from submissions.admin.base import ReadOnly, may
 from submissions.admin.terms import Id, Text, Uuid
-from submissions.admin.verbs import RESEND
 from submissions.deliveries import attempts_of
 from submissions.models import Delivery
+from submissions.operators import SEND_AGAIN, Move
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Working):
+class DeliveryAdmin(Working, ReadOnly):
     list_display = ("submission", "where", "badge", "attempts", "when", "last_error")
     list_filter = ("state",)
     list_select_related = ("job",)
@@ -28,7 +28,7 @@ class DeliveryAdmin(Working):
         ("Attempts", {"fields": ("attempts", "due", "delivered", "last_error", "history_table")}),
     )
     actions = ("resend",)
-    buttons = ((RESEND, "Send again"),)
+    moves: ClassVar[dict[str, Move]] = {"resend": SEND_AGAIN}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return Delivery.objects.select_related("job")
@@ -38,11 +38,11 @@ class DeliveryAdmin(Working):
         return ["-due_at", "-id"] if request.GET.get("state__exact") else ["-id"]
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        return may(request, "can_resend")
+        return may(request, SEND_AGAIN.permission)
 
-    @admin.action(description="Send again", permissions=["resend"])
+    @admin.action(description=SEND_AGAIN.label, permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self.work(request, queryset, RESEND)
+        return self.work(request, queryset, SEND_AGAIN)
 
     @admin.display(description="Submission")
     def submission(self, row: Delivery) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -14,8 +14,8 @@ from submissions.admin import display, filters, job_list
 from submissions.admin.actions import Working
 from submissions.admin.base import may
 from submissions.admin.job_page import JobPage
-from submissions.admin.verbs import RELEASE, RETIRE, RETRY
 from submissions.models import ExternalGraderDetail
+from submissions.operators import RELEASE, RETIRE, RETRY, Move
 
 Job = ExternalGraderDetail
 
@@ -46,7 +46,7 @@ class JobAdmin(Working, JobPage):
     )
     actions = ("retry_failed", "release_leases", "retire_jobs")
     actions_on_bottom = True
-    buttons = ((RETRY, "Try again"), (RELEASE, "Release the lease"), (RETIRE, "Retire..."))
+    moves: ClassVar[dict[str, Move]] = {"retry_failed": RETRY, "release_leases": RELEASE, "retire_jobs": RETIRE}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return Job.objects.select_related(*self.list_select_related)
@@ -117,14 +117,14 @@ class JobAdmin(Working, JobPage):
     def has_retire_permission(self, request: HttpRequest) -> bool:
         return may(request, RETIRE.permission)
 
-    @admin.action(description="Reset failed to pending: try again", permissions=["retry"])
+    @admin.action(description=RETRY.label, permissions=["retry"])
     def retry_failed(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self.work(request, queryset, RETRY)
 
-    @admin.action(description="Release a stuck lease now", permissions=["release"])
+    @admin.action(description=RELEASE.label, permissions=["release"])
     def release_leases(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self.work(request, queryset, RELEASE)
 
-    @admin.action(description="Retire without a score...", permissions=["retire"])
+    @admin.action(description=f"{RETIRE.label}…", permissions=["retire"])
     def retire_jobs(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self.work(request, queryset, RETIRE)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
-from django.db.models import Count, Q
-from django.http import HttpRequest
+from django.db import models
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from submissions.admin import display
-from submissions.admin.base import Base, may
+from submissions.admin.actions import Working
+from submissions.admin.base import may
 from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, Status
+from submissions.operators import PAUSE, RESUME, Move
 from submissions.text import storable
 
 Job = ExternalGraderDetail
@@ -25,7 +26,6 @@ Job = ExternalGraderDetail
 LONGEST_LEASE = 7 * 24 * 3600
 LONGEST_DELAY = 30 * 24 * 3600
 RESULTS = ("callback_hosts", "webhook_url", "webhook_secrets", "notify_failures")
-UNFINISHED = (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -74,7 +74,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(GraderQueue)
-class QueueAdmin(Base):
+class QueueAdmin(Working):
     form = QueueForm
     # On a phone three columns are to be seen: what needs somebody is one of them.
     list_display = ("name", "state", "failed", "waiting", "again", "being_graded", "polled", "pulled_by")
@@ -85,6 +85,7 @@ class QueueAdmin(Base):
     filter_horizontal = ("graders",)
     raw_id_fields = ("submitters", "observers")  # a platform has more users than a list can hold
     actions = ("pause", "resume")
+    moves: ClassVar[dict[str, Move]] = {"pause": PAUSE, "resume": RESUME}
     readonly_fields = ("numbers", "polled")
     fieldsets = (
         (None, {"fields": ("name", "paused", "numbers", "polled")}),
@@ -152,7 +153,7 @@ class QueueAdmin(Base):
         rows: list[Any] = super().rows(ids)
         counted = _counted([row.name for row in rows])
         for row in rows:
-            row.counted = {status: counted.get((row.name, status), 0) for status in UNFINISHED}
+            row.counted = {status: counted.get((row.name, status), 0) for status in Status.unfinished()}
         return rows
 
     def _count(self, queue: Any, status: Status) -> Any:
@@ -197,7 +198,7 @@ class QueueAdmin(Base):
             return display.EMPTY
         counted = _counted([queue.name])
         rows = []
-        for status in UNFINISHED:
+        for status in Status.unfinished():
             filters = {"queue_name": queue.name, "status__exact": status.value}
             link = self.list_link(Job, counted.get((queue.name, status), 0), **filters)
             rows.append((display.badge(status, status.label), link))
@@ -206,30 +207,19 @@ class QueueAdmin(Base):
     # Actions. ---------------------------------------------------------------------------------------------------------
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
-        return may(request, "can_pause")
+        return may(request, PAUSE.permission)
 
-    @admin.action(description="Pause: graders are told that the queue is empty", permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_paused(request, queryset, True)
+    @admin.action(description=f"{PAUSE.label}: graders receive no jobs", permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[GraderQueue]) -> HttpResponse | None:
+        return self.work(request, queryset, PAUSE)
 
-    @admin.action(description="Resume", permissions=["pause"])
-    def resume(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_paused(request, queryset, False)
-
-    def _set_paused(self, request: HttpRequest, queryset: Any, paused: bool) -> None:
-        done = "paused" if paused else "resumed"
-        with transaction.atomic():
-            changed = list(queryset.filter(paused=not paused).select_for_update().order_by("pk"))
-            for queue in changed:
-                queue.paused = paused
-                queue.save(update_fields=["paused"])  # one by one: the registry listens to saves
-            if changed:
-                LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"{done.capitalize()}.")
-        messages.success(request, f"{len(changed)} {'queue' if len(changed) == 1 else 'queues'} {done}.")
+    @admin.action(description=RESUME.label, permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[GraderQueue]) -> HttpResponse | None:
+        return self.work(request, queryset, RESUME)
 
 
 def _counted(names: list[str]) -> dict[tuple[str, str], int]:
-    jobs = Job.objects.filter(queue_name__in=names, status__in=UNFINISHED).order_by()
+    jobs = Job.objects.filter(queue_name__in=names, status__in=Status.unfinished()).order_by()
     return {
         (name, status): count for name, status, count in jobs.values_list("queue_name", "status").annotate(Count("pk"))
     }

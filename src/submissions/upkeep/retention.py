@@ -55,7 +55,6 @@ EMPTIED = (
     "student_info",
 )
 LEARNER_RETIRED = "The learner was retired."
-PRUNABLE = (Status.RETIRED, Status.FAILED)
 
 
 @dataclass

@@ -9,16 +9,11 @@ from django.http import Http404
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.timeline import Event, timeline
-from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
+from submissions import operators
+from submissions.models import DELETED, DatabaseNow, DeliveryState, Score
 from submissions.text import LARGEST_ID, made_storable
 from submissions.xqueue import replies
 
-# From which states each verb starts (docs/states.md).
-STARTS = {
-    "retry": (Status.FAILED,),
-    "release": (Status.PULLED,),
-    "retire": (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED),
-}
 MOST_FILES, MOST_DELIVERIES = 100, 50
 
 
@@ -39,9 +34,9 @@ class SubmissionPage:
     other_attempts: list[Any]
 
     @property
-    def verbs(self) -> list[str]:
-        """Those that are legal now."""
-        return [verb for verb, starts in STARTS.items() if self.job.status in starts]
+    def moves(self) -> list[str]:
+        """The names of those that the job's state allows."""
+        return [name for name, move in operators.OF_JOBS.items() if move.starts(self.job)]
 
     @property
     def given_up(self) -> bool:

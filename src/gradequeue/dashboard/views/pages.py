@@ -15,6 +15,7 @@ from gradequeue.dashboard.reads.overview import overview as read_overview
 from gradequeue.dashboard.reads.queue_page import QueuePage, queue_page, waits_of
 from gradequeue.dashboard.reads.submission import submission_page
 from gradequeue.dashboard.views.page import page
+from submissions import operators
 from submissions.text import row_id
 
 
@@ -84,4 +85,4 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _may(viewer: Viewer) -> dict[str, Any]:
-    return {"may": {verb: viewer.may(verb) for verb in ("retry", "retire", "release", "pause", "resend")}}
+    return {"may": {name: viewer.may(move) for name, move in operators.MOVES.items()}}

@@ -33,7 +33,7 @@ class Command(DataCommand):
         )
         parser.add_argument(
             "--state",
-            choices=[*retention.PRUNABLE],
+            choices=[*Status.ended()],
             action="append",
             help="retired, failed; may be repeated (default: retired)",
         )
