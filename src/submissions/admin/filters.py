@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 
 from submissions.models import DatabaseNow, GraderQueue, Status
@@ -20,6 +21,13 @@ WINDOWS = {
 }
 
 
+# What the counts of the queues lead to (docs/glossary.md).
+CONDITIONS = {
+    "waiting": ("Waiting", Q(status__in=Status.waiting()) | Q(status=Status.PULLED, available_at__lte=DatabaseNow())),
+    "being_graded": ("Being graded", Q(status=Status.PULLED, available_at__gt=DatabaseNow())),
+}
+
+
 class StatusFilter(admin.SimpleListFilter):
     """As Django's own filter, in another SQL."""
 
@@ -27,12 +35,15 @@ class StatusFilter(admin.SimpleListFilter):
     parameter_name = "status__exact"  # as in the admin of edx-submissions: bookmarks keep working
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, status.label) for status in Status]
+        conditions = [(name, title) for name, (title, _) in CONDITIONS.items()]
+        return [*((status.value, status.label) for status in Status), *conditions]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         status = self.value()
         if status is None:
             return None
+        if status in CONDITIONS:
+            return queryset.filter(CONDITIONS[status][1])
         return queryset.filter(**exactly(status)) if status in Status.values else queryset.none()
 
 

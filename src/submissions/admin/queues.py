@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from submissions.admin import display
 from submissions.admin.actions import Working
@@ -19,6 +21,8 @@ from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, Status
 from submissions.operators import PAUSE, RESUME, Move
+from submissions.statistics import standing
+from submissions.statistics.standing import Standing
 from submissions.text import storable
 
 Job = ExternalGraderDetail
@@ -149,41 +153,40 @@ class QueueAdmin(Working):
     # Numbers. ---------------------------------------------------------------------------------------------------------
 
     def rows(self, ids: list[int]) -> list[Any]:
-        """With the jobs of all of them counted in one statement; finished ones are never touched."""
+        """Each with how it stands, by the rules of the dashboard; a fixed number of statements for all of them."""
         rows: list[Any] = super().rows(ids)
-        counted = _counted([row.name for row in rows])
-        for row in rows:
-            row.counted = {status: counted.get((row.name, status), 0) for status in Status.unfinished()}
+        for row, one in zip(rows, standing.of(rows), strict=True):
+            row.standing = one
         return rows
 
-    def _count(self, queue: Any, status: Status) -> Any:
-        count = queue.counted[status]
-        return count and self.list_link(Job, count, queue_name=queue.name, status__exact=status.value)
+    def _jobs(self, one: Standing, number: int, state: str, text: object = None) -> SafeString | str:
+        """How many of its jobs are in this state, as a link to these."""
+        shown = one.count.shown(number) if text is None else text
+        return self.list_link(Job, shown, queue_name=one.name, status__exact=state) if number else "0"
 
     @admin.display
-    def waiting(self, queue: Any) -> Any:
-        return self._count(queue, Status.PENDING)
+    def waiting(self, row: Shown) -> SafeString | str:
+        return self._jobs(row.standing, row.standing.waiting, "waiting")
 
     @admin.display(description="Retry")
-    def again(self, queue: Any) -> Any:
-        return self._count(queue, Status.RETRY)
+    def again(self, row: Shown) -> SafeString | str:
+        return self._jobs(row.standing, row.standing.count.retry, Status.RETRY.value)
 
-    @admin.display(description="Graded now")
-    def being_graded(self, queue: Any) -> Any:
-        return self._count(queue, Status.PULLED)
+    @admin.display(description="Being graded")
+    def being_graded(self, row: Shown) -> SafeString | str:
+        return self._jobs(row.standing, row.standing.being_graded, "being_graded")
 
     @admin.display
-    def failed(self, queue: Any) -> Any:
-        count = queue.counted[Status.FAILED]
-        text = display.badge("failed", f"{count} failed")
-        return count and self.list_link(Job, text, queue_name=queue.name, status__exact=Status.FAILED.value)
+    def failed(self, row: Shown) -> SafeString | str:
+        text = display.badge("failed", f"{row.standing.count.shown(row.standing.failed)} failed")
+        return self._jobs(row.standing, row.standing.failed, Status.FAILED.value, text)
 
     @admin.display(description="State")
-    def state(self, queue: GraderQueue) -> Any:
-        return display.badge("paused", "paused") if queue.paused else display.badge("open", "open")
+    def state(self, row: Shown) -> SafeString | str:
+        return _light(row.standing)
 
     @admin.display(description="Last polled")
-    def polled(self, queue: GraderQueue) -> Any:
+    def polled(self, queue: GraderQueue) -> SafeString | str:
         if queue.last_polled_at is None:
             return "never"
         return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
@@ -193,16 +196,17 @@ class QueueAdmin(Working):
         return "listed" if queue.restricted else "all"
 
     @admin.display(description="Jobs")
-    def numbers(self, queue: GraderQueue) -> Any:
-        if not queue.name:
+    def numbers(self, queue: GraderQueue) -> SafeString | str:
+        if not queue.pk:
             return display.EMPTY
-        counted = _counted([queue.name])
-        rows = []
-        for status in Status.unfinished():
-            filters = {"queue_name": queue.name, "status__exact": status.value}
-            link = self.list_link(Job, counted.get((queue.name, status), 0), **filters)
-            rows.append((display.badge(status, status.label), link))
-        return display.table(("State", "Jobs"), rows)
+        (one,) = standing.of([queue])
+        rows = (
+            ("Waiting", self._jobs(one, one.waiting, "waiting")),
+            ("of these in retry", self._jobs(one, one.count.retry, Status.RETRY.value)),
+            ("Being graded", self._jobs(one, one.being_graded, "being_graded")),
+            ("Failed", self._jobs(one, one.failed, Status.FAILED.value)),
+        )
+        return format_html("{}{}", _light(one), display.table(("State", "Jobs"), rows))
 
     # Actions. ---------------------------------------------------------------------------------------------------------
 
@@ -218,8 +222,15 @@ class QueueAdmin(Working):
         return self.work(request, queryset, RESUME)
 
 
-def _counted(names: list[str]) -> dict[tuple[str, str], int]:
-    jobs = Job.objects.filter(queue_name__in=names, status__in=Status.unfinished()).order_by()
-    return {
-        (name, status): count for name, status, count in jobs.values_list("queue_name", "status").annotate(Count("pk"))
-    }
+class Shown(Protocol):
+    """A queue's row as `QueueAdmin.rows` gives it to the list."""
+
+    standing: Standing
+
+
+def _light(one: Standing) -> SafeString | str:
+    """The light of the dashboard with its causes."""
+    colour = one.light.colour
+    badges = [display.badge(colour, colour)] + ([display.badge("paused", "paused")] if one.queue.paused else [])
+    causes = (format_html('<span class="gq-note">{}</span>', cause) for cause in one.light.causes)
+    return display.lines([format_html_join(" ", "{}", ((badge,) for badge in badges)), *causes])

@@ -36,9 +36,23 @@ class Depths:
     retry: int = 0
     failed: int = 0
     lapsed: int = 0
-    """Pulled, and the lease is over: they wait, too."""
+    """Pulled, and the lease is over."""
     at_least: bool = False
     """Whether a number is only a lower bound."""
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that a grader can get now or later without anybody else acting (docs/glossary.md)."""
+        return self.pending + self.retry + self.lapsed
+
+    @property
+    def being_graded(self) -> int:
+        """Pulled under a lease that still holds."""
+        return max(self.pulled - self.lapsed, 0)
+
+    def shown(self, number: int) -> str:
+        """One of these numbers for people: ``10,000+`` where it is a lower bound."""
+        return f"{number:,}+" if self.at_least and number >= MOST else f"{number:,}"
 
 
 def counts(names: Sequence[str]) -> dict[str, Depths]:

@@ -9,8 +9,9 @@ from typing import Any
 from django import template
 
 from gradequeue.dashboard import plots
-from gradequeue.dashboard.reads import history
-from gradequeue.dashboard.reads.history import Step
+from submissions import text
+from submissions.statistics.history import Bucket, together
+from submissions.statistics.standing import Standing
 from submissions.text import duration
 
 register = template.Library()
@@ -21,6 +22,17 @@ register.filter("duration", duration)
 @register.filter
 def number(value: int) -> str:
     return f"{value:,}"
+
+
+@register.filter
+def jobs(standing: Standing, which: str) -> str:
+    """How many jobs of a queue are `which` (waiting, being_graded, failed)."""
+    return standing.count.shown(getattr(standing, which))
+
+
+@register.filter
+def counted(value: int, noun: str) -> str:
+    return text.counted(value, noun)
 
 
 @register.filter
@@ -35,7 +47,7 @@ def points(value: float | None) -> str:
 
 @register.inclusion_tag("dashboard/_moment.html")
 def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, Any]:
-    """A moment in UTC, which the script writes in the reader's zone; with its age where `now` is given."""
+    """A time in UTC, which the script rewrites in the reader's zone; with its age where `now` is given."""
     return {
         "at": at,
         "iso": at.astimezone(UTC).isoformat(timespec="milliseconds") if at else "",
@@ -46,10 +58,10 @@ def moment(at: datetime | None, now: datetime | None = None, form: str = "time")
 
 @register.filter
 def left(until: datetime | None, now: datetime) -> str:
-    """How much of a lease is left."""
+    """How long a lease still holds."""
     if until is None:
         return "-"
-    return f"{duration(until - now)} left" if until > now else f"over for {duration(now - until)}"
+    return duration(until - now) if until > now else f"expired {duration(now - until)} ago"
 
 
 @register.filter
@@ -58,15 +70,15 @@ def since(at: datetime | None, now: datetime) -> str:
 
 
 @register.inclusion_tag("dashboard/_spark.html")
-def spark(steps: Sequence[Step], over: str) -> dict[str, Any]:
+def spark(steps: Sequence[Bucket], over: str) -> dict[str, Any]:
     """The small plot of the overview."""
-    total = history.merged(steps)
-    whole = (None, None) if total is None else (total.waits.quantile(0.5), total.waits.quantile(0.95))
+    total = together(steps)
+    whole = (total.waits.quantile(0.5), total.waits.quantile(0.95))
     drawn = plots.spark([step.completed for step in steps], *_quantiles(steps), whole)
     return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1]}
 
 
-def _quantiles(steps: Sequence[Step]) -> tuple[list[float | None], list[float | None]]:
+def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float | None]]:
     return [step.waits.quantile(0.5) for step in steps], [step.waits.quantile(0.95) for step in steps]
 
 

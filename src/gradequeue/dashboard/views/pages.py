@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from gradequeue.dashboard import lights, plots
+from gradequeue.dashboard import plots
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.overview import overview as read_overview
@@ -16,6 +16,7 @@ from gradequeue.dashboard.reads.queue_page import QueuePage, queue_page, waits_o
 from gradequeue.dashboard.reads.submission import submission_page
 from gradequeue.dashboard.views.page import page
 from submissions import operators
+from submissions.statistics import lights
 from submissions.text import row_id
 
 
@@ -23,7 +24,7 @@ from submissions.text import row_id
 def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     found = read_overview(viewer)
     show = request.GET.get("show", "")
-    rows = [row for row in found.rows if show != "trouble" or row.light.colour != lights.GREEN]
+    rows = [row for row in found.rows if show != "trouble" or row.standing.light.colour != lights.GREEN]
     return render(request, "dashboard/overview.html", {"viewer": viewer, "found": found, "rows": rows, "show": show})
 
 

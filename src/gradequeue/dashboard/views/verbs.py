@@ -17,12 +17,12 @@ from django.urls import reverse
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import failures
-from gradequeue.dashboard.reads.queues import MOST_DELIVERIES, given_up
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
 from submissions import operators
 from submissions.errors import QueueError
 from submissions.operators import RETRY, SEND_AGAIN, Move
+from submissions.statistics import undelivered
 from submissions.text import counted, squeezed
 
 # A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
@@ -67,12 +67,12 @@ def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     """Send again what was given up on its way from this queue to one host."""
     viewer.require(SEND_AGAIN)
     row = viewer.queue(pk)
-    lost = given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
-    ids = list(lost.values_list("pk", flat=True)[: MOST_DELIVERIES + 1])
-    outcome = _each(ids[:MOST_DELIVERIES], SEND_AGAIN)
+    lost = undelivered.given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
+    ids = list(lost.values_list("pk", flat=True)[: undelivered.MOST + 1])
+    outcome = _each(ids[: undelivered.MOST], SEND_AGAIN)
     if outcome.done:
         _log(viewer, [row], f"Sent again {SEND_AGAIN.counted(len(outcome.done))}: {outcome.done}")
-    _tell(request, SEND_AGAIN, outcome, "More deliveries remain." if len(ids) > MOST_DELIVERIES else "")
+    _tell(request, SEND_AGAIN, outcome, "More deliveries remain." if len(ids) > undelivered.MOST else "")
     return _back(request, pk)
 
 
@@ -80,7 +80,7 @@ def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
 def resend(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     """Send the deliveries of one submission again that were given up."""
     viewer.require(SEND_AGAIN)
-    rows = list(given_up().filter(job=job_of(viewer, submission_id))[:MOST_DELIVERIES])
+    rows = list(undelivered.given_up().filter(job=job_of(viewer, submission_id))[: undelivered.MOST])
     outcome = _each([row.pk for row in rows], SEND_AGAIN)
     _log(viewer, [row for row in rows if row.pk in outcome.done], SEND_AGAIN.logged())
     _tell(request, SEND_AGAIN, outcome)
