@@ -88,9 +88,9 @@ def test_an_operator_finds_what_is_stuck_mends_it_and_sees_it_graded(
     with staff(browser, site, accounts) as page:
         # What is stuck stands on top, with its cause.
         stuck = page.locator("tr.red", has_text="cs201-java")
-        expect(stuck).to_contain_text(re.compile(r"\d+ jobs wait, nobody has polled for 2 h 3\d min"))
+        expect(stuck).to_contain_text(re.compile(r"\d+ jobs waiting; no grader has polled for 2 h 3\d min"))
         row = page.locator("tr", has_text=name)
-        expect(row).to_contain_text("2 jobs failed and wait for an operator")
+        expect(row).to_contain_text("2 failed jobs need an operator")
         # One click to the failed ones, one to put them back.
         row.get_by_role("link", name="2", exact=True).click()
         expect(page.locator("#failed")).to_contain_text("The reply has no score.")
