@@ -69,7 +69,7 @@ def released(job: Job, **_: Any) -> None:
 
 
 def retried(job: Job, **_: Any) -> None:
-    _say(logging.INFO, "put back by an operator", job)
+    _say(logging.INFO, "retried by an operator", job)
 
 
 def retired(job: Job, reason: str, **_: Any) -> None:

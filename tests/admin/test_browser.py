@@ -91,7 +91,7 @@ def test_a_failed_job_is_mended_in_three_clicks(page: Any, server: Server, name:
     page.click("text=1 failed")
     page.click("#result_list th a")
     page.click("text=Retry")
-    assert "1 job put back into the queue." in page.inner_text(".messagelist")
+    assert "1 job will be graded again." in page.inner_text(".messagelist")
     assert server.show(submission_id)[0]["status"] == "pending"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

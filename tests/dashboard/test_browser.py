@@ -95,7 +95,7 @@ def test_an_operator_finds_what_is_stuck_mends_it_and_sees_it_graded(
         row.get_by_role("link", name="2", exact=True).click()
         expect(page.locator("#failed")).to_contain_text("The reply has no score.")
         page.get_by_role("button", name="Retry these 2").click()
-        expect(page.get_by_role("status").first).to_contain_text("2 were put back.")
+        expect(page.get_by_role("status").first).to_contain_text("2 jobs will be graded again.")
         expect(page.locator("#failed")).to_have_count(0)
         with example_grader(site, name, password, name):
             # The page refreshes itself.
@@ -204,7 +204,7 @@ def test_the_keyboard_is_enough(browser: Browser, site: Server, accounts: dict[s
         expect(page.get_by_role("heading", level=1)).to_contain_text(name)
         tab_to(page, "Retry this one")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status").first).to_contain_text("1 was put back.")
+        expect(page.get_by_role("status").first).to_contain_text("1 job will be graded again.")
 
 
 def test_a_refresh_keeps_what_the_reader_opened_and_where_he_is(

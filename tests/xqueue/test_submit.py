@@ -298,13 +298,13 @@ def test_a_replacement_character_of_the_learners_own_is_no_fault(lms: Client) ->
 
 @pytest.mark.parametrize("body", ["\0", "a\0b"])
 def test_a_body_with_nul_is_refused_with_the_reason(lms: Client, body: str) -> None:
-    reason = "xqueue_body has signs that cannot be kept (NUL, or half of a surrogate pair)"
+    reason = "xqueue_body has characters that cannot be kept (NUL, or half of a surrogate pair)"
     assert submit(lms, body=body) == refused(f"Queue request has invalid format: {reason}")
 
 
 def test_half_a_surrogate_pair_is_refused_with_the_reason(lms: Client) -> None:
     fields = {"xqueue_header": header(), "xqueue_body": "\ud800"}
-    reason = "xqueue_body has signs that cannot be kept (NUL, or half of a surrogate pair)"
+    reason = "xqueue_body has characters that cannot be kept (NUL, or half of a surrogate pair)"
     response = lms.post("/xqueue/submit/", json.dumps(fields), content_type="application/json")
     assert said(response) == refused(f"Queue request has invalid format: {reason}")
 
@@ -328,7 +328,7 @@ def test_of_two_files_with_one_name_none_is_lost_in_silence(lms: Client) -> None
 
 
 BEGIN = "The address must begin with https:// or http:// and name a host."
-SIGNS = "The address has signs that no URL has."
+SIGNS = "The address has characters that no URL has."
 
 
 @pytest.mark.parametrize(

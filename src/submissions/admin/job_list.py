@@ -28,7 +28,7 @@ KEYS_OF_FINISHED = 2000
 
 @dataclass(frozen=True)
 class Found:
-    """What a term turned out to be."""
+    """What a term turned out to be, in words for the head of the list."""
 
     jobs: Any
     words: str
@@ -40,31 +40,31 @@ class Found:
 
 
 def search(jobs: Any, term: str, *, keys: bool) -> Found:
-    """The first that there is: an id, a uuid, a queue, a name of the platform's, a grader's file, a learner, a course,
-    an item; and with `keys` a pull key."""
+    """By the first kind that matches: an id, a uuid, a queue, a queue key, a grader's file, a learner, a course, an item;
+    and with `keys` a pull key."""
     number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
     if number is not None and Job.objects.filter(submission_id=number).exists():
-        return Found(jobs.filter(submission_id=number), f"submission {number}")
+        return Found(jobs.filter(submission_id=number), f"found by submission {number}")
     # The ids of learners in Open edX look like a uuid without dashes, so the search goes on where there is none.
     if uuid is not None and (ids := list(Submission._objects.filter(uuid=uuid).values_list("pk", flat=True))):
-        return Found(jobs.filter(submission_id__in=ids), f"submission {uuid}")
+        return Found(jobs.filter(submission_id__in=ids), f"found by submission {uuid}")
     for found in _by_text(jobs, text, keys=keys) if text else ():
         return found
-    return Found(jobs.none(), "nothing that is known here")
+    return Found(jobs.none(), f'No match for "{term[:100]}"')
 
 
 def _by_text(jobs: Any, text: str, *, keys: bool) -> Iterator[Found]:
     if GraderQueue.objects.filter(name=text).exists():
-        yield Found(jobs.filter(queue_name=text), f"queue {text}", narrow=False, queue=text)
+        yield Found(jobs.filter(queue_name=text), f"found by queue {text}", narrow=False, queue=text)
     for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
         if Job.objects.filter(**{column: text}).order_by().exists():
-            yield Found(jobs.filter(**{column: text}), f"{what} {text}")
+            yield Found(jobs.filter(**{column: text}), f"found by {what} {text}")
     for column, what in ITEM_COLUMNS.items():
         if (items := of_items(column, text, at="submission__student_item")) is not None:
             sample = None if items.few else jobs.filter(**items.newest)
-            yield Found(jobs.filter(**items.where), f"{what} {text}", narrow=items.few, sample=sample)
+            yield Found(jobs.filter(**items.where), f"found by {what} {text}", narrow=items.few, sample=sample)
     if keys and (job := _by_key(text)) is not None:
-        yield Found(jobs.filter(pk=job), "the pull key")
+        yield Found(jobs.filter(pk=job), "found by the pull key")
 
 
 def _by_key(key: str) -> int | None:

@@ -42,7 +42,7 @@ class JobAdmin(Working, JobPage):
     list_select_related = ("submission__student_item",)
     search_help_text = (
         "Exactly: a submission's id or uuid, the name of a queue, a queue key, a grader file, a student, course or "
-        "item id. The first that there is counts. Superusers: also the key of a claim."
+        "item id. The first kind that matches is used. Superusers: also the key of a claim."
     )
     actions = ("retry_failed", "release_leases", "retire_jobs")
     actions_on_bottom = True
@@ -81,7 +81,7 @@ class JobAdmin(Working, JobPage):
         found = getattr(request, "job_search", None)
         if found is not None and isinstance(response, TemplateResponse) and response.context_data is not None:
             newest = ", the newest of many" if getattr(request, "is_sample", False) else ""
-            response.context_data["subtitle"] = f"found by {found.words}{newest}"
+            response.context_data["subtitle"] = f"{found.words}{newest}"
         return response
 
     @admin.display(description="Submission")

@@ -33,7 +33,7 @@ RESULTS = ("callback_hosts", "webhook_url", "webhook_secrets", "notify_failures"
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Numbers that contradict one another are refused before a grader meets them."""
+    """Refuses numbers that contradict one another before they reach a grader."""
 
     class Meta:
         model = GraderQueue
@@ -43,6 +43,15 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             *("restricted", "graders", "push_url", "submitters", "observers"),
             *RESULTS,
         )
+        labels: ClassVar[dict[str, str]] = {
+            "lease_seconds": "Lease (s)",
+            "max_failures": "Maximum number of failures",
+            "backoff_seconds": "Delay after a failure (s)",
+            "initial_delay_seconds": "Initial delay (s)",
+            "supersede": "Replace older attempts",
+            "files_max_count": "Maximum number of files",
+            "files_max_bytes": "Maximum size of files (bytes)",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 from submissions.text import storable
 
-# Of a student item's columns (signs).
+# Of a student item's columns (characters).
 LONGEST_NAME = 255
-# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (signs).
+# Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (characters).
 LONGEST_COPY = 64 * 1024
 NOBODY = "unknown"
 

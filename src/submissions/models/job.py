@@ -63,7 +63,7 @@ class Status(models.TextChoices):
     """Where a job stands. The words are edx-submissions' own and are stored."""
 
     PENDING = "pending", "Pending"
-    """Never taken, or put back by an operator. Set by enqueue and retry."""
+    """Never taken, or retried by an operator. Set by enqueue and retry."""
     PULLED = "pulled", "Pulled"
     """A grader has it, until available_at. Set by claim."""
     RETIRED = "retired", "Retired"

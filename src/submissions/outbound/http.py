@@ -78,7 +78,7 @@ def post(
 def parsed(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
     """The parts of `url`. Raises Refused with a sentence, also for a host that is not allowed."""
     if not url.isprintable() or any(sign in url for sign in " \\<>\"'`{}|^"):
-        raise Refused("The address has signs that no URL has.")
+        raise Refused("The address has characters that no URL has.")
     try:
         parts = urlsplit(url)
         port = parts.port

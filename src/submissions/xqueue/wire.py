@@ -19,7 +19,7 @@ from submissions.text import LARGEST_ID, made_storable
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
 TOO_LONG = "The reply is longer than {} bytes."
-# How much of a reply that is too long is kept for the operator (signs).
+# How much of a reply that is too long is kept for the operator (characters).
 KEPT_OF_TOO_LONG = 10_000
 
 

@@ -1,4 +1,4 @@
-"""Serve the queue: web workers, and the delivery loop beside them, until SIGTERM or Ctrl-C, which let what is under way
+"""Run the service (web and deliveries) until SIGTERM or Ctrl-C, which let what is under way
 finish."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Look at the database and the storage in use, and say what would hurt."""
+"""Check database and storage for problems."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Command(DataCommand):
     help = __doc__
 
     def handle(self, **options: Any) -> None:
-        hurts = 0
+        problems = 0
         for finding in doctor.findings():
-            hurts += not finding.fine
+            problems += not finding.fine
             if options["as_json"]:
                 self.say(asdict(finding))
             else:
-                self.stdout.write(f"{'ok  ' if finding.fine else 'HURT'}  {finding.check}: {finding.sentence}")
-        if hurts:
+                self.stdout.write(f"{'ok     ' if finding.fine else 'PROBLEM'}  {finding.check}: {finding.sentence}")
+        if problems:
             raise SystemExit(1)
