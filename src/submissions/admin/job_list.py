@@ -40,8 +40,8 @@ class Found:
 
 
 def search(jobs: Any, term: str, *, keys: bool) -> Found:
-    """By the first kind that matches: an id, a uuid, a queue, a queue key, a grader's file, a learner, a course, an item;
-    and with `keys` a pull key."""
+    """By the first kind that matches: id, uuid, queue, queue key, grader file, student, course, item; with `keys` also
+    the key of a claim."""
     number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
     if number is not None and Job.objects.filter(submission_id=number).exists():
         return Found(jobs.filter(submission_id=number), f"found by submission {number}")
