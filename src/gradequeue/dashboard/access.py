@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.crypto import salted_hmac
 
-from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
+from submissions.models import ExternalGraderDetail, GraderQueue
 from submissions.operators import Move
 
 VIEW = "submissions.view_externalgraderdetail"
@@ -19,23 +20,23 @@ VIEW = "submissions.view_externalgraderdetail"
 class Viewer:
     """Somebody who may look."""
 
-    user: Any
+    user: User
     everything: bool
     """Every queue, with students' ids. If not: an observer, who sees pseudonyms and changes nothing."""
 
-    def queues(self) -> Any:
-        """The queues to be seen, by name, each with the database's time as ``now``."""
-        queues = GraderQueue.objects.annotate(now=DatabaseNow()).order_by("name")
+    def queues(self) -> QuerySet[GraderQueue]:
+        """The queues to be seen, by name."""
+        queues = GraderQueue.objects.order_by("name")
         return queues if self.everything else queues.filter(observers=self.user)
 
-    def queue(self, pk: int) -> Any:
+    def queue(self, pk: int) -> GraderQueue:
         """Raises Http404, for a queue that is not to be seen as for one that does not exist."""
         queue = self.queues().filter(pk=pk).first()
         if queue is None:
             raise Http404
         return queue
 
-    def jobs(self) -> Any:
+    def jobs(self) -> QuerySet[ExternalGraderDetail]:
         """The jobs to be seen. Not one of a queue that is not, and none in the order that costs a sort of all."""
         jobs = ExternalGraderDetail.objects.order_by()
         return jobs if self.everything else jobs.filter(queue_name__in=self.queues().order_by().values("name"))
@@ -55,7 +56,7 @@ class Viewer:
             raise PermissionDenied
 
 
-def viewer_of(user: Any) -> Viewer | None:
+def viewer_of(user: User) -> Viewer | None:
     """None for who may not look at all. `user` is logged in."""
     if user.is_staff and user.has_perm(VIEW):
         return Viewer(user, everything=True)

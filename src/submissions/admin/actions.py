@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
@@ -26,7 +27,7 @@ class Working(Base):
     moves: ClassVar[dict[str, Move]] = {}
     """By the name of the action, which is the method's."""
 
-    def work(self, request: HttpRequest, selection: Any, move: Move) -> HttpResponse | None:
+    def work(self, request: HttpRequest, selection: QuerySet[Model], move: Move) -> HttpResponse | None:
         work = _work_so_far(request)
         if move.takes_reason and "reason" not in request.POST:
             return self._ask(request, move, work, going_on=False)
@@ -76,7 +77,9 @@ class Working(Base):
         page = row_id(request.POST.get("page", ""))
         return None if page is None else HttpResponseRedirect(self.url(self.model, "change", page))
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, object], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """With a button for each move that is legal now, for those who may."""
         row = kwargs.get("obj")
         context["moves"] = [

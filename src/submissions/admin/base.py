@@ -54,7 +54,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
         """Only the filters that are offered: Django's own rule lets anybody feel for a key, a secret, a reply with
         ``?pullkey__startswith=``, and scan the table for it."""
         return lookup in {
@@ -72,7 +72,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
                 raise SuspiciousOperation("Something is selected that is no row.")
         return super().response_action(request, queryset, *args, **kwargs)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[BoundedList]:
         return BoundedList
 
     def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
@@ -81,7 +81,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         sampled = self.sampled(request, getattr(request, "search_sample", None), most)
         return sampled or list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
 
-    def sampled(self, request: HttpRequest, sample: Any, most: int) -> list[int]:
+    def sampled(self, request: HttpRequest, sample: models.QuerySet[models.Model] | None, most: int) -> list[int]:
         """Of a search that finds very much, and is not narrowed by a filter: the rows of the newest student items.
 
         All of them would have to be sorted to find the newest rows: seconds on MariaDB.
@@ -126,17 +126,17 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
 
     # Addresses. -------------------------------------------------------------------------------------------------------
 
-    def page(self, obj: models.Model | None, text: object = None) -> SafeString | str:
+    def page(self, obj: models.Model | None, text: object = None) -> str:
         """A link to the page of `obj`, as `text`."""
         if obj is None:
             return display.EMPTY
         return display.link(self.url(type(obj), "change", obj.pk), str(obj) if text is None else text)
 
-    def list_link(self, model: type[models.Model], text: object, **filters: Any) -> SafeString:
+    def list_link(self, model: type[models.Model], text: object, **filters: str) -> SafeString:
         """A link to the list of `model` under these filters."""
         return display.link(f"{self.url(model, 'changelist')}?{urlencode(filters)}", text)
 
-    def url(self, model: type[models.Model], what: str, *args: Any) -> str:
+    def url(self, model: type[models.Model], what: str, *args: object) -> str:
         name = f"admin:submissions_{model._meta.model_name}_{what}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 

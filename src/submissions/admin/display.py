@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -32,22 +31,22 @@ def subject(title: object, student: str, course: str, item: str) -> SafeString:
     return format_html('{}<span class="gq-subject gq-note">{}</span>', title, rows)
 
 
-def lines(parts: Iterable[Any]) -> SafeString | str:
+def lines(parts: Iterable[object]) -> str:
     return format_html_join(mark_safe("<br>"), "{}", ((part,) for part in parts)) or EMPTY
 
 
-def code(text: str | None) -> SafeString | str:
+def code(text: str | None) -> str:
     """Text that a grader or a learner wrote, escaped, as it stands."""
     return format_html('<pre class="gq-code" tabindex="0">{}</pre>', text) if text else EMPTY
 
 
-def value(given: object) -> SafeString | str:
+def value(given: object) -> str:
     """A learner's answer: a text as it is, everything else as JSON."""
     text = given if isinstance(given, str) else replies.indented(given)
     return code(replies.shortened(made_storable(text)))
 
 
-def sandbox(html: str) -> SafeString | str:
+def sandbox(html: str) -> str:
     """Sanitised HTML in a frame of its own, where nothing runs and nothing reaches the page around it."""
     if not html:
         return EMPTY
@@ -56,7 +55,7 @@ def sandbox(html: str) -> SafeString | str:
     return format_html(frame, "The grader's message", f'<!doctype html><meta charset="utf-8"><body>{html}')
 
 
-def moment(when: datetime | None) -> SafeString | str:
+def moment(when: datetime | None) -> str:
     """In the server's zone, for a script to put into the reader's, with the age that needs no zone."""
     if when is None:
         return EMPTY
@@ -69,7 +68,7 @@ def moment(when: datetime | None) -> SafeString | str:
     )
 
 
-def moment_short(when: datetime | None) -> SafeString | str:
+def moment_short(when: datetime | None) -> str:
     """For a column of a list: the age, and below it day and minute."""
     if when is None:
         return EMPTY
@@ -89,7 +88,7 @@ def age(when: datetime) -> str:
     return f"{text} ago" if seconds >= 0 else f"in {text}"
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString | str:
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     body = format_html_join(
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from submissions.models import DatabaseNow, GraderQueue, Status
+from submissions.models import ExternalGraderDetail as Job
+
+Jobs = QuerySet[Job]
 
 WINDOWS = {
     "10min": ("Last 10 minutes", timedelta(minutes=10)),
@@ -34,11 +36,11 @@ class StatusFilter(admin.SimpleListFilter):
     title = "status"
     parameter_name = "status__exact"  # as in the admin of edx-submissions: bookmarks keep working
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
         conditions = [(name, title) for name, (title, _) in CONDITIONS.items()]
         return [*((status.value, status.label) for status in Status), *conditions]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         status = self.value()
         if status is None:
             return None
@@ -60,10 +62,10 @@ class QueueFilter(admin.SimpleListFilter):
     title = "queue"
     parameter_name = "queue_name"  # as in the admin of edx-submissions: bookmarks keep working
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
         return [(name, name) for name in GraderQueue.objects.order_by("name").values_list("name", flat=True)]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         name = self.value()
         if name is None:
             return None
@@ -75,10 +77,10 @@ class FailuresFilter(admin.SimpleListFilter):
     title = "failures"
     parameter_name = "failures"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
         return [("0", "None"), ("1", "1 or more"), ("3", "3 or more"), ("5", "5 or more")]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         least = self.value()
         if least not in ("0", "1", "3", "5"):
             return None
@@ -90,10 +92,10 @@ class Window(admin.SimpleListFilter):
 
     column: str
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterator[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> Iterator[tuple[str, str]]:
         yield from ((key, title) for key, (title, _) in WINDOWS.items())
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         if (chosen := WINDOWS.get(self.value() or "")) is None:
             return None
         return queryset.filter(**{f"{self.column}__gte": DatabaseNow() - chosen[1]})

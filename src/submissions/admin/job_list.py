@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from submissions.admin.filters import exactly
@@ -30,16 +30,16 @@ KEYS_OF_FINISHED = 2000
 class Found:
     """What a term turned out to be, in words for the head of the list."""
 
-    jobs: Any
+    jobs: QuerySet[Job]
     words: str
     narrow: bool = True
     """An index of its own leads to these rows, in the order of ids."""
     queue: str | None = None
-    sample: Any = None
+    sample: QuerySet[Job] | None = None
     """Where there are too many for that: those of the newest student items."""
 
 
-def search(jobs: Any, term: str, *, keys: bool) -> Found:
+def search(jobs: QuerySet[Job], term: str, *, keys: bool) -> Found:
     """By the first kind that matches: id, uuid, queue, queue key, grader file, student, course, item; with `keys` also
     the key of a claim."""
     number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
@@ -53,7 +53,7 @@ def search(jobs: Any, term: str, *, keys: bool) -> Found:
     return Found(jobs.none(), f'No match for "{term[:100]}"')
 
 
-def _by_text(jobs: Any, text: str, *, keys: bool) -> Iterator[Found]:
+def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
     if GraderQueue.objects.filter(name=text).exists():
         yield Found(jobs.filter(queue_name=text), f"found by queue {text}", narrow=False, queue=text)
     for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
@@ -78,7 +78,7 @@ def _by_key(key: str) -> int | None:
 
 
 def first_ids(
-    jobs: Any, most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
+    jobs: QuerySet[Job], most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
 ) -> list[int]:
     """The ids of the first `most` of `jobs`: of those that changed last, or of the newest of a narrow search.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -50,13 +50,13 @@ class JobPage(ReadOnly):
     # Submission. ------------------------------------------------------------------------------------------------------
 
     @admin.display(description="Submission")
-    def submission_link(self, job: Job) -> Any:
+    def submission_link(self, job: Job) -> str:
         deleted = display.badge("deleted", "deleted") if job.submission.status == "D" else ""
         text = f"{job.submission_id} ({job.submission.uuid})"
         return format_html("{} {}", self.page(job.submission, text), deleted)
 
     @admin.display(description="Student")
-    def student_link(self, job: Job) -> Any:
+    def student_link(self, job: Job) -> str:
         item = job.submission.student_item
         others = self.list_link(Job, "all jobs of this student", q=item.student_id)
         return format_html("{} ({})", self.page(item, item.student_id), others)
@@ -75,11 +75,11 @@ class JobPage(ReadOnly):
         return job.submission.attempt_number
 
     @admin.display
-    def answer(self, job: Job) -> Any:
+    def answer(self, job: Job) -> str:
         return display.value(job.submission.answer)
 
     @admin.display
-    def files(self, job: Job) -> Any:
+    def files(self, job: Job) -> str:
         return display.lines([self.page(row, row.original_filename) for row in job.files.all()])
 
     # Status. ----------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class JobPage(ReadOnly):
         return display.badge(job.status, job.get_status_display())
 
     @admin.display(description="Why")
-    def why(self, job: Job) -> Any:
+    def why(self, job: Job) -> str:
         return display.code(job.last_error)
 
     @admin.display
@@ -107,7 +107,7 @@ class JobPage(ReadOnly):
     # Result. ----------------------------------------------------------------------------------------------------------
 
     @admin.display
-    def scores(self, job: Job) -> Any:
+    def scores(self, job: Job) -> str:
         found = [
             self.page(score, f"{score} points{' (reset)' if score.reset else ''}")
             for score in Score.objects.filter(submission_id=job.submission_id).order_by("-id")[:20]
@@ -115,17 +115,17 @@ class JobPage(ReadOnly):
         return display.lines(found)
 
     @admin.display(description="Message")
-    def message(self, job: Job) -> Any:
+    def message(self, job: Job) -> str:
         return display.sandbox(replies.html_of(job.grader_reply))
 
     @admin.display(description="Reply")
-    def reply(self, job: Job) -> Any:
+    def reply(self, job: Job) -> str:
         return display.code(replies.pretty(job.grader_reply))
 
     # Queue and times. -------------------------------------------------------------------------------------------------
 
     @admin.display(description="Queue")
-    def queue_link(self, job: Job) -> Any:
+    def queue_link(self, job: Job) -> str:
         settings = self.page(row, row.name) if (row := self._queue(job)).pk else job.queue_name
         return format_html("{} ({})", settings, self.list_link(Job, "its jobs", queue_name=job.queue_name))
 
@@ -137,32 +137,32 @@ class JobPage(ReadOnly):
         return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
 
     @admin.display
-    def created(self, job: Job) -> Any:
+    def created(self, job: Job) -> str:
         return display.moment(job.created_at)
 
     @admin.display(description="In this state since")
-    def changed(self, job: Job) -> Any:
+    def changed(self, job: Job) -> str:
         return display.moment(job.status_time)
 
     @admin.display(description="Available")
-    def next_moment(self, job: Job) -> Any:
+    def next_moment(self, job: Job) -> str:
         """What `available_at` means depends on the state (docs/states.md)."""
         meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}
         meaning = meanings.get(job.status, "")
         return format_html("{} {}", display.moment(job.available_at), meaning)
 
     @admin.display(description="Pulled")
-    def pulled(self, job: Job) -> Any:
+    def pulled(self, job: Job) -> str:
         return display.moment(job.pulled_at)
 
     @admin.display(description="Reply came")
-    def returned(self, job: Job) -> Any:
+    def returned(self, job: Job) -> str:
         return display.moment(job.returned_at)
 
     # What happened. ---------------------------------------------------------------------------------------------------
 
     @admin.display(description="Deliveries")
-    def delivery_table(self, job: Job) -> Any:
+    def delivery_table(self, job: Job) -> str:
         rows = (
             (
                 self.page(row, row.transport),
@@ -177,7 +177,7 @@ class JobPage(ReadOnly):
         return display.table(("Transport", "State", "Destination", "Attempts", "When", "Last error"), rows)
 
     @admin.display(description="Pulls")
-    def pull_table(self, job: Job) -> Any:
+    def pull_table(self, job: Job) -> str:
         rows = (
             (
                 pull.outcome,
@@ -192,9 +192,9 @@ class JobPage(ReadOnly):
         return display.table(("Outcome", "Grader", "From", "Until", "Took", "Reason"), rows)
 
     @admin.display(description="grader_payload")
-    def payload(self, job: Job) -> Any:
+    def payload(self, job: Job) -> str:
         return display.code(replies.pretty(job.grader_payload))
 
     @admin.display(description="student_info")
-    def info(self, job: Job) -> Any:
+    def info(self, job: Job) -> str:
         return display.code(replies.pretty(job.student_info))

@@ -12,7 +12,6 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
 from submissions.admin import display
 from submissions.admin.actions import Working
@@ -147,12 +146,12 @@ class QueueAdmin(Working):
             kwargs["queryset"] = users.filter(pk__in=users.filter(graders).values("pk"))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: GraderQueue, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: GraderQueue, form: QueueForm, change: bool) -> None:
         """Only what was changed on the page: who paused the queue meanwhile, or polled it, is not undone."""
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.changed_data if name in columns] if change else None)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: QueueForm, formsets: object, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         queue = GraderQueue.objects.get(pk=form.instance.pk)
         if queue.restricted and not queue.graders.exists() and not queue.push_url:
@@ -168,34 +167,34 @@ class QueueAdmin(Working):
             row.standing = one
         return rows
 
-    def _jobs(self, one: Standing, number: int, state: str, text: object = None) -> SafeString | str:
+    def _jobs(self, one: Standing, number: int, state: str, text: object = None) -> str:
         """How many of its jobs are in this state, as a link to these."""
         shown = one.count.shown(number) if text is None else text
         return self.list_link(Job, shown, queue_name=one.name, status__exact=state) if number else "0"
 
     @admin.display
-    def waiting(self, row: Shown) -> SafeString | str:
+    def waiting(self, row: Shown) -> str:
         return self._jobs(row.standing, row.standing.waiting, "waiting")
 
     @admin.display(description="Retry")
-    def again(self, row: Shown) -> SafeString | str:
+    def again(self, row: Shown) -> str:
         return self._jobs(row.standing, row.standing.count.retry, Status.RETRY.value)
 
     @admin.display(description="Being graded")
-    def being_graded(self, row: Shown) -> SafeString | str:
+    def being_graded(self, row: Shown) -> str:
         return self._jobs(row.standing, row.standing.being_graded, "being_graded")
 
     @admin.display
-    def failed(self, row: Shown) -> SafeString | str:
+    def failed(self, row: Shown) -> str:
         text = display.badge("failed", f"{row.standing.count.shown(row.standing.failed)} failed")
         return self._jobs(row.standing, row.standing.failed, Status.FAILED.value, text)
 
     @admin.display(description="State")
-    def state(self, row: Shown) -> SafeString | str:
+    def state(self, row: Shown) -> str:
         return _light(row.standing)
 
     @admin.display(description="Last polled")
-    def polled(self, queue: GraderQueue) -> SafeString | str:
+    def polled(self, queue: GraderQueue) -> str:
         if queue.last_polled_at is None:
             return "never"
         return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
@@ -205,7 +204,7 @@ class QueueAdmin(Working):
         return "listed" if queue.restricted else "all"
 
     @admin.display(description="Jobs")
-    def numbers(self, queue: GraderQueue) -> SafeString | str:
+    def numbers(self, queue: GraderQueue) -> str:
         if not queue.pk:
             return display.EMPTY
         (one,) = standing.of([queue])
@@ -237,7 +236,7 @@ class Shown(Protocol):
     standing: Standing
 
 
-def _light(one: Standing) -> SafeString | str:
+def _light(one: Standing) -> str:
     """The light of the dashboard with its causes."""
     colour = one.light.colour
     badges = [display.badge(colour, colour)] + ([display.badge("paused", "paused")] if one.queue.paused else [])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from submissions.models import StudentItem
@@ -50,8 +50,8 @@ ITEM_COLUMNS = {"student_id": "student", "course_id": "course", "item_id": "item
 class Items:
     """The student items of a student, a course or an item, as a filter of a table that leads to them."""
 
-    where: dict[str, Any]
-    newest: dict[str, Any]
+    where: Mapping[str, str | list[int]]
+    newest: Mapping[str, str | list[int]]
     """Only the newest of them."""
     few: bool
 

@@ -82,7 +82,7 @@ class MoveCommand(DataCommand):
         if refused:
             raise SystemExit(1)
 
-    def _row(self, text: str) -> dict[str, Any]:
+    def _row(self, text: str) -> dict[str, object]:
         submission_id: int | str = text
         try:
             submission_id = parsed_id(text)

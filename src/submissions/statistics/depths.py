@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db import connections, router
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
 
@@ -115,7 +114,7 @@ def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
             yield (*asked[position], number)
 
 
-def _in_state(name: str, state: str) -> Any:
+def _in_state(name: str, state: str) -> QuerySet[ExternalGraderDetail]:
     jobs = ExternalGraderDetail.objects
     if state == "lapsed":
         return jobs.claimable(name).filter(status=Status.PULLED).order_by()

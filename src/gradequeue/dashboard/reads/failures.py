@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.db.models.functions import Left
 
@@ -67,7 +66,7 @@ class Failures:
 
 
 def failures(queue_name: str) -> Failures:
-    rows = list(_newest(queue_name)[: MOST + 1])
+    rows = _newest(queue_name)
     causes: dict[str, Cause] = {}
     for submission_id, error, grader, moment in rows[:MOST]:
         words = cause_of(error or "", grader)
@@ -78,10 +77,9 @@ def failures(queue_name: str) -> Failures:
     return Failures(ordered, min(len(rows), MOST), len(rows) > MOST)
 
 
-def _newest(queue_name: str) -> Any:
-    return newest(queue_name, Status.FAILED).values_list(
-        "submission_id", Left("last_error", LENGTH), "grader", "status_time"
-    )
+def _newest(queue_name: str) -> list[tuple[int, str | None, str, datetime]]:
+    failed = newest(queue_name, Status.FAILED)
+    return list(failed.values_list("submission_id", Left("last_error", LENGTH), "grader", "status_time")[: MOST + 1])
 
 
 def cause_of(error: str, grader: str = "") -> str:

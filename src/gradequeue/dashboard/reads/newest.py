@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections
-from django.db.models import BooleanField, F, Func, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Value
 
 from submissions.models import ExternalGraderDetail, Status
 
 
-def newest(queue_name: str, status: Status) -> Any:
+def newest(queue_name: str, status: Status) -> QuerySet[ExternalGraderDetail]:
     """To be sliced: by what entered the state last."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=queue_name, status=status).order_by("-status_time")
     if connections[jobs.db].vendor != "postgresql":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+
+from django.db.models import QuerySet
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
@@ -65,8 +66,8 @@ class QueuePage:
     standing: Standing
     window: history.Window
     steps: list[Bucket]
-    leases: list[Any]
-    next: list[Any]
+    leases: list[ExternalGraderDetail]
+    next: list[ExternalGraderDetail]
     failures: Failures
     results: list[Result]
     scores: list[int]
@@ -102,15 +103,17 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
     )
 
 
-def _next(one: Standing) -> list[Any]:
+def _next(one: Standing) -> list[ExternalGraderDetail]:
     """Whom a claim would find first, and after them those whose pause or delay is not over."""
     ids = first_ids(one.name, MOST_NEXT + MOST_LEASES)
     found = _live(one.name).filter(pk__in=ids).order_by("available_at", "id")
-    waiting = [job for job in found if job.status != Status.PULLED or job.available_at <= one.now]
+    waiting = [
+        job for job in found if job.status != Status.PULLED or (job.available_at and job.available_at <= one.now)
+    ]
     return waiting[:MOST_NEXT]
 
 
-def _live(name: str) -> Any:
+def _live(name: str) -> QuerySet[ExternalGraderDetail]:
     """Without answers and replies, which may be megabytes."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=name)
     return jobs.only("submission_id", "grader", "available_at", "pulled_at", "created_at", "num_failures", "status")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from submissions.deliveries import attempts_of, history
-from submissions.models import DeliveryState, Status
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Score, Status
 from submissions.queue import claim_log
 from submissions.text import counted
 
@@ -45,7 +44,7 @@ class Event:
     """How long it had lasted by then."""
 
 
-def timeline(job: Any, score: Any, deliveries: list[Any]) -> list[Event]:
+def timeline(job: ExternalGraderDetail, score: Score | None, deliveries: list[Delivery]) -> list[Event]:
     """Oldest first; what has not happened yet comes last. `job` has its submission and ``now``; `score` may be None."""
     past = [*_claims(job), *_result(job, score)]
     for delivery in deliveries:
@@ -55,7 +54,7 @@ def timeline(job: Any, score: Any, deliveries: list[Any]) -> list[Event]:
     return [Event(job.created_at, NEUTRAL, f"Queued in {job.queue_name}"), *past, *_next(job)]
 
 
-def _claims(job: Any) -> Iterator[Event]:
+def _claims(job: ExternalGraderDetail) -> Iterator[Event]:
     ended = claim_log.of(job)
     for pull in ended:
         look, words = OUTCOMES.get(pull.outcome, (NEUTRAL, pull.outcome))
@@ -65,7 +64,7 @@ def _claims(job: Any) -> Iterator[Event]:
         yield Event(job.returned_at, NEUTRAL, f"Reply from {job.grader or 'a grader'}")
 
 
-def _result(job: Any, score: Any) -> Iterator[Event]:
+def _result(job: ExternalGraderDetail, score: Score | None) -> Iterator[Event]:
     if score is not None:
         points = f"{score.points_earned:g} of {score.points_possible:g} points"
         yield Event(score.created_at, GOOD, f"Scored: {points}")
@@ -78,7 +77,7 @@ def _result(job: Any, score: Any) -> Iterator[Event]:
         yield Event(job.status_time, BAD, "Ended without score", job.last_error or "")
 
 
-def _delivery(delivery: Any) -> Iterator[Event]:
+def _delivery(delivery: Delivery) -> Iterator[Event]:
     where = delivery.host or delivery.transport
     attempts = attempts_of(delivery)
     for attempt in attempts:
@@ -90,7 +89,7 @@ def _delivery(delivery: Any) -> Iterator[Event]:
         yield Event(None, OPEN, f"Delivery to {where} due")
 
 
-def _next(job: Any) -> Iterator[Event]:
+def _next(job: ExternalGraderDetail) -> Iterator[Event]:
     if job.status == Status.PULLED:
         left = (job.available_at - job.now) if job.available_at else timedelta()
         state = "lease expired" if left <= timedelta() else "being graded"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django import template
 
@@ -46,7 +45,7 @@ def points(value: float | None) -> str:
 
 
 @register.inclusion_tag("dashboard/_moment.html")
-def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, Any]:
+def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, object]:
     """A time in UTC, which the script rewrites in the reader's zone; with its age where `now` is given."""
     return {
         "at": at,
@@ -70,7 +69,7 @@ def since(at: datetime | None, now: datetime) -> str:
 
 
 @register.inclusion_tag("dashboard/_spark.html")
-def spark(steps: Sequence[Bucket], over: str) -> dict[str, Any]:
+def spark(steps: Sequence[Bucket], over: str) -> dict[str, object]:
     """The small plot of the overview."""
     total = together(steps)
     whole = (total.waits.quantile(0.5), total.waits.quantile(0.95))
@@ -83,10 +82,10 @@ def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float 
 
 
 @register.inclusion_tag("dashboard/_chart.html")
-def chart(drawn: plots.Chart) -> dict[str, Any]:
+def chart(drawn: plots.Chart) -> dict[str, object]:
     return {"chart": drawn, "width": plots.WIDTH, "height": plots.HEIGHT}
 
 
 @register.inclusion_tag("dashboard/_light.html")
-def light(colour: str) -> dict[str, Any]:
+def light(colour: str) -> dict[str, object]:
     return {"colour": colour}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -85,5 +84,5 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _may(viewer: Viewer) -> dict[str, Any]:
+def _may(viewer: Viewer) -> dict[str, dict[str, bool]]:
     return {"may": {name: viewer.may(move) for name, move in operators.MOVES.items()}}
