@@ -109,7 +109,7 @@ def test_what_is_refused(root: Client, row: GraderQueue, field: str, value: str,
 
 def test_a_name_is_printable(root: Client) -> None:
     response = root.post(address("graderqueue", "add"), form(name="a\tb"))
-    assert errors(response) == {"name": ["A queue's name has printable characters only."]}
+    assert errors(response) == {"name": ["The name of a queue can have printable characters only."]}
 
 
 # Who may pull. --------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_only_graders_are_offered_and_listing_one_closes_the_queue(root: Client,
 
 def test_a_queue_that_nobody_may_pull_from_is_told(root: Client, row: GraderQueue) -> None:
     response = change(root, row, restricted="on")
-    assert "No grader may pull from q now: it is restricted, and nobody is listed." in told(response)
+    assert "No grader may pull from q: the queue is restricted, and no grader is listed." in told(response)
 
 
 # Pausing. -------------------------------------------------------------------------------------------------------------

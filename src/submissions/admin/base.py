@@ -1,4 +1,4 @@
-"""What all pages of the admin share: who may do what, addresses, and lists that stay fast."""
+"""What all pages of the admin share: permissions, addresses, and lists that stay fast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def may(request: HttpRequest, what: str) -> bool:
 
 
 def may_view(request: HttpRequest, model: type[models.Model]) -> bool:
-    """As Django's admin decides it: who may change may view."""
+    """As in Django's admin: the permission to change includes viewing."""
     name = model._meta.model_name
     return may(request, f"view_{name}") or may(request, f"change_{name}")
 
@@ -43,7 +43,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields: ClassVar[tuple[str, ...]] = ("=pk",)
     routes: ClassVar[dict[str, type[Term]]] = {}
     path_to_item: ClassVar[str | None] = None
-    """Where a search can also be for a student, a course or an item: the path to the student item, or ""."""
+    """For searches by student, course or item: the path to the student item, or ""."""
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {}
     """Fields that show rows of another table."""
 
@@ -55,8 +55,8 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return bool(request.user.is_active and request.user.is_superuser)
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
-        """Only the filters that are offered: Django's own rule lets anybody feel for a key, a secret, a reply with
-        ``?pullkey__startswith=``, and scan the table for it."""
+        """Only the filters on the page: Django's own rule allows anybody to guess a key, a secret or a reply with
+        ``?pullkey__startswith=``, and to scan the table for it."""
         return lookup in {
             name
             for one in self.list_filter
@@ -66,10 +66,10 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """What is no id, in a form that somebody made, is a bad request; to Django it is an internal error."""
+        """In a forged form, a value that is not an id is a bad request; to Django it is an internal error."""
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
             if row_id(text) is None:
-                raise SuspiciousOperation("Something is selected that is no row.")
+                raise SuspiciousOperation("A selected value is not the id of a row.")
         return super().response_action(request, queryset, *args, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[BoundedList]:
@@ -82,9 +82,9 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return sampled or list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
 
     def sampled(self, request: HttpRequest, sample: models.QuerySet[models.Model] | None, most: int) -> list[int]:
-        """Of a search that finds very much, and is not narrowed by a filter: the rows of the newest student items.
+        """Of a search with very many results and no filter: the rows of the newest student items.
 
-        All of them would have to be sorted to find the newest rows: seconds on MariaDB.
+        Sorting all results to find the newest rows takes seconds on MariaDB.
         """
         if sample is None or not set(request.GET) <= {"q", "p", "o", "all"}:
             return []
@@ -101,7 +101,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return [found[pk] for pk in ids if pk in found]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the shape of the term, along an index; the first route that finds something decides."""
+        """By the shape of the term, along an index; the first route with a result is used."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -117,7 +117,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return queryset.none(), False
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        """Without what belongs to a table that the user may not view."""
+        """Without the fields of tables that the user may not view."""
         hidden = {name for name, model in self.belongs_to.items() if not may_view(request, model)}
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
@@ -142,7 +142,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnly(Base):
-    """Rows to look at: nobody adds or changes them here."""
+    """Read-only rows: nobody adds or changes them here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

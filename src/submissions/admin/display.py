@@ -1,4 +1,4 @@
-"""How the admin's pages word things: badges, moments with their age, links, code."""
+"""How the admin's pages show things: badges, times with their age, links, code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EMPTY = "-"
 
 
 def badge(kind: str, text: object) -> SafeString:
-    """A word in a coloured box; the stylesheet knows the colours by `kind`, the word says it without them."""
+    """A word in a coloured box; the stylesheet has the colour of each `kind`."""
     return format_html('<span class="gq-badge gq-{}">{}</span>', kind, text)
 
 
@@ -25,7 +25,7 @@ def link(url: str, text: object) -> SafeString:
 
 
 def subject(title: object, student: str, course: str, item: str) -> SafeString:
-    """Whose it is, in one column: names that are too long are cut, and whole in a title."""
+    """Student, course and item in one column: long names are cut, the title has them whole."""
     block = item.rpartition("@")[2] or item  # of an Open edX usage key the part that tells one problem from another
     rows = format_html_join("", '<span title="{}">{}</span>', ((student, student), (course, course), (item, block)))
     return format_html('{}<span class="gq-subject gq-note">{}</span>', title, rows)
@@ -36,7 +36,7 @@ def lines(parts: Iterable[object]) -> str:
 
 
 def code(text: str | None) -> str:
-    """Text that a grader or a learner wrote, escaped, as it stands."""
+    """Text of a grader or a learner, escaped, otherwise unchanged."""
     return format_html('<pre class="gq-code" tabindex="0">{}</pre>', text) if text else EMPTY
 
 
@@ -47,7 +47,7 @@ def value(given: object) -> str:
 
 
 def sandbox(html: str) -> str:
-    """Sanitised HTML in a frame of its own, where nothing runs and nothing reaches the page around it."""
+    """Sanitised HTML in a frame of its own: no scripts, no access to the page around it."""
     if not html:
         return EMPTY
     # No stylesheet: to the frame, which has no origin, our own address is a stranger's, and it would not get it.
@@ -56,7 +56,7 @@ def sandbox(html: str) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    """In the server's zone, for a script to put into the reader's, with the age that needs no zone."""
+    """In the server's zone, with its age; a script rewrites it in the reader's zone."""
     if when is None:
         return EMPTY
     local = timezone.localtime(when)

@@ -1,4 +1,4 @@
-"""Filters of the lists of jobs. They live in the URL; none asks the jobs which values there are."""
+"""Filters of the list of jobs. They are in the URL; none reads the jobs to learn which values exist."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class StatusFilter(admin.SimpleListFilter):
 def exactly(status: str) -> dict[str, str]:
     """A range with one value in it (ADR 0061).
 
-    Told that the column equals something, PostgreSQL drops it from ORDER BY, and then walks the index of the time
-    alone, past everything that came since: all rows for what is rare and old.
+    With an equality, PostgreSQL drops the column from ORDER BY and walks the index of the time alone: for rare and
+    old rows, through all newer ones.
     """
     return {"status__gte": status, "status__lte": status}
 
@@ -88,7 +88,7 @@ class FailuresFilter(admin.SimpleListFilter):
 
 
 class Window(admin.SimpleListFilter):
-    """Within so long until now, by the database's clock."""
+    """From so long ago until now, by the database's clock."""
 
     column: str
 

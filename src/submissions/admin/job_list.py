@@ -1,4 +1,4 @@
-"""Which jobs a list shows, along indexes alone: by its filters, and by what somebody searches for (ADR 0061)."""
+"""Which jobs a list shows: by filters and search, along indexes alone (ADR 0061)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Found:
     jobs: QuerySet[Job]
     words: str
     narrow: bool = True
-    """An index of its own leads to these rows, in the order of ids."""
+    """These rows have an index of their own, in the order of ids."""
     queue: str | None = None
     sample: QuerySet[Job] | None = None
     """Where there are too many for that: those of the newest student items."""
@@ -68,7 +68,7 @@ def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
 
 
 def _by_key(key: str) -> int | None:
-    """No index leads to keys: each claim writes a new one, and would pay for it. Who holds a job is a short list."""
+    """Keys have no index: each claim writes a new key, and would pay for it. The jobs with a valid key are few."""
     held = Job.objects.filter(status__in=(Status.PULLED, Status.RETRY), queue_name__in=_queues())
     last = Job.objects.order_by(*LAST_CHANGE).values_list("pk", "pullkey", "status")[:KEYS_OF_FINISHED]
     found = held.filter(pullkey=key).order_by().values_list("pk", flat=True).first()

@@ -1,4 +1,4 @@
-"""The page of one job: what came in, where it stands, what came back, and who had it."""
+"""The page of one job: submission, state, result, times and claims."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Job = ExternalGraderDetail
 
 
 class JobPage(ReadOnly):
-    """Fields that are methods. What belongs to another table is shown to those who may view that table."""
+    """Fields that are methods. Fields of other tables are shown only with the permission to view these tables."""
 
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {
         "answer": Submission,
@@ -43,8 +43,8 @@ class JobPage(ReadOnly):
         ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
         ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
         ("Deliveries", {"fields": ("delivery_table",)}),
-        ("History of pulls", {"fields": ("pull_table",)}),
-        ("What the platform sent along", {"fields": ("payload", "info"), "classes": ["collapse"]}),
+        ("Claims", {"fields": ("pull_table",)}),
+        ("Sent by the platform", {"fields": ("payload", "info"), "classes": ["collapse"]}),
     )
 
     # Submission. ------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class JobPage(ReadOnly):
     def failures(self, job: Job) -> str:
         return f"{job.num_failures} of {self._queue(job).failure_limit}"
 
-    @admin.display(description="Pulls")
+    @admin.display(description="Claims")
     def pulls_so_far(self, job: Job) -> int:
         return job.num_pulls
 
@@ -131,7 +131,7 @@ class JobPage(ReadOnly):
 
     @staticmethod
     def _queue(job: Job) -> GraderQueue:
-        """Asked once for a page: two fields show something of it."""
+        """Read once for a page: two fields need it."""
         if not hasattr(job, "settings_of_queue"):
             job.settings_of_queue = settings_of(job.queue_name)  # type: ignore[attr-defined]
         return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
@@ -140,22 +140,22 @@ class JobPage(ReadOnly):
     def created(self, job: Job) -> str:
         return display.moment(job.created_at)
 
-    @admin.display(description="In this state since")
+    @admin.display(description="Status since")
     def changed(self, job: Job) -> str:
         return display.moment(job.status_time)
 
     @admin.display(description="Available")
     def next_moment(self, job: Job) -> str:
         """What `available_at` means depends on the state (docs/states.md)."""
-        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}
+        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "next attempt"}
         meaning = meanings.get(job.status, "")
         return format_html("{} {}", display.moment(job.available_at), meaning)
 
-    @admin.display(description="Pulled")
+    @admin.display(description="Claimed")
     def pulled(self, job: Job) -> str:
         return display.moment(job.pulled_at)
 
-    @admin.display(description="Reply came")
+    @admin.display(description="Reply received")
     def returned(self, job: Job) -> str:
         return display.moment(job.returned_at)
 
@@ -176,7 +176,7 @@ class JobPage(ReadOnly):
         )
         return display.table(("Transport", "State", "Destination", "Attempts", "When", "Last error"), rows)
 
-    @admin.display(description="Pulls")
+    @admin.display(description="Claims")
     def pull_table(self, job: Job) -> str:
         rows = (
             (

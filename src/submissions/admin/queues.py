@@ -1,4 +1,4 @@
-"""The settings of the queues, who may pull, and pausing."""
+"""The queues: settings, permissions, pausing, and how each stands."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
                 default = getattr(conf, name.upper())
                 field.help_text = f"{field.help_text} Empty: {default}, as SUBMISSIONS_{name.upper()} says."
         if paused := self.fields.get("paused"):
-            # What counts as changed is what this page showed, not what stands by now.
+            # Changed means: different from what this page showed, not from the present value.
             paused.show_hidden_initial = True
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
         if not (name.isprintable() and storable(name)):
-            raise ValidationError("A queue's name has printable characters only.")
+            raise ValidationError("The name of a queue can have printable characters only.")
         return name
 
     def clean_lease_seconds(self) -> int | None:
@@ -88,7 +88,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(GraderQueue)
 class QueueAdmin(Working):
     form = QueueForm
-    # On a phone three columns are to be seen: what needs somebody is one of them.
+    # A phone shows three columns: failed jobs are among them.
     list_display = ("name", "state", "failed", "waiting", "again", "being_graded", "polled", "pulled_by")
     list_filter = ("paused", "restricted")
     ordering = ("name",)
@@ -102,9 +102,9 @@ class QueueAdmin(Working):
     fieldsets = (
         (None, {"fields": ("name", "paused", "numbers", "polled")}),
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
-        ("Intake", {"fields": ("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes")}),
-        ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
-        ("Who may submit, who may look", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
+        ("Submissions", {"fields": ("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes")}),
+        ("Graders", {"fields": ("restricted", "graders", "push_url")}),
+        ("Submitters and observers", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
         (
             "Results",
             {
@@ -119,7 +119,7 @@ class QueueAdmin(Working):
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        """Secrets only for those who may set them."""
+        """Secrets only with the permission to set them."""
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return super().get_fieldsets(request, obj)
         return [
@@ -128,12 +128,12 @@ class QueueAdmin(Working):
         ]
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Not while it has jobs: they would be in a queue that no list knows."""
+        """Not while it has jobs: no list would show the queue of these jobs."""
         in_use = isinstance(obj, GraderQueue) and Job.objects.filter(queue_name=obj.name).order_by().exists()
         return super().has_delete_permission(request, obj) and not in_use
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Queues are deleted one by one, where it is asked whether they have jobs."""
+        """Queues are deleted one by one: that page checks for jobs."""
         found = super().get_actions(request)
         found.pop("delete_selected", None)
         return found
@@ -147,7 +147,7 @@ class QueueAdmin(Working):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: GraderQueue, form: QueueForm, change: bool) -> None:
-        """Only what was changed on the page: who paused the queue meanwhile, or polled it, is not undone."""
+        """Only the fields changed on the page: a pause or a poll that came meanwhile is kept."""
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.changed_data if name in columns] if change else None)
 
@@ -155,7 +155,7 @@ class QueueAdmin(Working):
         super().save_related(request, form, formsets, change)
         queue = GraderQueue.objects.get(pk=form.instance.pk)
         if queue.restricted and not queue.graders.exists() and not queue.push_url:
-            warning = f"No grader may pull from {queue.name} now: it is restricted, and nobody is listed."
+            warning = f"No grader may pull from {queue.name}: the queue is restricted, and no grader is listed."
             messages.warning(request, warning)
 
     # Numbers. ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Learners, attempts, scores, files, logins: rows to look at, each with the way to what belongs to it."""
+"""Learners, attempts, scores, files, logins: read-only rows, each with links to the rows that belong to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DOWNLOAD_SECONDS = 60
 
 
 class Row(ReadOnly):
-    """With the moments and links that several tables show."""
+    """Times and links that several tables show."""
 
     @admin.display(description="Created")
     def created(self, row: Submission | Score | SubmissionFile) -> str:
@@ -134,7 +134,7 @@ class StudentItemAdmin(Row):
     search_help_text = "Exactly: an id, a student, course or item id"
     fieldsets = (
         (None, {"fields": ("student_id", "course_id", "item_id", "item_type")}),
-        ("What belongs to it", {"fields": ("submissions", "scores", "summary")}),
+        ("Related rows", {"fields": ("submissions", "scores", "summary")}),
     )
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {
         "submissions": Submission,
@@ -230,7 +230,7 @@ class ScoreAnnotationAdmin(Row):
 
 @admin.register(SubmissionFile)
 class FileAdmin(Row):
-    """No address of the storage: a file is handed out under our signature only, to who may view files."""
+    """No address of the storage: a file is handed out under our signature only, with the permission to view files."""
 
     list_display = ("id", "original_filename", "submission_id", "created")
     list_select_related = ("external_grader",)
@@ -246,7 +246,7 @@ class FileAdmin(Row):
         return [path("<int:pk>/download/", view, name="submissions_submissionfile_download"), *super().get_urls()]
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseRedirect:
-        """To a fresh signed address: one that stood on the page would be good for whoever reads it there."""
+        """To a fresh signed address: on the page, it would be valid for anybody who reads the page."""
         if not may_view(request, SubmissionFile) or (row := SubmissionFile.objects.filter(pk=pk).first()) is None:
             raise Http404
         return HttpResponseRedirect(files.address(row, api.files_mount(), DOWNLOAD_SECONDS))
@@ -262,7 +262,7 @@ class FileAdmin(Row):
 
 @admin.register(LoginCounter)
 class LoginCounterAdmin(Row):
-    """Neither names nor addresses: the table has digests only, and they are not shown either."""
+    """No names and no addresses: the table has digests only, and they are not shown."""
 
     list_display = ("id", "failures", "blocked", "known", "seen")
     ordering = ("-seen_at",)

@@ -1,4 +1,4 @@
-"""What a search term can be. Each shape is looked up along an index, exactly; nothing is searched in part."""
+"""What a search term can be. Each shape is looked up along an index, and only whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from submissions.text import row_id, storable
 
 
 class Term:
-    """Reads a term as one shape; None where it has another one."""
+    """Reads a term as one shape; None for another shape."""
 
     @staticmethod
     def read(term: str) -> object | None:
@@ -62,7 +62,7 @@ def of_items(column: str, text: str, *, at: str = "") -> Items | None:
     ids = list(rows[: MOST_ITEMS + 1])
     if not ids:
         return None
-    # By their ids, a planner has no choice but to come from them.
+    # With their ids, a planner can only begin with them.
     newest = {f"{at or 'pk'}__in": ids}
     if len(ids) <= MOST_ITEMS:
         return Items(newest, newest, few=True)

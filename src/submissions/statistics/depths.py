@@ -1,4 +1,4 @@
-"""How many jobs are in which state: exact up to a limit, beyond it the number that was counted last (ADR 0080).
+"""How many jobs are in which state: exact up to a limit, above it the number that was counted last (ADR 0080).
 
 A database counts a million entries of an index in a tenth of a second; monitors that ask every few seconds must
 not make it do so each time.
@@ -16,9 +16,9 @@ from django.db.models import Q, QuerySet
 
 from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
 
-# So many are counted for each who asks.
+# So many are counted for each reader.
 MOST = 10_000
-# More than that are counted at the most so often.
+# More than that are counted at most so often.
 AGAIN = timedelta(minutes=1)
 # A count that is older tells nothing.
 STALE = timedelta(minutes=15)

@@ -15,9 +15,9 @@ from submissions.statistics.rollup import MINUTE, Count, counted, roll_up, water
 
 __all__ = ["Bucket", "Count", "Histogram", "by_queue", "history", "losses", "roll_up", "together", "totals"]
 
-# Of what is not yet rolled up, so much is counted for each who asks.
+# So much of what is not yet rolled up is counted for each reader.
 TAIL = timedelta(minutes=15)
-# A reader does so many minutes of the roll-up, where no `serve` runs that does it.
+# Where no `serve` rolls up, a reader does, at most so many minutes.
 CATCH_UP = 24 * 60
 # More points than a screen has.
 MOST_BUCKETS = 10_000
@@ -117,7 +117,7 @@ def _tail(state: RollUp) -> dict[tuple[str, datetime], Count]:
 
 
 def totals() -> dict[str, Count]:
-    """Everything that ever happened, by queue, up to this moment; none of its numbers falls."""
+    """All events by queue, until now; none of these numbers falls."""
     roll_up(CATCH_UP)
     for _ in range(5):
         state = watermark()

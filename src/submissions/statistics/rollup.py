@@ -1,4 +1,4 @@
-"""The tables' events, counted once per queue and minute, so that nobody who asks has to read the events again.
+"""The tables' events, counted once per queue and minute, so that no reader has to count the events again.
 
 Counting the same minutes again finds the same numbers: what is written is only what was found in addition. So any
 number of processes may do it, one may die half-way, and a second round finds what was committed late.
@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from submissions.models import (
     ClaimEnd,
@@ -24,8 +24,11 @@ from submissions.models import (
     RollUp,
     Status,
 )
+from submissions.models.statistics import Counted
 from submissions.queue.transactions import in_transaction
 from submissions.statistics.histogram import Histogram
+
+Row = TypeVar("Row", QueueMinute, QueueTotal)
 
 MINUTE = timedelta(minutes=1)
 # A transaction that began within a minute may be committed after it.
@@ -53,7 +56,7 @@ class Count:
     gradings: Histogram = field(default_factory=Histogram)
 
     @classmethod
-    def of(cls, row: Any) -> Count:
+    def of(cls, row: Counted) -> Count:
         kept: dict[str, Any] = {name: getattr(row, name) for name in NUMBERS}
         kept |= {name: Histogram.parse(getattr(row, name)) for name in HISTOGRAMS}
         return cls(**kept)
@@ -69,7 +72,7 @@ class Count:
         self.waits.merge(other.waits)
         self.gradings.merge(other.gradings)
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, int | str]:
         return {name: getattr(self, name) for name in NUMBERS} | {
             name: getattr(self, name).text() for name in HISTOGRAMS
         }
@@ -91,7 +94,7 @@ def roll_up(limit: int = 60) -> int:
     return done
 
 
-def watermark() -> Any:
+def watermark() -> RollUp | None:
     """How far the minutes are counted, with the database's time as ``now``; None before the first job."""
     state = _marks().first()
     if state is None:
@@ -105,12 +108,11 @@ def watermark() -> Any:
     return state
 
 
-def _marks() -> Any:
-    rows: Any = RollUp.objects
-    return rows.annotate(now=DatabaseNow())
+def _marks() -> QuerySet[RollUp]:
+    return RollUp.objects.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # declared for its readers
 
 
-def _go_on(state: Any, mark: str, goal: datetime, limit: int) -> int:
+def _go_on(state: RollUp, mark: str, goal: datetime, limit: int) -> int:
     begin: datetime = getattr(state, mark)
     if begin >= goal:
         return 0
@@ -181,7 +183,7 @@ def _write(mark: str, begin: datetime, end: datetime, found: dict[tuple[str, dat
     return True
 
 
-def _late_enough(state: Any) -> datetime:
+def _late_enough(state: RollUp) -> datetime:
     return _floor(state.now - SECOND_LOOK)
 
 
@@ -215,11 +217,11 @@ def _add_to_totals(grown: Iterable[tuple[str, Count]]) -> None:
         _set(row, more).save()
 
 
-def _set(row: Any, count: Count) -> Any:
+def _set(row: Row, count: Count) -> Row:
     for name, value in count.columns().items():
         setattr(row, name, value)
     return row
 
 
-def _floor(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
+def _floor(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)

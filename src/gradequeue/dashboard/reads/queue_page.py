@@ -1,4 +1,4 @@
-"""One queue: its plots, who holds what, who graded, what was scored."""
+"""One queue: plots, held jobs, graders, results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from submissions.statistics import standing
 from submissions.statistics.history import Bucket, losses, together
 from submissions.statistics.standing import Standing
 
-# Rows of a list; results that the scores' distribution and the graders' rates are taken from.
+# Rows of a list; results for the distribution of scores and the rates of graders.
 MOST_LEASES, MOST_NEXT, MOST_RESULTS = 50, 10, 1000
 # The scores' distribution has so many bars.
 BARS = 10
@@ -27,7 +27,7 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class GraderRow:
-    """One grader at this queue, in the time that the page looks at."""
+    """One grader of this queue, in the period of the page."""
 
     name: str
     seen_at: datetime | None
@@ -44,7 +44,7 @@ class GraderRow:
 
     @property
     def claims(self) -> int:
-        """That ended by a score, a failure or a lost lease."""
+        """Claims that ended with a score, a failure or an expired lease."""
         return self.graded + self.failed + self.lost
 
     @property
@@ -74,7 +74,7 @@ class QueuePage:
     """How many of `results` lie in each tenth of the points possible, lowest first."""
     graders: list[GraderRow]
     graders_over: timedelta
-    """The time that their numbers are of: an hour, or less where so many results came that not all are looked at."""
+    """The period of their numbers: an hour, or less where there are more results than the page reads."""
 
     @property
     def now(self) -> datetime:
@@ -82,7 +82,7 @@ class QueuePage:
 
 
 def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | None:
-    """None where there is no such queue to be seen."""
+    """None where this user sees no such queue."""
     found = standing.of(list(viewer.queues().filter(pk=pk)))
     if not found:
         return None
@@ -104,7 +104,7 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
 
 
 def _next(one: Standing) -> list[ExternalGraderDetail]:
-    """Whom a claim would find first, and after them those whose pause or delay is not over."""
+    """The jobs that a claim would find first, then those whose pause or delay is not over."""
     ids = first_ids(one.name, MOST_NEXT + MOST_LEASES)
     found = _live(one.name).filter(pk__in=ids).order_by("available_at", "id")
     waiting = [
@@ -150,7 +150,7 @@ def _graders(one: Standing, results: list[Result], since: datetime) -> list[Grad
 
 
 def waits_of(steps: list[Bucket]) -> list[tuple[float | None, int]]:
-    """How many jobs waited how long: each upper bound (seconds; None: longer) with its number."""
+    """The distribution of waiting times: each upper bound (seconds; None: longer) with its number of jobs."""
     before, found = 0, []
     for bound, until in together(steps).waits.cumulative() if steps else ():
         found.append((bound, until - before))

@@ -63,7 +63,7 @@ def submission(request: HttpRequest, viewer: Viewer, submission_id: int) -> Http
 
 @page("GET", "HEAD")
 def find(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """From an id, a uuid or the name of a queue to its page, in this order: a queue's name may be a number."""
+    """From an id, a uuid or the name of a queue to its page, in this order: the name of a queue can be a number."""
     text = request.GET.get("q", "").strip()
     number = row_id(text)
     if number is not None and viewer.jobs().filter(submission_id=number).exists():

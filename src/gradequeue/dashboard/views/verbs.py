@@ -25,7 +25,7 @@ from submissions.operators import RETRY, SEND_AGAIN, Move
 from submissions.statistics import undelivered
 from submissions.text import counted, squeezed
 
-# A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
+# A browser waits for the answer: the rest is left for the next press of the button (seconds).
 PATIENCE = 8
 
 
@@ -49,7 +49,7 @@ def move_job(request: HttpRequest, viewer: Viewer, submission_id: int, name: str
 
 @page("POST")
 def retry_cause(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
-    """Retry the failed jobs of one cause, or, without one, all that are looked at."""
+    """Retry the failed jobs of one cause; without a cause, all that the page shows."""
     viewer.require(RETRY)
     row = viewer.queue(pk)
     key = request.POST.get("cause", "")
@@ -64,7 +64,7 @@ def retry_cause(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
 
 @page("POST")
 def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
-    """Send again what was given up on its way from this queue to one host."""
+    """Send the deliveries of this queue to one host again that were given up."""
     viewer.require(SEND_AGAIN)
     row = viewer.queue(pk)
     lost = undelivered.given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
@@ -111,7 +111,7 @@ def _each(ids: Iterable[int], move: Move) -> Outcome:
         except QueueError:
             outcome.skipped += 1
         except OperationalError:
-            outcome.left += 1  # the database was too busy; what was done before it must still be told and logged
+            outcome.left += 1  # the database was busy; the jobs done before must still be reported and logged
         else:
             outcome.done.append(one)
     return outcome
