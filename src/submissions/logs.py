@@ -73,7 +73,7 @@ def retried(job: Job, **_: Any) -> None:
 
 
 def retired(job: Job, reason: str, **_: Any) -> None:
-    _say(logging.INFO, "retired without a score: %s", job, reason)
+    _say(logging.INFO, "ended without score: %s", job, reason)
 
 
 def _say_of(level: int, what: str, delivery: Delivery, *args: object) -> None:

@@ -90,7 +90,7 @@ def test_a_failed_job_is_mended_in_three_clicks(page: Any, server: Server, name:
     page.goto(f"{server.url}/admin/submissions/graderqueue/?q={name}")
     page.click("text=1 failed")
     page.click("#result_list th a")
-    page.click("text=Retry")
+    page.click("button:has-text('Retry')")
     assert "1 job will be graded again." in page.inner_text(".messagelist")
     assert server.show(submission_id)[0]["status"] == "pending"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

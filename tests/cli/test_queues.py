@@ -75,7 +75,7 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
 def test_people_get_a_table(server: Server, name: str) -> None:
     server.enqueue({"queue_name": name})
     lines = server.run("queues").stdout.splitlines()
-    columns = "queue light waiting graded now retry failed oldest waiting last polled by cause"
+    columns = "queue light waiting being graded retry failed oldest waiting last polled by cause"
     assert " ".join(lines[0].split()) == columns
     (row,) = (line for line in lines if line.startswith(name))
     assert row.rstrip().endswith("1 job waiting; no grader has ever polled")
