@@ -9,7 +9,10 @@ from submissions.statistics import standing
 from submissions.statistics.standing import Standing
 from submissions.text import duration
 
-COLUMNS = ("queue", "light", "waiting", "being graded", "retry", "failed", "oldest waiting", "last polled", "by", "cause")
+COLUMNS = (
+    *("queue", "light", "waiting", "being graded", "retry", "failed"),
+    *("oldest waiting", "last polled", "by", "cause"),
+)
 
 
 class Command(DataCommand):
