@@ -269,7 +269,7 @@ def test_a_server_that_is_away_is_said_and_a_lost_session_leads_to_the_login(
         page.goto("/dashboard/")
         page.route("**/dashboard/", lambda route: route.abort())
         page.clock.fast_forward(6_000)
-        expect(page.locator("#refreshed")).to_contain_text("The server did not answer; what you see may be old.")
+        expect(page.locator("#refreshed")).to_contain_text("The server did not answer; this page may be out of date.")
         page.unroute("**/dashboard/")
         page.clock.fast_forward(6_000)
         expect(page.locator("#refreshed")).to_have_text("Refreshes every 5 seconds.")

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
 from gradequeue.dashboard.reads import history, queue_page
 from gradequeue.dashboard.reads.newest import newest
@@ -378,7 +379,7 @@ def test_who_is_next_in_line_and_since_when() -> None:
 def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
     job = graded()
     for minutes in (1, 6, 60):
-        due = job.now - timedelta(minutes=minutes)
+        due = now() - timedelta(minutes=minutes)
         Delivery.objects.create(job_id=job.pk, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
     assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))
 
