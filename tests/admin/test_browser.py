@@ -88,7 +88,7 @@ def test_a_failed_job_is_mended_in_three_clicks(page: Any, server: Server, name:
     (submission_id,) = server.enqueue({"queue_name": name})
     server.run("shell", "-c", FAIL.format(submission_id=submission_id))
     page.goto(f"{server.url}/admin/submissions/graderqueue/?q={name}")
-    page.click("text=1 failed")
+    page.click("a:has-text('1 failed')")
     page.click("#result_list th a")
     page.click("button:has-text('Retry')")
     assert "1 job will be graded again." in page.inner_text(".messagelist")
