@@ -1,19 +1,31 @@
 # Two commands: `make run` shows a course being graded, `make test` runs every test. `make check` is what CI runs.
-# Needs Python 3.11 and nothing else; all of it goes into .venv.
+# Needs Python 3.11 and nothing else; all of it goes into .venv. `make pair` needs the pair's Python, too.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
 # mysqlclient is compiled: it is installed only where its headers are.
 MYSQL = $(shell pkg-config --exists mysqlclient 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null && echo --group mysql)
 ARGS ?=
+PAIR ?= newest
 
-.PHONY: run test check lint types borders migrations audit fuzz bench nemesis install clean
+.PHONY: run test pair pairs forward check lint types borders migrations audit fuzz bench nemesis install clean
 
 run: .venv/installed
 	$(BIN)/gradequeue demo $(ARGS)
 
 test: .venv/installed
 	$(BIN)/python -m tests.databases $(ARGS)
+
+# The quick suite with another Python and another Django (docs/versions.md): oldest, platform, middle or newest.
+pair: .venv/installed
+	$(BIN)/python -m tests.pairs $(PAIR) $(ARGS)
+
+pairs: .venv/installed
+	for pair in oldest platform middle newest; do $(BIN)/python -m tests.pairs $$pair $(ARGS) || exit 1; done
+
+# With the next Django, which may not be published yet: what fails here is a warning, and no fault.
+forward: .venv/installed
+	$(BIN)/python -m tests.pairs forward $(ARGS)
 
 check: lint types borders migrations test
 
@@ -54,4 +66,4 @@ install: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,1 +1,1 @@
-"""What we claim about speed, runnable: `python -m benchmarks --help`, results in docs/benchmarks.md."""
+"""What we claim about speed, runnable: `python -m benchmarks --help`, results in benchmarks/README.md."""

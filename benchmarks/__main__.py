@@ -1,8 +1,9 @@
 """Measure gradequeue beside edx-submissions, in alternating rounds of one run.
 
     python -m benchmarks --quick
+    python -m benchmarks --before ../before --scenarios shallow idle enqueue
     python -m benchmarks --databases postgresql --scenarios deep --write
-    python -m benchmarks --final        all of docs/benchmarks.md anew, in about 25 minutes of a quiet machine
+    python -m benchmarks --final        all of benchmarks/README.md anew, in one to two hours of a quiet machine
 
 Uses the database servers that the tests use, with databases of its own that it drops afterwards.
 """
@@ -15,25 +16,26 @@ import signal
 import sys
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks import report, targets
 from benchmarks.databases import Database
 from benchmarks.environment import ROOT
 from benchmarks.scenarios import SCENARIOS, Lab, Options
-from benchmarks.sides import SIDES
+from benchmarks.sides import SIDES, USUAL, before
 from tests import databases
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DOCUMENT = ROOT / "benchmarks" / "README.md"
 NAMES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 QUICK = Options(
     rounds=2, seconds=2, cycles=150, waiting=20_000, finished=20_000, claims=1_000, requests=2_000, warm_up=5
 )
 FINAL = Options(rounds=3, seconds=4, warm_up=4)
 FINAL_SCENARIOS = {
-    "postgresql": ["statements", "shallow", "idle", "deep", "worn", "profile"],
-    "mariadb": ["statements", "shallow", "idle", "deep", "worn"],
-    "sqlite": ["deep", "worn"],
+    "postgresql": ["statements", "shallow", "idle", "host", "enqueue", "deep", "worn", "growth", "profile"],
+    "mariadb": ["statements", "shallow", "idle", "host", "enqueue", "deep", "worn"],
+    "sqlite": ["enqueue", "deep", "worn"],
 }
 QUICK_SCENARIOS = ["shallow", "idle", "statements"]
 
@@ -74,7 +76,10 @@ def _sized(options: Options, kind: str, scenario: str, *, final: bool) -> Option
     if not final:
         return options
     if scenario == "deep":
-        return replace(options, sides=("ours", "gunicorn"), rounds=min(options.rounds, 2))
+        sides = tuple(side for side in options.sides if side.name not in ("embedded", "granian"))
+        return replace(options, sides=sides, rounds=min(options.rounds, 2))
+    if scenario == "enqueue" and kind == "sqlite":
+        return replace(options, waiting=min(options.waiting, 100_000))
     if scenario == "worn" and kind == "sqlite":
         return replace(options, claims=min(options.claims, 50_000))
     return options
@@ -104,9 +109,10 @@ def _described(kind: str, server: str) -> str:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    chosen: dict[str, Any] = {
-        one.name: getattr(given, one.name) for one in fields(Options) if getattr(given, one.name) is not None
-    }
+    sized = [one.name for one in fields(Options) if one.name != "sides"]
+    chosen: dict[str, Any] = {name: getattr(given, name) for name in sized if getattr(given, name) is not None}
+    sides = [SIDES[name] for name in given.sides or USUAL]
+    chosen["sides"] = tuple([sides[0], before(given.before), *sides[1:]] if given.before else sides)
     usual = FINAL if given.final else QUICK if given.quick else Options()
     return replace(usual, **chosen)
 
@@ -114,11 +120,16 @@ def _options(given: argparse.Namespace) -> Options:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, about a minute: does it work?")
-    parser.add_argument("--final", action="store_true", help="everything that docs/benchmarks.md tells, written there")
-    parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md")
+    parser.add_argument(
+        "--final", action="store_true", help="everything that benchmarks/README.md tells, written there"
+    )
+    parser.add_argument("--write", action="store_true", help="put the results into benchmarks/README.md")
     parser.add_argument("--databases", nargs="+", choices=list(NAMES))
     parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS))
-    parser.add_argument("--sides", nargs="+", choices=list(SIDES))
+    parser.add_argument("--sides", nargs="+", choices=list(SIDES), help=f"(default: {' '.join(USUAL)})")
+    parser.add_argument(
+        "--before", type=Path, help="another working tree of ours, with its own .venv, as a further side"
+    )
     for name, kind, what in (
         ("graders", int, "how many graders at once"),
         ("workers", int, "web processes of each side"),
@@ -127,6 +138,7 @@ def _arguments() -> argparse.ArgumentParser:
         ("cycles", int, "jobs of a shallow queue"),
         ("waiting", int, "waiting jobs of a deep queue"),
         ("finished", int, "finished jobs of a deep queue"),
+        ("rows", int, "jobs of the large table of `growth`"),
         ("claims", int, "claims in a row before the table counts as worn"),
         ("requests", int, "requests before the memory is looked at"),
         ("warm-up", float, "at most, the turn at the beginning that does not count (seconds)"),

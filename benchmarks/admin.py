@@ -72,13 +72,14 @@ def pages(some: dict[str, Any]) -> dict[str, str]:
         "dashboard: the large queue": f"/dashboard/queues/{some['queue']}/",
         "dashboard: a rare queue": f"/dashboard/queues/{some['rare_queue']}/",
         "dashboard: a job": f"/dashboard/submissions/{some['submission_id']}/",
+        "metrics": "/metrics",
     }
 
 
 def main(words: list[str] | None = None) -> int:
     given = _arguments().parse_args(words)
     if given.inside:
-        print(json.dumps(_time_pages()))
+        print(json.dumps(_time_pages(given.pages)))
         return 0
     for kind in given.databases:
         server = databases.server_url(kind)
@@ -98,6 +99,7 @@ def _measured(kind: str, server: str, rows: int) -> dict[str, float]:
         url = databases.create(kind, server, name, Path(folder))
         environment = os.environ | {"DATABASE_URL": url, "GRADEQUEUE_DATA": folder, "GRADEQUEUE_LOG_LEVEL": "ERROR"}
         environment["DJANGO_SETTINGS_MODULE"] = "gradequeue.settings"
+        environment["GRADEQUEUE_METRICS_NETWORKS"] = "127.0.0.1"
         try:
             subprocess.run([GRADEQUEUE, "migrate", "-v", "0"], env=environment, check=True)
             _fill(Database(kind, url), rows)
@@ -119,8 +121,8 @@ def _fill(database: Database, rows: int) -> None:
     database.close()
 
 
-def _time_pages() -> dict[str, float]:
-    """In a process whose settings name the filled database."""
+def _time_pages(only: list[str] | None) -> dict[str, float]:
+    """In a process whose settings name the filled database. `only`: these pages."""
     import django
 
     django.setup()
@@ -134,15 +136,16 @@ def _time_pages() -> dict[str, float]:
     while roll_up(24 * 60):
         pass  # as `serve` does all the time
     client = Client(headers={"host": "127.0.0.1"})
-    client.force_login(User.objects.create(username="bench", is_staff=True, is_superuser=True))
+    operator, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
+    client.force_login(operator)
     job = Job.objects.select_related("submission__student_item").filter(status="retired").order_by("id")[100]
     some = {"pk": job.pk, "submission_id": job.submission_id, "uuid": job.submission.uuid, "queue_key": job.queue_key}
     some["student_id"] = job.submission.student_item.student_id
     some |= {
         "queue": GraderQueue.objects.get(name=seed.QUEUE).pk,
-        "rare_queue": GraderQueue.objects.get(name="rare").pk,
+        "rare_queue": GraderQueue.objects.get_or_create(name="rare")[0].pk,
     }
-    return {name: _milliseconds(client, url) for name, url in pages(some).items()}
+    return {name: _milliseconds(client, url) for name, url in pages(some).items() if only is None or name in only}
 
 
 def _milliseconds(client: Any, url: str) -> float:
@@ -172,6 +175,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--databases", nargs="+", choices=list(NAMES), default=list(NAMES))
     parser.add_argument("--rows", nargs=2, type=int, default=[1_000, 1_000_000], metavar="N", help="few, and many")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--pages", nargs="+", help=argparse.SUPPRESS)
     return parser
 
 

@@ -5,7 +5,8 @@
     {"do": "login", "port": int, "queue": str, "names": [str], "password": str, "csrf": bool}
     {"do": "expect", "waiting": int}               a freshly filled queue with so many jobs
     {"do": "cycle", "seconds": float, "cycles": int}
-    {"do": "poll", "seconds": float}               of a queue that is empty
+    {"do": "poll", "seconds": float, "cycles": int, "path": str}     of a queue that is empty
+    {"do": "submit", "seconds": float, "cycles": int, "files": int}   by platforms' accounts
     {"do": "close"}                                 all connections; what follows makes new ones
     {"do": "take", "seconds": float, "cycles": int}     claims alone, whose results are kept back ...
     {"do": "give", "seconds": float, "cycles": int}     ... and results alone
@@ -15,7 +16,9 @@ Plain sockets, a selector and the least of HTTP/1.1: the client must not be the 
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import selectors
 import socket
@@ -30,6 +33,11 @@ HOST = "127.0.0.1"
 LONGEST_WAIT = 120
 """After so long without any answer the server counts as dead (seconds)."""
 
+CALLBACK = "https://platform.invalid/back"
+ANSWER = ("def double(numbers):\n    return [2 * number for number in numbers]\n\n\n" * 30)[:2_000]
+FILE = b"1 2 3 4\n" * 250
+URLENCODED = "application/x-www-form-urlencoded"
+BOUNDARY = "------------------------b0a1c2d3e4f5"
 REPLY = json.dumps({"correct": True, "score": 0.7, "msg": "<p>7 of 10 tests passed</p>"})
 HEADERS = (
     "User-Agent: python-requests/2.32\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n"
@@ -133,17 +141,31 @@ class Grader:
         form = urlencode({"xqueue_header": header, "xqueue_body": REPLY}).encode()
         self._begin("put_result", self._request("POST", "put_result/", form))
 
+    def submit(self, attempt: str, files: int) -> None:
+        header = {"lms_callback_url": CALLBACK, "lms_key": attempt, "queue_name": self.queue}
+        info = json.dumps({"anonymous_student_id": attempt, "submission_time": "20261101120000"})
+        body = {"student_info": info, "grader_payload": '{"grader": "ps1/grade.py"}', "student_response": ANSWER}
+        fields = {"xqueue_header": json.dumps(header), "xqueue_body": json.dumps(body)}
+        if files:
+            form, kind = _parts(fields, files), f"multipart/form-data; boundary={BOUNDARY}"
+        else:
+            form, kind = urlencode(fields).encode(), URLENCODED
+        self._begin("submit", self._request("POST", "submit/", form, kind))
+
+    def ask(self, path: str) -> None:
+        self._begin("get_submission", self._request("GET", path))
+
     def _begin(self, call: str, request: bytes) -> None:
         self.call = call
         self.sent_at = time.perf_counter_ns()
         self.connection.send(request)
 
-    def _request(self, method: str, path: str, form: bytes | None = None) -> bytes:
+    def _request(self, method: str, path: str, form: bytes | None = None, kind: str = URLENCODED) -> bytes:
         lines = [f"{method} /xqueue/{path} HTTP/1.1\r\nHost: {HOST}:{self.port}\r\n{HEADERS}"]
         if self.cookies:
             lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()) + "\r\n")
         if form is not None:
-            lines.append(f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n")
+            lines.append(f"Content-Type: {kind}\r\nContent-Length: {len(form)}\r\n")
             if "csrftoken" in self.cookies:
                 lines.append(f"X-CSRFToken: {self.cookies['csrftoken']}\r\nReferer: http://{HOST}:{self.port}/\r\n")
         return "".join(lines).encode() + b"\r\n" + (form or b"")
@@ -151,6 +173,15 @@ class Grader:
     def _keep_cookies(self, answer: Answer) -> None:
         for name, value in COOKIE.findall(answer.head):
             self.cookies[name.decode()] = value.decode()
+
+
+def _parts(fields: dict[str, str], files: int) -> bytes:
+    """A form of several parts, with so many files."""
+    parts = [f'form-data; name="{name}"\r\n\r\n'.encode() + text.encode() for name, text in fields.items()]
+    names = [f"numbers-{number}.txt" for number in range(files)]
+    parts += [f'form-data; name="{name}"; filename="{name}"\r\n\r\n'.encode() + FILE for name in names]
+    begin = f"--{BOUNDARY}\r\nContent-Disposition: ".encode()
+    return b"".join(begin + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
 @dataclass
@@ -161,7 +192,7 @@ class Tally:
     duplicates: int = 0
     false_empties: int = 0
     errors: Counter[str] = field(default_factory=Counter)
-    calls: dict[str, list[int]] = field(default_factory=lambda: {"get_submission": [], "put_result": []})
+    calls: dict[str, list[int]] = field(default_factory=lambda: {"get_submission": [], "put_result": [], "submit": []})
     """Microseconds of each call that was answered as it should."""
 
 
@@ -176,6 +207,8 @@ class Load:
         """Headers of jobs whose results are kept back."""
         self.fetching = 0
         """How many get_submission are under way."""
+        self.attempts = (f"{os.getpid()}-{number}" for number in itertools.count())
+        self.path, self.files = "", 0
 
     def login(self, port: int, queue: str, names: list[str], password: str, csrf: bool) -> dict[str, Any]:
         for name in names:
@@ -190,8 +223,17 @@ class Load:
         self.waiting = waiting
         return {}
 
-    def poll(self, seconds: float) -> dict[str, Any]:
-        return self._measured("poll", seconds, sys.maxsize)
+    def poll(self, seconds: float, cycles: int = sys.maxsize, path: str = "") -> dict[str, Any]:
+        """`path`: something else to ask for that is answered as an empty queue is."""
+        self.path = path
+        try:
+            return self._measured("poll", seconds, cycles)
+        finally:
+            self.path = ""
+
+    def submit(self, seconds: float, cycles: int, files: int) -> dict[str, Any]:
+        self.files = files
+        return self._measured("submit", seconds, cycles)
 
     def cycle(self, seconds: float, cycles: int) -> dict[str, Any]:
         return self._measured("cycle", seconds, cycles)
@@ -251,6 +293,11 @@ class Load:
         self.left -= 1
         if self.what == "give":
             grader.put_result(self.kept.pop(0))
+        elif self.what == "submit":
+            grader.submit(next(self.attempts), self.files)
+        elif self.path:
+            self.fetching += 1
+            grader.ask(self.path)
         else:
             self.fetching += 1
             grader.get_submission()
@@ -267,8 +314,8 @@ class Load:
             return True
         took = (time.perf_counter_ns() - grader.sent_at) // 1000
         self.fetching -= grader.call == "get_submission"
-        if grader.call == "put_result":
-            return self._after_put(grader, answer, took)
+        if grader.call in ("put_result", "submit"):
+            return self._after_post(grader, answer, took)
         return self._after_get(grader, answer, took)
 
     def _after_get(self, grader: Grader, answer: Answer, took: int) -> bool:
@@ -297,9 +344,11 @@ class Load:
         self.left += 1  # no cycle came of it
         return self.waiting > len(self.delivered) and self._fetch(grader)
 
-    def _after_put(self, grader: Grader, answer: Answer, took: int) -> bool:
-        if answer.status == 200 and answer.envelope() == (0, ""):
-            self.tally.calls["put_result"].append(took)
+    def _after_post(self, grader: Grader, answer: Answer, took: int) -> bool:
+        code, content = answer.envelope()
+        # A result is answered with nothing, a submission with how many jobs wait.
+        if answer.status == 200 and code == 0 and bool(content) == (grader.call == "submit"):
+            self.tally.calls[grader.call].append(took)
             self.tally.cycles += 1
         else:
             self._error(grader, answer)

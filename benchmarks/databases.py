@@ -28,6 +28,13 @@ class Database:
         cursor.close()
         return row[0] if row else None
 
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        cursor = self.connection.cursor()
+        cursor.execute(statement)
+        found = [tuple(row) for row in cursor.fetchall()]
+        cursor.close()
+        return found
+
     def close(self) -> None:
         self.connection.close()
 

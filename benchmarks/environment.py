@@ -1,4 +1,5 @@
-"""A virtual environment with edx-submissions as the package index has it, kept between runs in the user's cache."""
+"""Virtual environments of the host project, with edx-submissions as the package index has it or with the app of a
+working tree, kept between runs in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,26 +16,35 @@ import uv
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = "edx-submissions==4.0.2"
+SHARED = ("Django", "djangorestframework", "django-environ", "granian", "psycopg", "mysqlclient")
 
 
 def peer_bin() -> Path:
-    """The folder of that environment's programs; the environment is made where there is none yet."""
-    packages = _packages()
-    fingerprint = hashlib.sha256("\n".join([sys.version, *packages]).encode()).hexdigest()[:16]
+    """The folder of the programs of an environment with edx-submissions; it is made where there is none yet."""
+    return _bin("edx-submissions", [PEER, *_packages()])
+
+
+def host_bin(checkout: Path) -> Path:
+    """The same for the app in the working tree `checkout`, which is installed as it stands there."""
+    declared = (checkout / "pyproject.toml").read_text()
+    return _bin("gradequeue", ["--editable", str(checkout), *_packages()], declared)
+
+
+def _bin(name: str, packages: list[str], declared: str = "") -> Path:
+    fingerprint = hashlib.sha256("\n".join([sys.version, *packages, declared]).encode()).hexdigest()[:16]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradequeue-benchmarks"
     base.mkdir(parents=True, exist_ok=True)
-    folder = base / f"edx-submissions-{fingerprint}"
+    folder = base / f"{name}-{fingerprint}"
     if not folder.exists():
         _make(folder, packages)
     return folder / "bin"
 
 
 def _packages() -> list[str]:
-    """The peer, and of everything that both sides use the version that is installed here."""
-    shared = ("Django", "djangorestframework", "django-environ", "granian", "psycopg", "mysqlclient")
-    # openedx-events is missing in the package's own metadata, though its views import it.
-    packages = [PEER, "openedx-events>=10", "gunicorn>=23"]
-    for name in shared:
+    """What the host needs besides; of everything that all sides use, the version that is installed here."""
+    # openedx-events is missing in edx-submissions' own metadata, though its views import it.
+    packages = ["openedx-events>=10", "gunicorn>=23"]
+    for name in SHARED:
         try:
             extra = "[binary]" if name == "psycopg" else ""
             packages.append(f"{name}{extra}=={version(name)}")

@@ -2,6 +2,9 @@
 
     python -m benchmarks.inside postgresql --calls 1000
     python -m benchmarks.inside postgresql --calls 300 --profile put_result
+    python -m benchmarks.inside postgresql --before ../before --rounds 5
+
+"enqueue" calls `create_external_grader_detail`. `--before`: another working tree, with a .venv of its own, by turns.
 
 CPU time instead of the clock's, and one thread: the least noisy way to see whether a change pays.
 """
@@ -14,24 +17,32 @@ import io
 import json
 import os
 import pstats
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks import measure, seed
+from benchmarks import environment, measure, report, seed
 from benchmarks.databases import Database
+from benchmarks.enqueue import Platform
 from benchmarks.sides import ACCOUNTS, OUR_QUEUE, PASSWORD
 from tests import databases
 
 FORM = "application/x-www-form-urlencoded"
 REPLY = json.dumps({"correct": True, "score": 0.7, "msg": "<p>7 of 10 tests passed</p>"})
 WARM = 100
+KINDS_OF_CALLS = ("get_submission", "put_result", "empty", "enqueue")
+PARTS = ("web", "database", "clock")
+Spent = dict[str, dict[str, float]]
+"""Milliseconds of each part, of each kind of call."""
 
 
 class Caller:
@@ -74,8 +85,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inside", description=__doc__.split("\n")[0])
     parser.add_argument("kind", choices=databases.KINDS)
     parser.add_argument("--calls", type=int, default=1000)
-    parser.add_argument("--profile", choices=["get_submission", "put_result", "empty"])
+    parser.add_argument("--profile", choices=KINDS_OF_CALLS)
+    parser.add_argument("--before", type=Path, help="another working tree with its own .venv")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each of the two (default: %(default)s)")
     given = parser.parse_args()
+    if given.before:
+        _take_turns(given)
+        return
     server = databases.server_url(given.kind)
     if server is None:
         raise SystemExit(f"There is no {given.kind} server.")
@@ -84,7 +100,7 @@ def main() -> None:
         url = databases.create(given.kind, server, name, Path(folder))
         os.environ |= {"DATABASE_URL": url, "GRADEQUEUE_DATA": folder}
         try:
-            _measure(given, url)
+            print(json.dumps(_measure(given, url)))
         finally:
             from django.db import connections
 
@@ -92,11 +108,40 @@ def main() -> None:
             databases.drop(given.kind, server, name)
 
 
-def _measure(given: argparse.Namespace, url: str) -> None:
-    from gradequeue.processes import web_worker
+def _take_turns(given: argparse.Namespace) -> None:
+    """This process measures nothing: each turn is a process of its own, in one of the two environments."""
+    pythons = {"now": Path(sys.executable), "before": given.before.resolve() / ".venv" / "bin" / "python"}
+    taken: dict[str, list[Spent]] = {name: [] for name in pythons}
+    for turn in range(given.rounds):
+        for name in pythons if turn % 2 == 0 else reversed(pythons):
+            command = [str(pythons[name]), "-m", "benchmarks.inside", given.kind, "--calls", str(given.calls)]
+            done = subprocess.run(command, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE, text=True)
+            taken[name].append(json.loads(done.stdout.splitlines()[-1]))
+    medians = {name: _medians(found) for name, found in taken.items()}
+    print(report.by_turns(f"{given.kind}, CPU ms per call", medians["now"], medians["before"]))
+
+
+def _medians(found: list[Spent]) -> Spent:
+    """Of several turns; "cycle" is a claim and its result."""
+    for one in found:
+        one["cycle"] = {part: one["get_submission"][part] + one["put_result"][part] for part in PARTS}
+    return {what: {part: median(one[what][part] for one in found) for part in PARTS} for what in found[0]}
+
+
+def _settle() -> None:
+    """As a web worker of that working tree does before it serves, wherever it has that."""
+    for name in ("gradequeue.processes.web_worker", "gradequeue.worker"):
+        try:
+            module = import_module(name)
+        except ImportError:
+            continue
+        getattr(module, "settle", bool)()
+
+
+def _measure(given: argparse.Namespace, url: str) -> Spent:
     from gradequeue.wsgi import application  # only now: the settings look at the environment once
 
-    web_worker.settle()
+    _settle()
     _prepare()
     database = Database(given.kind, url)
     seed.fill(database, waiting=given.calls + WARM, finished=0, ours=True)
@@ -104,11 +149,21 @@ def _measure(given: argparse.Namespace, url: str) -> None:
     caller = Caller(application)
     for _ in range(WARM):
         caller.give(caller.take())
-    headers = _timed("get_submission", [caller.take] * given.calls, pid, given.profile)
-    _timed("put_result", [partial(caller.give, header) for header in headers], pid, given.profile)
+    platform, spent = Platform(), {}
+
+    def timed(what: str, calls: list[Callable[[], Any]]) -> list[Any]:
+        answers, spent[what] = _timed(what, calls, pid, given.profile)
+        return answers
+
+    headers = timed("get_submission", [caller.take] * given.calls)
+    timed("put_result", [partial(caller.give, header) for header in headers])
     caller.take()
-    _timed("empty", [caller.take] * given.calls, pid, given.profile)
+    timed("empty", [caller.take] * given.calls)
+    for _ in range(WARM):
+        platform.hand_in()
+    timed("enqueue", [platform.hand_in] * given.calls)
     database.close()
+    return spent
 
 
 def _prepare() -> None:
@@ -118,7 +173,10 @@ def _prepare() -> None:
     exec(ACCOUNTS.format(names=["grader"], password=PASSWORD) + OUR_QUEUE.format(queue=seed.QUEUE), {})
 
 
-def _timed(what: str, calls: list[Callable[[], Any]], pid: int | None, profiled: str | None) -> list[Any]:
+def _timed(
+    what: str, calls: list[Callable[[], Any]], pid: int | None, profiled: str | None
+) -> tuple[list[Any], dict[str, float]]:
+    """What the calls answered, and the milliseconds of each call."""
     profile = cProfile.Profile() if what == profiled else None
     database, web, wall = measure.cpu_seconds(pid) if pid else 0.0, time.process_time(), time.perf_counter()
     if profile:
@@ -128,9 +186,10 @@ def _timed(what: str, calls: list[Callable[[], Any]], pid: int | None, profiled:
         profile.disable()
         pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
     web, wall = time.process_time() - web, time.perf_counter() - wall
-    spent = [("web", web), ("database", (measure.cpu_seconds(pid) if pid else 0.0) - database), ("clock", wall)]
-    print(what, *(f"{name} {1000 * seconds / len(calls):.2f} ms" for name, seconds in spent), flush=True)
-    return answers
+    seconds = dict(zip(PARTS, (web, (measure.cpu_seconds(pid) if pid else 0.0) - database, wall), strict=True))
+    spent = {part: 1000 * value / len(calls) for part, value in seconds.items()}
+    print(what, *(f"{part} {value:.2f} ms" for part, value in spent.items()), flush=True)
+    return answers, spent
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from typing import Any
 
 from benchmarks import environment, measure, seed
 from benchmarks.databases import Database
-from benchmarks.sides import PASSWORD, Instance, Side
+from benchmarks.sides import PASSWORD, SUBMITTER, Instance, Side
 from tests import databases
 
 ENDLESS = sys.maxsize
+CLIENT = (sys.executable, "-m", "benchmarks.client")
 WARM = 500
 """Cycles after which a server is warm."""
 
@@ -69,12 +70,12 @@ class Outcome:
 
 
 class Load:
-    """The client's process."""
+    """The client's process, or another one that takes orders as it does."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "benchmarks.client"]
+    def __init__(self, command: tuple[str, ...] = CLIENT, **options: Any) -> None:
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=environment.ROOT)
+        options = {"cwd": environment.ROOT} | options
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, **options)
 
     def ask(self, do: str, **order: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -102,30 +103,51 @@ class Contestant:
         self.instance = Instance(side, kind)
         self.instance.url = self.url = databases.create(kind, server, self.name, self.instance.folder)
         self.load: Load | None = None
-        self.waiting = 0
+        self.idlers: Load | None = None
+        """Graders of the empty queue."""
+        self.platforms: Load | None = None
+        """Accounts that submit over HTTP."""
+        self.inside: Load | None = None
+        """A process that submits by calling the app."""
 
     def prepare(self) -> None:
-        self.instance.prepare(seed.QUEUE, self.graders)
+        self.instance.prepare([seed.QUEUE, seed.EMPTY], self.graders)
         self.database = Database(self.kind, self.url)
         self.database_pid = measure.database_pid(self.database)
 
     def start(self, workers: int) -> None:
         self.instance.start(workers=workers)
-        self.load = Load()
-        csrf = not self.side.ours
-        self.load.ask(
-            "login", port=self.instance.port, queue=seed.QUEUE, names=self.graders, password=PASSWORD, csrf=csrf
-        )
+        self.load = self._logged_in(self.graders)
+
+    def poll_empty(self, calls: int) -> Round:
+        """Of a queue that is empty, whatever waits in the other one."""
+        if self.idlers is None:
+            self.idlers = self._logged_in(self.graders, seed.EMPTY)
+        return self._turn("poll", self.idlers, seconds=3_600, cycles=calls)
+
+    def _logged_in(self, names: list[str], queue: str = seed.QUEUE) -> Load:
+        load = Load()
+        where = {"port": self.instance.port, "queue": queue, "csrf": not self.side.ours}
+        load.ask("login", names=names, password=PASSWORD, **where)
+        return load
+
+    def start_inside(self) -> None:
+        """The process that enqueues; no server."""
+        command = (str(self.side.bin / "python"), "-m", "benchmarks.enqueue")
+        log = (self.instance.folder / "enqueue.log").open("w")
+        self.inside = Load(command, env=self.instance.environment(), cwd=self.instance.folder, stderr=log)
 
     @property
     def pid(self) -> int:
         assert self.instance.process is not None
         return self.instance.process.pid
 
-    def fill(self, waiting: int, finished: int = 0) -> None:
-        seed.fill(self.database, waiting=waiting, finished=finished, ours=self.side.ours)
+    def fill(self, waiting: int, finished: int = 0, transport: str = "") -> None:
+        transport = transport or ("event" if self.side.event else "")
+        seed.fill(self.database, waiting=waiting, finished=finished, ours=self.side.ours, transport=transport)
         self.stored = finished
-        self._ask("expect", waiting=waiting)
+        if self.load is not None:
+            self.load.ask("expect", waiting=waiting)
 
     def cycle(self, seconds: float, cycles: int = ENDLESS) -> Round:
         """Grade for so long, or so many; what is accepted must be stored."""
@@ -135,14 +157,25 @@ class Contestant:
         self.stored = stored
         return round_
 
-    def poll(self, seconds: float) -> Round:
-        return self._turn("poll", seconds=seconds)
+    def poll(self, seconds: float, cycles: int = ENDLESS, path: str = "") -> Round:
+        return self._turn("poll", seconds=seconds, cycles=cycles, path=path)
 
     def take(self, seconds: float, calls: int) -> Round:
         return self._turn("take", seconds=seconds, cycles=calls)
 
     def give(self, seconds: float, calls: int) -> Round:
         return self._turn("give", seconds=seconds, cycles=calls)
+
+    def enqueue(self, seconds: float, *, threads: int, files: int) -> Round:
+        """By calling the app: what the web processes of a platform do, so its CPU time counts as theirs."""
+        assert self.inside is not None
+        order = {"seconds": seconds, "cycles": ENDLESS, "threads": threads, "files": files}
+        return self._turn("enqueue", self.inside, self.inside.process.pid, **order)
+
+    def submit(self, seconds: float, *, files: int) -> Round:
+        if self.platforms is None:
+            self.platforms = self._logged_in([SUBMITTER] * len(self.graders))
+        return self._turn("submit", self.platforms, seconds=seconds, cycles=ENDLESS, files=files)
 
     def warm_up(self, do: str, seconds: float) -> None:
         """A turn that does not count, for imports, caches and the connection of each of the server's threads."""
@@ -151,24 +184,25 @@ class Contestant:
         self.outcome = kept
 
     def close(self) -> None:
-        if self.load is not None:
-            self.load.close()
+        for load in (self.load, self.idlers, self.platforms, self.inside):
+            if load is not None:
+                load.close()
         self.instance.stop()
         if hasattr(self, "database"):
             self.database.close()
         databases.drop(self.kind, self.server, self.name)
         self.instance.remove()
 
-    def _ask(self, do: str, **order: Any) -> dict[str, Any]:
-        assert self.load is not None
-        return self.load.ask(do, **order)
-
-    def _turn(self, do: str, **order: Any) -> Round:
-        before = measure.Cost.now(self.pid, self.database_pid)
-        found = self._ask(do, **order)
-        spent = measure.Cost.now(self.pid, self.database_pid).since(before)
-        count = found["cycles"] if do == "cycle" else found["polls"]
-        round_ = Round(count, found["elapsed"], spent.web, spent.database, found["cpu"])
+    def _turn(self, do: str, load: Load | None = None, pid: int = 0, **order: Any) -> Round:
+        """One order to `load` (usually the graders'), and what it costs the processes of `pid` (the server's)."""
+        load, pid = load or self.load, pid or self.pid
+        assert load is not None
+        before = measure.Cost.now(pid, self.database_pid)
+        found = load.ask(do, **order)
+        spent = measure.Cost.now(pid, self.database_pid).since(before)
+        count = found["polls"] if do in ("poll", "take", "give") else found["cycles"]
+        client = 0.0 if load is self.inside else found["cpu"]
+        round_ = Round(count, found["elapsed"], spent.web, spent.database, client)
         self._note(found, round_)
         return round_
 
@@ -177,6 +211,6 @@ class Contestant:
         for call, times in found["calls"].items():
             self.outcome.calls.setdefault(call, []).extend(times)
         self.outcome.errors.update(found["errors"])
-        self.outcome.faults["duplicates"] += found["duplicates"]
-        self.outcome.faults["false empties"] += found["false_empties"]
+        self.outcome.faults["duplicates"] += found.get("duplicates", 0)
+        self.outcome.faults["false empties"] += found.get("false_empties", 0)
         self.outcome.faults["errors"] += sum(found["errors"].values())

@@ -25,7 +25,7 @@ LAYERS = (
     ("Django: connections, cursors, transactions", r"django/db/"),
     (
         "Django: sessions, accounts, signing",
-        r"django/contrib/|django/core/signing|django/utils/crypto|gradequeue/sessions",
+        r"django/contrib/|django/core/signing|django/utils/crypto|gradequeue/accounts/",
     ),
     ("Django: requests, responses, middleware", r"django/|whitenoise/"),
     ("Django REST framework", r"rest_framework/"),

@@ -1,4 +1,4 @@
-"""Numbers into Markdown. A run replaces the sections that it measured in docs/benchmarks.md, and leaves the others."""
+"""Numbers into Markdown. A run replaces the sections of benchmarks/README.md that it measured; the others stay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from benchmarks.profiling import Profile
 FUNCTIONS = 40
 """How many lines a profile has."""
 FAULTS = ("duplicates", "false empties", "errors", "not stored")
-CALLS = ("get_submission", "put_result")
+CALLS = ("get_submission", "put_result", "enqueue", "submit")
+Pairs = list[tuple[Outcome, Outcome]]
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,22 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def match(title: str, outcomes: list[Outcome], what: str, facts: dict[str, float] | None = None) -> Section:
+def match(
+    title: str, outcomes: list[Outcome], what: str, facts: dict[str, float] | None = None, pairs: Pairs | None = None
+) -> Section:
+    """`pairs`: who is held against whom; usually the first one against all others."""
     calls = [call for call in CALLS if any(one.calls.get(call) for one in outcomes)]
     head = [
         "", f"{what}s/s", "lowest to highest", f"CPU ms/{what}: web", "database", "together",
         *(f"{call} ms p50 / p95 / p99" for call in calls), *FAULTS,
     ]  # fmt: skip
     rows = [_row(one, calls) for one in outcomes]
-    parts = [_table(head, rows), _ratios(outcomes, what), _errors(outcomes), _client(outcomes)]
+    parts = [
+        _table(head, rows),
+        _ratios(pairs or [(outcomes[0], one) for one in outcomes[1:]], what),
+        _errors(outcomes),
+        _client(outcomes),
+    ]
     return Section(title, "\n\n".join(part for part in parts if part), facts or {})
 
 
@@ -54,10 +63,9 @@ def _row(one: Outcome, calls: list[str]) -> list[str]:
     return [one.title, _number(one.rate), f"{_number(min(rates))} to {_number(max(rates))}", *cpu, *latencies, *faults]
 
 
-def _ratios(outcomes: list[Outcome], what: str) -> str:
-    first, *others = outcomes
+def _ratios(pairs: Pairs, what: str) -> str:
     lines = []
-    for other in others:
+    for first, other in pairs:
         if not other.rate:
             continue
         line = f"* {first.title} against {other.title}: **{first.rate / other.rate:.2f}** times the {what}s per second"
@@ -90,6 +98,14 @@ def memory(requests: int, before: list[float], after: list[float]) -> Section:
     return Section(f"Memory after {requests:,} requests", _table(head, rows), facts)
 
 
+def growth(rows: int, small: int, medians: dict[str, tuple[float, float]]) -> Section:
+    """`medians`: of each thing that is done, the milliseconds with `small` jobs and with `rows`."""
+    head = ["one at a time", f"{small:,} jobs (ms)", f"{rows:,} jobs (ms)", "ratio"]
+    table = [[what, _number(few), _number(many), f"{many / few:.2f}"] for what, (few, many) in medians.items()]
+    facts = {f"growth of {what}": many / few for what, (few, many) in medians.items()}
+    return Section(f"{rows:,} jobs beside {small:,}", _table(head, table), facts)
+
+
 def statements(counts: dict[str, dict[str, list[str]]]) -> Section:
     if not counts:
         return Section("Statements per call", "Not counted on SQLite, which is a part of the process.")
@@ -112,6 +128,17 @@ def profile(found: dict[str, Profile]) -> Section:
         lines = [[f"`{name}`", f"{share:.1%}"] for name, share in list(one.functions.items())[:FUNCTIONS]]
         parts.append(f"{call}: functions with all that they call\n\n{_table(['function', 'share'], lines)}")
     return Section("Where the time goes", "\n\n".join(parts))
+
+
+def by_turns(title: str, now: dict[str, dict[str, float]], before: dict[str, dict[str, float]]) -> str:
+    """Two states of the same thing: milliseconds of each part of each kind of call."""
+    head, rows = [title, *(f"{part}: now / before / ratio" for part in next(iter(now.values())))], []
+    for what, parts in now.items():
+        pairs = [(value, before[what][part]) for part, value in parts.items()]
+        ratios = [f"{mine / theirs:.2f}" if theirs else "-" for mine, theirs in pairs]
+        cells = (f"{mine:.2f} / {theirs:.2f} / {ratio}" for (mine, theirs), ratio in zip(pairs, ratios, strict=True))
+        rows.append([what, *cells])
+    return _table(head, rows)
 
 
 def targets(rows: list[list[str]]) -> str:

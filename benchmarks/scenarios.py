@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import http.client
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
+from statistics import median
 
-from benchmarks import measure, profiling, report, seed
+from benchmarks import environment, measure, profiling, report, seed
 from benchmarks.client import Grader
 from benchmarks.databases import Database
 from benchmarks.match import ENDLESS, WARM, Contestant, Outcome
 from benchmarks.roundtrips import Counter
-from benchmarks.sides import PASSWORD, SIDES, Side
+from benchmarks.sides import PASSWORD, SIDES, USUAL, Side
 
 
 @dataclass(frozen=True)
 class Options:
     """Sizes of a run, as the command line gives them."""
 
-    sides: tuple[str, ...] = tuple(SIDES)
+    sides: tuple[Side, ...] = tuple(SIDES[name] for name in USUAL)
     graders: int = 8
     workers: int = 2
     rounds: int = 5
@@ -31,6 +36,7 @@ class Options:
     """How many jobs wait in a shallow queue; a turn grades them all."""
     waiting: int = 1_000_000
     finished: int = 1_000_000
+    rows: int = 10_000_000
     claims: int = 200_000
     requests: int = 100_000
     warm_up: float = 10.0
@@ -45,8 +51,7 @@ class Lab:
     @property
     def sides(self) -> list[Side]:
         """On SQLite ours alone: edx-submissions answers about half of the calls there with an error."""
-        sides = [SIDES[name] for name in self.options.sides]
-        return [side for side in sides if side.ours or self.kind != "sqlite"]
+        return [side for side in self.options.sides if side.ours or self.kind != "sqlite"]
 
     @contextmanager
     def contestants(self, sides: list[Side], titles: dict[int, str] | None = None) -> Iterator[list[Contestant]]:
@@ -77,7 +82,8 @@ def shallow(lab: Lab) -> report.Section:
             one.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(one, options) for one in contestants])
         outcomes = [one.outcome for one in contestants]
-    return report.match(f"{options.cycles:,} waiting, no history", outcomes, "cycle", _against("shallow", contestants))
+        pairs, facts = _pairs(contestants), _against("shallow", contestants)
+    return report.match(f"{options.cycles:,} waiting, no history", outcomes, "cycle", facts, pairs)
 
 
 def deep(lab: Lab) -> report.Section:
@@ -94,8 +100,9 @@ def deep(lab: Lab) -> report.Section:
         small.warm_up("cycle", options.warm_up)
         lab.take_turns([_drain(small, options), *(_grade(one, options) for one in large)])
         outcomes = [one.outcome for one in large] + [small.outcome]
-    facts = _against("deep", large) | {"deep against shallow": large[0].outcome.rate / small.outcome.rate}
-    return report.match(f"{options.waiting:,} waiting, {options.finished:,} finished", outcomes, "cycle", facts)
+        pairs = [*_pairs(large), (large[0].outcome, small.outcome)]
+        facts = _against("deep", large) | {"deep against shallow": large[0].outcome.rate / small.outcome.rate}
+    return report.match(f"{options.waiting:,} waiting, {options.finished:,} finished", outcomes, "cycle", facts, pairs)
 
 
 @contextmanager
@@ -150,7 +157,125 @@ def idle(lab: Lab) -> report.Section:
             one.warm_up("poll", options.warm_up)
         lab.take_turns([partial(one.poll, options.seconds) for one in contestants])
         outcomes = [one.outcome for one in contestants]
-    return report.match("Polls of an empty queue", outcomes, "poll", _against("idle", contestants))
+        pairs, facts = _pairs(contestants), _against("idle", contestants)
+    return report.match("Polls of an empty queue", outcomes, "poll", facts, pairs)
+
+
+def enqueue(lab: Lab) -> report.Section:
+    """Submissions by calling the app in a platform's process, and over HTTP; each beside a queue that is deep."""
+    options = lab.options
+    # The two servers of edx-submissions run the same function.
+    apps = list({(side.checkout, side.host, side.event): side for side in reversed(lab.sides)}.values())[::-1]
+    titles = {number: f"{side.title}; {options.waiting:,} waiting" for number, side in enumerate(apps)}
+    with lab.contestants([*apps, *apps], titles) as contestants:
+        deep, shallow = contestants[: len(apps)], contestants[len(apps) :]
+        for one in deep:
+            _fill(one, options)
+        for one in contestants:
+            one.start_inside()
+        sections = [_enqueued(lab, name, shallow, deep) for name in ENQUEUED]
+    body = "\n\n".join(f"**{section.title}**\n\n{section.body}" for section in sections)
+    facts = {name: value for section in sections for name, value in section.facts.items()}
+    return report.Section(f"Submissions, an answer of 2 kB, beside a queue of {options.waiting:,}", body, facts)
+
+
+THREADS = 4
+ENQUEUED: dict[str, Callable[[Contestant, float], object]] = {
+    "enqueue": lambda one, seconds: one.enqueue(seconds, threads=THREADS, files=0),
+    "enqueue with a file": lambda one, seconds: one.enqueue(seconds, threads=THREADS, files=1),
+    "submit": lambda one, seconds: one.submit(seconds, files=0),
+}
+
+
+def _enqueued(lab: Lab, name: str, shallow: list[Contestant], deep: list[Contestant]) -> report.Section:
+    """One way in. edx-submissions has none over HTTP: its function stands beside ours."""
+
+    def turn(one: Contestant, seconds: float) -> None:
+        ENQUEUED[name if one.side.ours else theirs](one, seconds)
+
+    theirs = "enqueue" if name == "submit" else name
+    if name == "submit":  # what is embedded is called
+        shallow, deep = (
+            [one for one in ones if one.side.host == "service" or not one.side.ours] for ones in (shallow, deep)
+        )
+    everyone = [*shallow, *deep]
+    for one in everyone:
+        turn(one, min(lab.options.warm_up, 2))
+        one.outcome = Outcome(one.outcome.title)
+    lab.take_turns([partial(turn, one, lab.options.seconds) for one in everyone])
+    outcomes, depth = [one.outcome for one in everyone], (deep[0].outcome, shallow[0].outcome)
+    facts = _against(name, shallow) | {f"{name}, deep against shallow": depth[0].rate / depth[1].rate}
+    title = "/xqueue/submit/" if name == "submit" else f"create_external_grader_detail, {THREADS} threads: {name}"
+    return report.match(title, outcomes, "job", facts, [*_pairs(shallow), *_pairs(deep), depth])
+
+
+def host(lab: Lab) -> report.Section:
+    """What a platform's own session and user cost: addresses of the host that do less and less, asked by turns."""
+    options = lab.options
+    sides = [SIDES["embedded"], *(side for side in lab.sides if side.name == "gunicorn")]
+    titles = {0: "nothing: server and middlewares", 1: "the session and the user, no more"}
+    polls = {2 + number: f"{side.title}: poll of an empty queue" for number, side in enumerate(sides)}
+    with lab.contestants([sides[0], sides[0], *sides], titles | polls) as contestants:
+        paths = dict(zip(contestants, ("nothing/", "whoami/", "", ""), strict=False))
+        for one, path in paths.items():
+            one.poll(min(options.warm_up, 2), path=path)
+            one.outcome = Outcome(one.outcome.title)
+        lab.take_turns([partial(one.poll, options.seconds, path=path) for one, path in paths.items()])
+        nothing, whoami, *others = [one.outcome for one in contestants]
+    pairs = [(one, other) for one in others for other in (whoami, nothing)] + [(others[0], one) for one in others[1:]]
+    return report.match("What the host itself costs", [nothing, whoami, *others], "request", None, pairs)
+
+
+SMALL = 10_000
+CALLS = 100
+"""Of each kind in each turn."""
+PAGES = {"the list of the admin": "list", "the dashboard": "dashboard: overview", "/metrics": "metrics"}
+
+
+def growth(lab: Lab) -> report.Section:
+    """A very large table beside a small one: nine of ten jobs finished, one grader, one call after the other."""
+    rows = lab.options.rows
+    alone = Lab(lab.kind, lab.server, replace(lab.options, graders=1, workers=1))
+    with alone.contestants([SIDES["ours"]] * 2) as contestants:
+        for one, size in zip(contestants, (SMALL, rows), strict=True):
+            began = time.monotonic()
+            one.fill(size // 10, size - size // 10, transport="callback")
+            report.tell(f"{size:,} jobs: filled in {time.monotonic() - began:.0f} s")
+            _pages(one)  # until the history of minutes is made
+        taken: list[dict[str, list[float]]] = [{}, {}]
+        turns = [partial(_one_at_a_time, one, found) for one, found in zip(contestants, taken, strict=True)]
+        for turn in turns:
+            turn()
+        for found in taken:
+            found.clear()
+        lab.take_turns([*turns])
+    small, large = taken
+    return report.growth(rows, SMALL, {what: (median(small[what]), median(large[what])) for what in small})
+
+
+def _one_at_a_time(one: Contestant, found: dict[str, list[float]]) -> None:
+    """Adds the milliseconds of each thing that is done to `found`."""
+    for what, call, act in (
+        ("claim", "get_submission", lambda: one.take(3_600, CALLS)),
+        ("complete", "put_result", lambda: one.give(3_600, CALLS)),
+        ("poll of an empty queue", "get_submission", lambda: one.poll_empty(CALLS)),
+    ):
+        one.outcome = Outcome(one.outcome.title)
+        act()
+        if one.outcome.errors:
+            raise RuntimeError(f"{what}: {dict(one.outcome.errors)}")
+        found.setdefault(what, []).extend(micro / 1000 for micro in one.outcome.calls[call])
+    pages = _pages(one)
+    for what, page in PAGES.items():
+        found.setdefault(what, []).append(pages[page])
+
+
+def _pages(one: Contestant) -> dict[str, float]:
+    """Milliseconds of the pages, in a process of their own."""
+    command = [sys.executable, "-m", "benchmarks.admin", "--inside", "--pages", *PAGES.values()]
+    ours = {name: value for name, value in one.instance.environment().items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, env=ours, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def memory(lab: Lab) -> report.Section:
@@ -201,7 +326,7 @@ def _counted(one: Contestant) -> dict[str, list[str]]:
     """Per call the statements of the shortest one of a few."""
     one.prepare()
     database = Database(one.kind, one.url)
-    seed.fill(database, waiting=5, finished=5, ours=one.side.ours)
+    seed.fill(database, waiting=5, finished=5, ours=one.side.ours, transport="event" if one.side.event else "")
     database.close()
     counter = Counter(one.kind, one.url)
     one.instance.start(workers=1, url=counter.url)
@@ -240,16 +365,27 @@ def _call(grader: Grader, counter: Counter, found: dict[str, list[str]], name: s
     return report.header_of(content) if code == 0 and content else ""
 
 
+def _met(contestants: list[Contestant]) -> list[tuple[Contestant, Contestant]]:
+    """Who is held against whom: the first one against all others, and what is ours against what is not."""
+    met = combinations(contestants, 2)
+    return [(a, b) for a, b in met if a is contestants[0] or (a.side.ours and not b.side.ours)]
+
+
+def _pairs(contestants: list[Contestant]) -> report.Pairs:
+    return [(a.outcome, b.outcome) for a, b in _met(contestants)]
+
+
 def _against(scenario: str, contestants: list[Contestant]) -> dict[str, float]:
     """Rates as multiples of the others', CPU time as a part of theirs."""
-    ours, *others = contestants
     facts = {}
-    for other in others:
+    for one, other in _met(contestants):
+        names = f"{one.side.name} against {other.side.name}"
         if other.outcome.rate:
-            facts[f"{scenario} against {other.side.name}"] = ours.outcome.rate / other.outcome.rate
-        mine, theirs = ours.outcome.cpu("web", "database"), other.outcome.cpu("web", "database")
-        if mine and theirs:
-            facts[f"{scenario} CPU against {other.side.name}"] = mine / theirs
+            facts[f"{scenario}: {names}"] = one.outcome.rate / other.outcome.rate
+        for title, parts in (("CPU", ("web", "database")), ("web CPU", ("web",)), ("database CPU", ("database",))):
+            mine, theirs = one.outcome.cpu(*parts), other.outcome.cpu(*parts)
+            if mine and theirs:
+                facts[f"{scenario}, {title}: {names}"] = mine / theirs
     return facts
 
 
@@ -276,6 +412,9 @@ SCENARIOS: dict[str, Callable[[Lab], report.Section]] = {
     "deep": deep,
     "worn": worn,
     "idle": idle,
+    "enqueue": enqueue,
+    "host": host,
+    "growth": growth,
     "statements": statements,
     "memory": memory,
     "profile": profile,

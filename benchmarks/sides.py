@@ -1,4 +1,5 @@
-"""Who is measured: our service, and edx-submissions on two servers, each started and ended as an operator would."""
+"""Who is measured: our service, our app in a platform's host project, and edx-submissions in that host, each started
+and ended as an operator would."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import environment
@@ -29,24 +31,65 @@ for name in {names!r}:
 OUR_QUEUE = "from submissions.models import GraderQueue; GraderQueue.objects.get_or_create(name={queue!r})\n"
 
 
+SUBMITTER = "platform"
+SUBMITTER_ACCOUNT = """
+from django.contrib.auth.models import Group, User
+group, _ = Group.objects.get_or_create(name="xqueue-submitters")
+User.objects.create_user({name!r}, password={password!r}).groups.add(group)
+"""
+CALLBACK_HOST = "platform.invalid"
+"""Where the results of what is submitted over HTTP would go; nothing is graded there, so nobody is called."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One contestant. `name` is what the command line calls it."""
 
     name: str
     title: str
-    ours: bool = False
+    checkout: Path | None = None
+    """The working tree of our app; None for edx-submissions."""
+    host: str = "platform"
+    """The project around the app: our own "service", or the "platform" of `benchmarks.peer`."""
     server: str = "granian"
+    event: bool = False
+    """Whether a job's result goes out as Open edX's event, as edx-submissions sends it."""
+
+    @property
+    def ours(self) -> bool:
+        return self.checkout is not None
+
+    @property
+    def bin(self) -> Path:
+        """The folder of the programs of the environment that it runs in."""
+        if self.checkout is None:
+            return environment.peer_bin()
+        if self.host == "platform":
+            return environment.host_bin(self.checkout)
+        return Path(sys.executable).parent if self.checkout == environment.ROOT else self.checkout / ".venv" / "bin"
 
 
+_service = partial(Side, host="service", server="granian")
+_embedded = partial(Side, checkout=environment.ROOT, server="gunicorn")
 SIDES = {
     side.name: side
     for side in (
-        Side("ours", "gradequeue, granian", ours=True),
+        _service("ours", "gradequeue, granian", environment.ROOT),
+        _embedded("embedded", "gradequeue embedded, gunicorn", event=True),
         Side("gunicorn", "edx-submissions 4.0.2, gunicorn", server="gunicorn"),
         Side("granian", "edx-submissions 4.0.2, granian"),
+        _embedded("embedded-quiet", "gradequeue embedded, gunicorn, no event"),
     )
 }
+USUAL = ("ours", "embedded", "gunicorn", "granian")
+
+
+def before(checkout: Path) -> Side:
+    """The service in another working tree with a .venv of its own: what it was before a change."""
+    checkout = checkout.resolve()
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return _service("before", f"gradequeue {commit}, granian", checkout)
 
 
 class Instance:
@@ -57,25 +100,28 @@ class Instance:
         self.folder = Path(tempfile.mkdtemp(prefix="gradequeue-bench-"))
         self.log = self.folder / "server.log"
         self.port = free_port()
-        self.bin = Path(sys.executable).parent if side.ours else environment.peer_bin()
+        self.bin = side.bin
         self.process: subprocess.Popen[bytes] | None = None
 
-    def prepare(self, queue: str, graders: list[str]) -> None:
-        """Tables, the queue, and the graders' accounts."""
+    def prepare(self, queues: list[str], graders: list[str]) -> None:
+        """Tables, the queues, and accounts of graders and a platform."""
         if self.kind == "mariadb" and not self.side.ours:
             # This migration fails on an empty MariaDB: it changes columns that two of its tables never had.
             self._manage("migrate", "--verbosity", "0", "submissions", "0001_squashed_0005_CreateTeamModel")
             self._manage("migrate", "--verbosity", "0", "--fake", "submissions", "0006_mariadb_uuid_conversion")
         self._manage("migrate", "--verbosity", "0")
         code = ACCOUNTS.format(names=graders, password=PASSWORD)
-        self._manage("shell", "--command", code + (OUR_QUEUE.format(queue=queue) if self.side.ours else ""))
+        if self.side.ours:
+            code += "".join(OUR_QUEUE.format(queue=queue) for queue in queues)
+            code += SUBMITTER_ACCOUNT.format(name=SUBMITTER, password=PASSWORD)
+        self._manage("shell", "--command", code)
 
     def start(self, *, workers: int, url: str = "") -> None:
         """Serve, and wait until the first answer. `url`: another way to the same database."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command(workers),
-                env=self._env(url or self.url),
+                env=self.environment(url),
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -111,7 +157,7 @@ class Instance:
 
     def _command(self, workers: int) -> list[str]:
         address = ["--host", "127.0.0.1", "--port", str(self.port)]
-        if self.side.ours:
+        if self.side.host == "service":
             return [str(self.bin / "gradequeue"), "serve", *address, "--workers", str(workers)]
         if self.side.server == "gunicorn":
             bind = ["--workers", str(workers), "--bind", f"127.0.0.1:{self.port}"]
@@ -128,10 +174,9 @@ class Instance:
         ]
 
     def _manage(self, *words: str) -> None:
-        command = [str(self.bin / "gradequeue")] if self.side.ours else [str(self.bin / "python"), "-m", "django"]
         done = subprocess.run(
-            [*command, *words],
-            env=self._env(self.url),
+            [str(self.bin / "python"), "-m", "django", *words],
+            env=self.environment(),
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -141,19 +186,23 @@ class Instance:
         if done.returncode != 0:
             raise RuntimeError(f"{words[0]} of {self.side.title} ended with {done.returncode}:\n{done.stderr[-3000:]}")
 
-    def _env(self, url: str) -> dict[str, str]:
+    def environment(self, url: str = "") -> dict[str, str]:
+        """The variables of every process of this side. `url`: another way to the same database."""
         variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        variables["DATABASE_URL"] = url
-        if self.side.ours:
-            # Claims alone must not come back within a long turn.
-            return variables | {"GRADEQUEUE_DATA": str(self.folder / "data"), "GRADEQUEUE_LEASE_SECONDS": "86400"}
-        # Of this repository the peer sees its own host project alone.
+        # Of the repository that measures, the process sees this package alone: never another working tree's app.
         linked = self.folder / "path"
         if not linked.exists():
             linked.mkdir()
             (linked / "benchmarks").symlink_to(environment.ROOT / "benchmarks")
+        variables |= {"PYTHONPATH": str(linked), "PYTHONSAFEPATH": "1", "DATABASE_URL": url or self.url}
+        if self.side.host == "platform":
+            transports = "auto" if self.side.event else ""
+            return variables | {"DJANGO_SETTINGS_MODULE": "benchmarks.peer.settings", "TRANSPORTS": transports}
         return variables | {
-            "PYTHONPATH": str(linked),
-            "PYTHONSAFEPATH": "1",
-            "DJANGO_SETTINGS_MODULE": "benchmarks.peer.settings",
+            "DJANGO_SETTINGS_MODULE": "gradequeue.settings",
+            "GRADEQUEUE_DATA": str(self.folder / "data"),
+            # Claims alone must not come back within a long turn.
+            "GRADEQUEUE_LEASE_SECONDS": "86400",
+            "GRADEQUEUE_CALLBACK_HOSTS": CALLBACK_HOST,
+            "GRADEQUEUE_METRICS_NETWORKS": "127.0.0.1",
         }

@@ -26,17 +26,47 @@ class Target:
 
 
 EVERYWHERE = ("postgresql", "mariadb", "sqlite")
+SHALLOW = "cycles/s of a shallow queue, times edx-submissions on gunicorn"
+DEEP = "cycles/s at 1 + 1 million rows, times edx-submissions on gunicorn"
+ENQUEUE_DEPTH, SUBMIT_DEPTH = "enqueue, deep against shallow", "submit, deep against shallow"
+GROWING = (
+    "claim",
+    "complete",
+    "poll of an empty queue",
+    "the list of the admin",
+    "the dashboard",
+    "/metrics",
+)
 TARGETS = [
-    Target("cycles/s of a shallow queue, times edx-submissions on gunicorn", "shallow against gunicorn", least=4),
-    Target("the same, both on granian", "shallow against granian", least=3),
-    Target("CPU time per cycle, web and database: part of gunicorn's", "shallow CPU against gunicorn", most=0.25),
+    Target(SHALLOW, "shallow: ours against gunicorn", least=4.7, databases=("postgresql",)),
+    Target(SHALLOW, "shallow: ours against gunicorn", least=4.2, databases=("mariadb",)),
+    Target("the same, both on granian", "shallow: ours against granian", least=3),
     Target(
-        "cycles/s at 1 + 1 million rows, times gunicorn", "deep against gunicorn", least=40, databases=("postgresql",)
+        "CPU time per cycle, web and database: part of gunicorn's", "shallow, CPU: ours against gunicorn", most=0.25
     ),
-    Target("cycles/s at 1 + 1 million rows, times gunicorn", "deep against gunicorn", least=60, databases=("mariadb",)),
-    Target("our rate at that depth, part of our shallow one", "deep against shallow", least=0.8, databases=EVERYWHERE),
-    Target("our rate after many claims, part of a fresh one", "worn against fresh", least=0.7, databases=EVERYWHERE),
-    Target("polls/s of an empty queue, times edx-submissions on gunicorn", "idle against gunicorn", least=3),
+    Target("web CPU per cycle, part of the state before", "shallow, web CPU: ours against before", most=1),
+    Target("database CPU per cycle, part of the state before", "shallow, database CPU: ours against before", most=1.1),
+    Target(
+        "cycles/s embedded in the host of edx-submissions, times its", "shallow: embedded against gunicorn", least=2.5
+    ),
+    Target(DEEP, "deep: ours against gunicorn", least=55, databases=("postgresql",)),
+    Target(DEEP, "deep: ours against gunicorn", least=300, databases=("mariadb",)),
+    Target("our rate at that depth, part of our shallow one", "deep against shallow", least=0.95, databases=EVERYWHERE),
+    Target("our rate after many claims, part of a fresh one", "worn against fresh", least=0.85, databases=EVERYWHERE),
+    Target("polls/s of an empty queue, times edx-submissions on gunicorn", "idle: ours against gunicorn", least=5.5),
+    Target("submissions/s by a call, times edx-submissions' function", "enqueue: ours against gunicorn", least=1),
+    Target("the same with a file", "enqueue with a file: ours against gunicorn", least=1),
+    Target("the same in one host", "enqueue: embedded against gunicorn", least=1),
+    Target("CPU time of a submission, part of its", "enqueue, CPU: ours against gunicorn", most=1),
+    Target("submissions/s over HTTP, times its function", "submit: ours against gunicorn", least=1),
+    Target("submissions/s by a call beside 1 million rows, part of the shallow rate", ENQUEUE_DEPTH, least=0.9),
+    Target("submissions/s over HTTP beside 1 million rows, part of the shallow rate", SUBMIT_DEPTH, least=0.9),
+    *(
+        Target(
+            f"{what}: times its milliseconds at 10,000 jobs", f"growth of {what}", most=1.2, databases=("postgresql",)
+        )
+        for what in GROWING
+    ),
     Target("round trips of an idle poll", "get_submission, empty queue", most=2),
     Target("round trips of get_submission", "get_submission", most=6),
     Target("round trips of put_result", "put_result", most=9),

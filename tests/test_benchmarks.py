@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 import pytest
 
@@ -105,6 +106,22 @@ def test_a_result_goes_back_with_the_header_as_it_came() -> None:
 
 
 @pytest.mark.once
+@pytest.mark.parametrize(("files", "parts"), [(0, 0), (1, 3)])
+def test_each_submission_is_another_learners_and_counts_once_it_is_taken(files: int, parts: int) -> None:
+    queue = Queue(LOGGED_IN, said(0, "1"), said(1, "Queue 'q' is full"), said(0, "2"))
+    client = Load()
+    client.login(port=queue.port, queue="q", names=["one"], password="p", csrf=False)
+    found = client.submit(seconds=30, cycles=3, files=files)
+    client.close()
+    assert found["cycles"] == len(found["calls"]["submit"]) == 2
+    assert found["errors"] == {'submit: 200 {"return_code": 1, "content": "Queue \'q\' is full"}': 1}
+    sent = [unquote_plus(request.decode()) for request in queue.asked[1:]]
+    learners = {re.search(r'"lms_key": "([0-9-]+)"', text)[1] for text in sent}  # type: ignore[index]
+    assert len(learners) == 3
+    assert {text.count("Content-Disposition: form-data") for text in sent} == {parts}
+
+
+@pytest.mark.once
 def test_statements_are_counted_on_the_wire_of_postgresql() -> None:
     def message(kind: bytes, content: bytes) -> bytes:
         return kind + struct.pack("!i", 4 + len(content)) + content
@@ -137,6 +154,19 @@ def test_a_ratio_is_of_medians_and_counts_both_processors() -> None:
 
 
 @pytest.mark.once
+def test_two_working_trees_stand_beside_each_other() -> None:
+    table = report.by_turns("ms", {"claim": {"web": 1.0, "database": 0.0}}, {"claim": {"web": 2.0, "database": 0.0}})
+    assert table.splitlines()[2] == "| claim | 1.00 / 2.00 / 0.50 | 0.00 / 0.00 / - |"
+
+
+@pytest.mark.once
+def test_growth_is_of_each_thing_that_is_done() -> None:
+    section = report.growth(1_000_000, 10_000, {"claim": (4.0, 5.0)})
+    assert section.body.splitlines()[2] == "| claim | 4.00 | 5.00 | 1.25 |"
+    assert section.facts == {"growth of claim": 1.25}
+
+
+@pytest.mark.once
 def test_a_written_report_keeps_what_was_not_measured_again() -> None:
     document = "# Title\n\n<!-- postgresql deep -->\nold\n<!-- /postgresql deep -->\n\nend\n"
     document = report.written_into(document, "postgresql", "deep", "new")
@@ -153,8 +183,10 @@ def test_what_is_seeded_the_service_finds_sound(kind: str, fresh_database: str, 
     database = Database(kind, fresh_database)
     try:
         for waiting, finished in ((3, 0), (7, 5)):  # the second filling takes the place of the first
-            seed.fill(database, waiting=waiting, finished=finished, ours=True)
+            seed.fill(database, waiting=waiting, finished=finished, ours=True, transport="callback")
         assert seed.stored_scores(database) == 5
+        states = "SELECT state, count(*) FROM submissions_delivery GROUP BY state ORDER BY state"
+        assert database.rows(states) == [("delivered", 5), ("waiting", 7)]
     finally:
         database.close()
     site.run("audit")
@@ -171,23 +203,53 @@ def test_what_is_seeded_the_service_finds_sound(kind: str, fresh_database: str, 
     assert new == 13
 
 
-def test_a_short_run_grades_every_job_once(kind: str, tmp_path: Path) -> None:
-    sizes = {"rounds": 1, "cycles": 12, "graders": 3, "workers": 1, "seconds": 0.5, "warm-up": 0.2}
-    options = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "benchmarks", "--databases", kind, "--sides", "ours", "--scenarios"]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+def test_a_table_of_millions_has_all_its_indexes_in_the_end(
+    kind: str, fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seed, "WORTH_IT", 1)
+    Server(fresh_database, tmp_path).run("migrate")
+    database = Database(kind, fresh_database)
+    tables = "('submissions_externalgraderdetail', 'submissions_delivery')"
+    found = {
+        "postgresql": f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN {tables}",
+        "mariadb": "SELECT DISTINCT table_name, index_name FROM information_schema.statistics "
+        f"WHERE table_schema = DATABASE() AND table_name IN {tables}",
+        "sqlite": f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN {tables}",
+    }[kind]
+    try:
+        before = sorted(database.rows(found), key=str)
+        seed.fill(database, waiting=2, finished=2, ours=True)
+        assert sorted(database.rows(found), key=str) == before
+        assert len(before) > 8
+    finally:
+        database.close()
+
+
+def measured(kind: str, folder: Path, scenario: str, **sizes: float) -> list[list[str]]:
+    """The lines of our side in a short run's tables."""
+    options = [word for name, value in sizes.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-m", "benchmarks", "--databases", kind, "--sides", "ours", "--scenarios", scenario]
+    environment = os.environ | {"TMPDIR": str(folder)}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     done = subprocess.run(
-        [*command, "shallow", *options],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    (row,) = [line for line in done.stdout.splitlines() if line.startswith("| gradequeue")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| gradequeue")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_submissions_are_measured_by_a_call_and_over_http(kind: str, tmp_path: Path) -> None:
+    rows = measured(
+        kind, tmp_path, "enqueue", rounds=1, graders=2, workers=1, seconds=0.5, warm_up=0.2, waiting=30, finished=0
+    )
+    titles = ["gradequeue, granian", "gradequeue, granian; 30 waiting"]
+    assert [cells[0] for cells in rows] == titles * 3, "without a file, with one, over HTTP"
+    assert all(float(cells[1].replace(",", "")) > 0 for cells in rows), "jobs per second"
+    assert {cell for cells in rows for cell in cells[-4:]} == {"0"}, "duplicates, false empties, errors, not stored"
+
+
+def test_a_short_run_grades_every_job_once(kind: str, tmp_path: Path) -> None:
+    (cells,) = measured(kind, tmp_path, "shallow", rounds=1, cycles=12, graders=3, workers=1, seconds=0.5, warm_up=0.2)
     assert cells[-4:] == ["0", "0", "0", "0"], "duplicates, false empties, errors, not stored"
     assert len(cells) == 12

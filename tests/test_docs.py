@@ -27,7 +27,8 @@ from tests.walkthrough import ROOT, Reader, fits, steps
 pytestmark = pytest.mark.once
 
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+DIARIES = [ROOT / "benchmarks" / "README.md", ROOT / "tests" / "nemesis" / "README.md"]
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *DIARIES])
 
 
 def page(name: str) -> str:

@@ -1,1 +1,1 @@
-"""The smallest Django site that serves edx-submissions, as a learning platform mounts it."""
+"""The smallest Django site that serves edx-submissions, or our app in its place, as a learning platform mounts it."""

@@ -1,4 +1,4 @@
-"""A host of edx-submissions with nothing in it that slows it down.
+"""A host of edx-submissions, or of our app, with nothing in it that slows it down.
 
 Connections to the database are kept between requests, as in our service; Django's default would open one for each.
 """
@@ -27,3 +27,7 @@ ROOT_URLCONF = "benchmarks.peer.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+MEDIA_ROOT = "media"
+# Our app alone reads these.
+SUBMISSIONS_TRANSPORTS = environ.Env().list("TRANSPORTS", default=[])
+SUBMISSIONS_LEASE_SECONDS = 86400

@@ -5,6 +5,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from gradequeue.processes.connections import watch_for_pooler
+
 
 class GradequeueConfig(AppConfig):
     name = "gradequeue"
@@ -12,6 +14,7 @@ class GradequeueConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(proxies_are_counted, checks.Tags.security, deploy=True)
+        watch_for_pooler()
 
 
 def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:

@@ -170,6 +170,9 @@ def database(folder: Path) -> dict[str, Any]:
     found["OPTIONS"] = {**_TUNED[kind], **found.get("OPTIONS", {})}
     found.setdefault("CONN_MAX_AGE", 600)
     found.setdefault("CONN_HEALTH_CHECKS", True)
+    # ?prepare=false tells of a pooler, which is noticed without it, too (gradequeue.processes.connections).
+    prepares = found["OPTIONS"].pop("prepare", True)
+    found["DISABLE_SERVER_SIDE_CURSORS"] = prepares in (False, "false", "0", "no")
     return found
 
 
@@ -202,7 +205,7 @@ def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> di
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
 
 _TUNED: dict[str, dict[str, Any]] = {
-    # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer (DESIGN section 3).
+    # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer.
     "sqlite3": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,

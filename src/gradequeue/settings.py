@@ -132,7 +132,7 @@ SUBMISSIONS_TRANSPORTS = []
 if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
     SUBMISSIONS_TRANSPORTS = ["event"]
     INSTALLED_APPS += ["openedx_events"]
-    EVENT_BUS_PRODUCER = "submissions.deliveries.transports.event.create_producer"
+    EVENT_BUS_PRODUCER = "submissions.deliveries.event.create_producer"
     EVENT_BUS_TOPIC_PREFIX = env.text("GRADEQUEUE_EVENT_BUS_PREFIX")
     EVENT_BUS_PRODUCER_CONFIG = {
         "org.openedx.learning.external_grader.score.submitted.v1": {
@@ -162,9 +162,10 @@ LOGGING = {
         "line": {"()": "gradequeue.monitoring.formats.Line"},
         "json": {"()": "gradequeue.monitoring.formats.Json"},
     },
+    "filters": {"answered": {"()": "gradequeue.monitoring.repeats.AnsweredFilter"}},
     "handlers": {
         "stderr": {
-            "class": "logging.StreamHandler",
+            "class": "gradequeue.monitoring.repeats.RepeatsHandler",
             "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
         },
         # Where there is no handler at all, Python writes to standard error by itself.
@@ -174,7 +175,7 @@ LOGGING = {
     "loggers": {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
         # Refused requests are part of a grader's day; their reasons are told by submissions.*.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["answered"]},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
         "django.security.DisallowedRedirect": {"handlers": ["nowhere"], "propagate": False},

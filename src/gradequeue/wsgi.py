@@ -54,7 +54,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             WSGIRequest(dict(environ))
         except Exception:  # what it raises depends on which of its parsers gives up
             environ["CONTENT_TYPE"] = "application/octet-stream"
-    if not bodies.is_whole(environ):
+    if not bodies.read_whole(environ):
         # Whoever sent it is gone; this is for the record of a proxy.
         start_response("400 Bad Request", [("Content-Type", "application/json"), *headers.HEADERS.items()])
         return [b'{"return_code": 1, "content": "The request broke off"}']

@@ -1,4 +1,4 @@
-"""The Django app. Its label and table names are edx-submissions' own (DESIGN section 5)."""
+"""The Django app. Its label and table names are edx-submissions' own."""
 
 from django.apps import AppConfig
 

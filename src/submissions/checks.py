@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import django
 from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
+from submissions import versions
 from submissions.conf import conf
 
 # edx-submissions 4.0.2 has written all of these into django_migrations; our first migration stands for them.
@@ -36,10 +39,25 @@ REPLACED = (
 
 
 def register() -> None:
+    checks.register(versions_were_tested, "submissions")
     checks.register(settings_are_usable, "submissions")
     checks.register(destinations_are_usable, "submissions")
     checks.register(queues_are_granted, "submissions", deploy=True)
     checks.register(earlier_upgrade_is_finished, checks.Tags.database)
+
+
+def versions_were_tested(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+    """A warning where the suite has never run with this Python or this Django."""
+    running = [("Python", sys.version_info, versions.PYTHON), ("Django", django.VERSION, versions.DJANGO)]
+    return [
+        checks.Warning(
+            f"Not tested with {name} {version[0]}.{version[1]}, only with {', '.join(tested)}.",
+            hint="It may work. Try it before a course depends on it, or look for a newer gradequeue.",
+            id="submissions.W002",
+        )
+        for name, version, tested in running
+        if f"{version[0]}.{version[1]}" not in tested
+    ]
 
 
 def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:

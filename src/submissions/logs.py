@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 from submissions import signals
-from submissions.models import Delivery, ExternalGraderDetail
+from submissions.models import Delivery, ExternalGraderDetail, Score, StudentItem, Submission
 from submissions.text import one_line
 
 logger = logging.getLogger("submissions.queue")
+api_logger = logging.getLogger("submissions.api")
 
 Job = ExternalGraderDetail
 
@@ -17,6 +18,9 @@ Job = ExternalGraderDetail
 def connect() -> None:
     """Called once, when the app is ready."""
     for signal, receiver in (
+        (signals.submission_created, submission_created),
+        (signals.score_given, score_given),
+        (signals.scores_reset, scores_reset),
         (signals.job_enqueued, enqueued),
         (signals.job_claimed, claimed),
         (signals.job_completed, completed),
@@ -37,6 +41,19 @@ def connect() -> None:
         (signals.file_left_behind, file_left_behind),
     ):
         signal.connect(receiver, dispatch_uid=f"submissions.logs.{receiver.__name__}")
+
+
+def submission_created(submission: Submission, **_: Any) -> None:
+    api_logger.info("Created submission %s", submission.uuid)
+
+
+def score_given(score: Score, **_: Any) -> None:
+    points = (score.points_earned, score.points_possible)
+    api_logger.info("Score of (%s/%s) set for submission %s", *points, score.submission_uuid)
+
+
+def scores_reset(student_item: StudentItem, **_: Any) -> None:
+    api_logger.info("Score reset for student item %s", student_item.pk)
 
 
 def _say(level: int, what: str, job: Job, *args: object) -> None:

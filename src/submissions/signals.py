@@ -22,6 +22,10 @@ score_reset = Signal()
 # The transport "signal": message, a submissions.deliveries.Message. Who raises gets it again.
 result_ready = Signal()
 
+submission_created = Signal()  # submission
+score_given = Signal()  # score: one from outside the queue, of the Python API
+scores_reset = Signal()  # student_item
+
 # Each of these carries job (a row as it was written), and what its comment names.
 job_enqueued = Signal()
 job_claimed = Signal()  # grader

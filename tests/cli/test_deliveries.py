@@ -51,7 +51,7 @@ def test_a_delivery_is_listed_with_its_attempts(capsys: Out, local: None) -> Non
         graded(job, 0.5)
         deliver_due()
         (row,) = rows(capsys, "list")
-        moments = {name: row.pop(name) for name in ("ready_at", "due_at", "id")}
+        times = {name: row.pop(name) for name in ("ready_at", "due_at", "id")}
         (attempt,) = row.pop("history")
         assert row == {
             "submission_id": job.submission_id,
@@ -67,7 +67,7 @@ def test_a_delivery_is_listed_with_its_attempts(capsys: Out, local: None) -> Non
             "last_error": "It answered 500.",
         }
         assert (attempt["outcome"], attempt["error"]) == ("failed", "It answered 500.")
-        assert moments["due_at"] > moments["ready_at"]
+        assert times["due_at"] > times["ready_at"]
         call_command("deliveries", "list")
         assert "It answered 500." in capsys.readouterr().out
 

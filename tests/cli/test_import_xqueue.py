@@ -230,7 +230,7 @@ def test_a_strict_registry_and_a_full_queue_skip_and_a_later_run_takes(
     settings.SUBMISSIONS_QUEUE_MAX_WAITING = 1
     old.add(2)
     rows, _, _ = run(capsys, old.url)
-    assert rows[1]["reason"] == "Queue 'python' is full: 1 jobs wait already. Try again later"
+    assert rows[1]["reason"] == "Queue 'python' is full: 1 job waits already. Try again later"
     settings.SUBMISSIONS_QUEUE_MAX_WAITING = 0
     assert outcomes(run(capsys, old.url)[0]) == {1: "known", 2: "taken"}
 

@@ -1,4 +1,4 @@
-"""Our `migrate` gives each job that edx-submissions left its place in the queue (DESIGN's table of `available_at`)."""
+"""Our `migrate` gives each job that edx-submissions left its place in the queue (``docs/states.md``)."""
 
 from __future__ import annotations
 

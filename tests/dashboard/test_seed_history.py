@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from gradequeue.demo.history.courses import COURSES, chosen
-from gradequeue.demo.history.lives import lived
+from gradequeue.demo.history.courses import COURSES, choose
+from gradequeue.demo.history.lives import simulate
 from gradequeue.demo.history.waves import arrivals
 from tests.server import Server
 
@@ -66,7 +66,7 @@ def test_the_same_numbers_make_the_same_history() -> None:
 
     def lives() -> list[object]:
         random = Random("the same")
-        return list(lived(course, arrivals(course, NOW - timedelta(days=2), NOW, random), NOW, random))
+        return list(simulate(course, arrivals(course, NOW - timedelta(days=2), NOW, random), NOW, random))
 
     assert lives() == lives()
     assert len(lives()) > 500
@@ -74,6 +74,6 @@ def test_the_same_numbers_make_the_same_history() -> None:
 
 @pytest.mark.once
 def test_there_are_as_many_queues_as_one_asks_for() -> None:
-    names = [course.queue for course in chosen(30)]
+    names = [course.queue for course in choose(30)]
     assert len(set(names)) == 30
     assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in names)

@@ -81,7 +81,7 @@ def states(job: Job) -> list[tuple[str, str, int]]:
 def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
     """So many results that are due, each at a path of its own below `url`; the paths. All are of one job."""
     job = Job.objects.order_by("pk").last() or graded(make())
-    moment = job.returned_at
+    returned = job.returned_at
     paths = [f"/{first + number}" for number in range(count)]
     Delivery.objects.bulk_create(
         Delivery(
@@ -94,8 +94,8 @@ def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
             state="due",
             result="score",
             points=1,
-            due_at=moment,
-            ready_at=moment,
+            due_at=returned,
+            ready_at=returned,
         )
         for path in paths
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.module_loading import import_string
 
 from submissions.models import Delivery
 from tests.deliveries.owed import deliver, graded, later, wait_for
@@ -44,6 +45,15 @@ def test_a_result_reaches_another_service_over_the_event_bus(settings: Any, pref
         ]
         for number, job in enumerate(jobs)
     ]
+
+
+def test_the_path_in_platforms_settings_makes_our_producer(settings: Any, prefix: str) -> None:  # noqa: F811
+    settings.EVENT_BUS_REDIS_CONNECTION_URL, settings.EVENT_BUS_TOPIC_PREFIX = REDIS, prefix
+    producer: Any = import_string("submissions.deliveries.event.create_producer")()
+    assert (type(producer).__name__, type(producer).__module__) == (
+        "Producer",
+        "submissions.deliveries.transports.event",
+    )
 
 
 def test_a_bus_that_is_down_loses_nothing(settings: Any, prefix: str, consumed: Any) -> None:  # noqa: F811

@@ -258,7 +258,7 @@ def test_a_later_result_waits_for_the_earlier_one(platform: Platform) -> None:
     assert deliver_due().total() == 0
     later(5)
     assert deliver_due().total() == 0
-    assert claims.delivered(on_its_way)
+    assert claims.record_delivered(on_its_way)
     later(200)
     deliver_due()
     assert [call.reply["correct"] for call in platform.calls] == [True]
@@ -317,12 +317,12 @@ def test_a_delivery_that_took_too_long_was_taken_over_and_is_recorded_once(platf
     (slow,) = claims.take(1, lambda _: 1)
     later(70)
     (second,) = claims.take(1, lambda _: 1)
-    assert (slow.pk, slow.attempts, second.pk, second.attempts) == (second.pk, 1, slow.pk, 2)
-    claims.failed(slow, slow.now, "late")
+    assert (slow.row.pk, slow.row.attempts, second.row.attempts) == (second.row.pk, 1, 2)
+    claims.record_failure(slow, slow.now, "late")
     row = Delivery.objects.get()
     assert (row.last_error, row.attempts) == (None, 2)
-    assert claims.delivered(slow) is False
-    assert claims.delivered(second) is True
+    assert claims.record_delivered(slow) is False
+    assert claims.record_delivered(second) is True
     assert Delivery.objects.get().state == "delivered"
 
 

@@ -1,4 +1,4 @@
-"""Workers as they run: several at once, killed at any moment, with platforms that are down, slow or broken."""
+"""Workers as they run: several at once, killed at any time, with platforms that are down, slow or broken."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_worker_killed_at_any_moment_loses_nothing(platform: Platform) -> None
     platform.answer = lambda call: Reply(after=random.uniform(0, 0.03))
     for _ in range(5):
         process = deliver("--threads", "6")
-        moment = len(platform.calls) + random.randint(1, 15)
-        wait_for(lambda moment=moment: len(platform.calls) >= moment)  # type: ignore[misc]
+        calls = len(platform.calls) + random.randint(1, 15)
+        wait_for(lambda calls=calls: len(platform.calls) >= calls)  # type: ignore[misc]
         process.kill()
         process.wait()
         # What it had in its hands comes back when the lease is over.
@@ -138,7 +138,7 @@ def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch:
         owed_many(1, f"http://{name}.example.org")
 
     def taken(*away: str) -> list[str]:
-        return [row.host for row in claims.take(9, lambda host: host[0] not in away)]
+        return [due.row.host for due in claims.take(9, lambda host: host[0] not in away)]
 
     # Those at the beginning have no room, as while they do not answer.
     assert [taken("a", "b", "c"), taken("a", "b", "c", "d")] == [[], ["z.example.org"]]

@@ -177,7 +177,7 @@ def test_signals_that_come_upon_each_other_end_it_as_one_does(start: Start) -> N
 def test_a_signal_sets_an_event_whose_lock_the_interrupted_thread_holds() -> None:
     code = """
 import os, signal, threading
-from submissions.interrupts import aside
+from submissions.management.interrupts import aside
 stop = threading.Event()
 signal.signal(signal.SIGTERM, aside(stop.set))
 with stop._cond:
@@ -194,12 +194,12 @@ def test_the_process_beside_the_workers_does_the_chores(fresh_database: str, tmp
     code = """
 import os, signal, django
 django.setup()
-from gradequeue import chores, loop
+from gradequeue.processes import background, chores
 def run():
     print("chores", flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 chores.run = run
-loop.run(1, "http://127.0.0.1:1")
+background.run(1, "http://127.0.0.1:1")
 """
     server = Server(fresh_database, tmp_path)
     server.env["DJANGO_SETTINGS_MODULE"] = "gradequeue.settings"
@@ -215,17 +215,16 @@ def test_a_worker_is_told_twice_to_end_and_no_third_time() -> None:
     """It can miss the first time; the third would stop all of its threads."""
     code = """
 import os, signal, time
-from gradequeue import server
+from gradequeue.processes import granian
 told = []
 class Signal:
     def set(self):
         told.append(time.monotonic())
-server.WorkerSignal = Signal
-server._set_sync_signals()
+granian._set_sync_signals(Signal)
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
     os.kill(os.getpid(), number)
 assert len(told) == 1, told
-time.sleep(3 * server.AGAIN_SECONDS)
+time.sleep(3 * granian.AGAIN_SECONDS)
 print(len(told))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from submissions import api, queue
 from submissions.errors import NotAllowed
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
-from submissions.xqueue.push import Dispatcher, Pause, _graded, push_one
+from submissions.xqueue.push import Dispatcher, Pause, _grade, push_one
 from tests.platform_stub import Answer, Platform, Reply
 from tests.queue.jobs import later
 from tests.server import free_port
@@ -249,7 +249,7 @@ def test_what_an_operator_took_away_meanwhile_is_left_alone(grader: Platform) ->
     jobs = queue.claim("q", grader="push", pushing=True)
     assert [job.submission_id for job in jobs] == [submission_id]
     queue.retire(submission_id, "enough")
-    assert _graded(jobs[0], MOUNT) == (False, None)
+    assert _grade(jobs[0], MOUNT) == (False, None)
     assert (the_job().status, the_job().last_error) == ("retired", "enough")
 
 

@@ -24,7 +24,7 @@ from submissions.models import (
     get_storage,
 )
 from submissions.statistics import history
-from submissions.upkeep import retention
+from submissions.upkeep import prune as pruning
 from tests.queue.jobs import claim_one, key_of, limit, make
 
 pytestmark = pytest.mark.django_db
@@ -129,11 +129,11 @@ def test_one_queue_only() -> None:
 
 
 def test_many_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 3)
+    monkeypatch.setattr(pruning, "BATCH", 3)
     jobs = [scored(31) for _ in range(8)]
     Delivery.objects.create(job=jobs[0], transport="callback", state="due")
-    Job.objects.update(status_time=now() - timedelta(days=31))  # all at the same moment
-    parts = [removed.jobs for removed in retention.prune(retention.prunable(30), 30)]
+    Job.objects.update(status_time=now() - timedelta(days=31))  # all at the same time
+    parts = [removed.jobs for removed in pruning.prune(pruning.prunable(30), 30)]
     assert parts == [3, 3, 1]
     assert left() == [jobs[0].pk]
 
@@ -160,8 +160,8 @@ def test_whole_items_go_with_their_scores_and_others_keep_theirs() -> None:
 
 def test_totals_do_not_fall_and_old_minutes_go() -> None:
     for days in (20, 10):
-        moment = now() - timedelta(days=days)
-        Job.objects.filter(pk=scored(days).pk).update(created_at=moment)
+        then = now() - timedelta(days=days)
+        Job.objects.filter(pk=scored(days).pk).update(created_at=then)
     while history.roll_up():
         pass
     before = history.totals()["q"]

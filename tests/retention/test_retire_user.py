@@ -22,7 +22,7 @@ from submissions.models import (
     SubmissionFile,
     get_storage,
 )
-from submissions.upkeep import audit, retention
+from submissions.upkeep import audit, retire_learner
 from tests.queue.jobs import claim_one, key_of, limit, make
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
         "deliveries": 1,
         "items": 4,
         "submissions": 4,
-        "retired_as": retention.pseudonym(ADA),
+        "retired_as": retire_learner.pseudonym(ADA),
         "dry_run": False,
     }
     assert [secret for secret in SECRETS if secret in kept()] == []
@@ -91,7 +91,7 @@ def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
     copies = [cache.get(Submission.get_cache_key(row.uuid)) for row in Submission.objects.exclude(pk=bob.submission_id)]
     assert [secret for secret in SECRETS if secret in str(copies)] == []
     states = ExternalGraderDetail.objects.values_list("submission__student_item__student_id", "status")
-    assert sorted(states) == [("bob", "pending"), *[(retention.pseudonym(ADA), "retired")] * 4]
+    assert sorted(states) == [("bob", "pending"), *[(retire_learner.pseudonym(ADA), "retired")] * 4]
     assert bob.submission.answer == "print(1)"
 
 
@@ -106,15 +106,15 @@ def test_her_scores_stay_under_the_pseudonym() -> None:
     everything()
     retire(ADA)
     (score,) = Score.objects.all()
-    assert (score.points_earned, score.student_item.student_id) == (1, retention.pseudonym(ADA))
+    assert (score.points_earned, score.student_item.student_id) == (1, retire_learner.pseudonym(ADA))
     assert api.get_scores("c", ADA) == {}
-    assert list(api.get_scores("c", retention.pseudonym(ADA))) == ["done"]
+    assert list(api.get_scores("c", retire_learner.pseudonym(ADA))) == ["done"]
 
 
 def test_each_job_without_a_score_still_says_why() -> None:
     everything()
     retire(ADA)
-    hers = ExternalGraderDetail.objects.filter(submission__student_item__student_id=retention.pseudonym(ADA))
+    hers = ExternalGraderDetail.objects.filter(submission__student_item__student_id=retire_learner.pseudonym(ADA))
     items = hers.values_list("submission__student_item__item_id", "last_error")
     assert dict(items) == {"done": None, **dict.fromkeys(("failed", "held", "waits"), "The learner was retired.")}
     assert list(audit.problems(look_at_files=True)) == []
@@ -154,13 +154,13 @@ def test_who_comes_back_can_be_retired_again() -> None:
     hers()
     retire(ADA)
     assert ADA not in kept()
-    assert StudentItem.objects.filter(student_id__startswith=retention.pseudonym(ADA)).count() == 2
+    assert StudentItem.objects.filter(student_id__startswith=retire_learner.pseudonym(ADA)).count() == 2
 
 
 def test_a_run_that_broke_off_is_finished_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     for item in ("a", "b", "c"):
         hers(item)
-    run = retention.retire_student(ADA)
+    run = retire_learner.retire_student(ADA)
     for _ in range(4):  # all renamed, one emptied
         next(run)
     run.close()
@@ -177,12 +177,12 @@ def test_nobody_has_this_id() -> None:
 
 
 def test_the_pseudonym_follows_open_edx_and_needs_the_secret_key(settings: Any) -> None:
-    name = retention.pseudonym(ADA)
+    name = retire_learner.pseudonym(ADA)
     assert name.startswith("retired__user_")
     assert len(name) == 54
-    assert retention.pseudonym(ADA) == name
+    assert retire_learner.pseudonym(ADA) == name
     settings.SECRET_KEY = "another one"
-    assert retention.pseudonym(ADA) != name
+    assert retire_learner.pseudonym(ADA) != name
 
 
 def test_each_column_of_a_job_is_emptied_or_says_nothing_of_her() -> None:
@@ -191,4 +191,4 @@ def test_each_column_of_a_job_is_emptied_or_says_nothing_of_her() -> None:
         "status_time", "created_at", "num_failures", "available_at", "pulled_at", "returned_at", "grader", "num_pulls",
     }  # fmt: skip
     columns = {column.name for column in ExternalGraderDetail._meta.concrete_fields}
-    assert columns == says_nothing | set(retention.EMPTIED)
+    assert columns == says_nothing | set(retire_learner.EMPTIED)

@@ -163,7 +163,7 @@ def test_each_gets_what_is_theirs(world: World, row: str) -> None:
 
 
 def test_an_outsider_learns_nothing_of_a_closed_queue(world: World, settings: Settings) -> None:
-    # Where the first job sets a queue up, a name that nobody has is an empty queue (WIRE section 0).
+    # Where the first job sets a queue up, a name that nobody has is an empty queue.
     settings.SUBMISSIONS_STRICT_QUEUES = True
     http = world.client("outsider")
 

@@ -36,7 +36,7 @@ def test_a_full_queue_says_so_and_keeps_nothing(grader: Client, settings: Settin
 def test_a_student_has_a_share_of_a_queue(db: None, settings: Settings) -> None:
     settings.SUBMISSIONS_STUDENT_MAX_WAITING = 1
     enqueue("q", student_id="ada")
-    with pytest.raises(QueueFull, match="1 jobs of this student wait already"):
+    with pytest.raises(QueueFull, match="1 job of this student waits already"):
         enqueue("q", student_id="ada")
     enqueue("q", student_id="bob")
     assert stored() == (2, 2, 0)
@@ -64,7 +64,7 @@ def test_too_many_or_too_large_files_are_refused_whole(
 @pytest.mark.parametrize(
     ("limits", "files", "sentence"),
     [
-        ({"files_max_count": 1}, {"a": "1", "b": "2"}, "A submission to this queue can have 1 files, not 2."),
+        ({"files_max_count": 1}, {"a": "1", "b": "2"}, "A submission to this queue can have 1 file, not 2."),
         ({"files_max_count": 0}, {"a": "1"}, "A submission to this queue can have 0 files, not 1."),
         ({"files_max_bytes": 2}, {"a": "12", "b": "3"}, "The files have 3 bytes together, where 2 are allowed."),
         ({"files_max_bytes": 2}, {"a": io.BytesIO(b"123")}, "The files have 3 bytes together, where 2 are allowed."),

@@ -40,8 +40,8 @@ def clock(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Clock:
     made = Clock()
     # The row's own moment is moved back when time passes; what is written anew must be moved back, too.
     monkeypatch.setattr(session_lifetime, "time", made)
-    kept = session_lifetime.prolonged
-    monkeypatch.setattr(session_lifetime, "prolonged", lambda data: kept(data) - timedelta(seconds=made.passed))
+    kept = session_lifetime.prolong
+    monkeypatch.setattr(session_lifetime, "prolong", lambda data: kept(data) - timedelta(seconds=made.passed))
     return made
 
 

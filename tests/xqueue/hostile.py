@@ -48,11 +48,11 @@ TEXTS = [
     "\\" * 999,
 ]
 JUNK = [b"", b"\xff\xfe", b"\xed\xa0\x80", b"\0", b"{", b"[1,", b'{"a":' * DEEP, b"\x80" * 1000, b"=&&=;%", b"%zz%"]
-SIGNS = st.characters(exclude_categories=())
-# What a server lets through in a header: bytes as Latin-1, no control signs.
+CHARACTERS = st.characters(exclude_categories=())
+# What a server lets through in a header: bytes as Latin-1, no control characters.
 HEADER_SIGNS = st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f")
 
-texts = st.one_of(st.sampled_from(TEXTS), st.text(SIGNS, max_size=20))
+texts = st.one_of(st.sampled_from(TEXTS), st.text(CHARACTERS, max_size=20))
 header_texts = st.text(HEADER_SIGNS, max_size=30)
 numbers = st.one_of(
     st.integers(),

@@ -160,8 +160,8 @@ lines = st.sampled_from(
     [LOGIN, PUT, b"GET /xqueue/get_queuelen/?queue_name=q", POLL, b"POST /xqueue/logout/", b"GET /xqueue/"]
 )
 header_names = st.sampled_from([b"Content-Type", b"Cookie", b"Accept", b"Authorization", b"Referer", b"Sec-Fetch-Site"])
-# All that a header may carry: no control signs, and no spaces at its ends.
-header_values = st.binary(max_size=40).map(lambda value: bytes(sign for sign in value if sign >= 32 and sign != 127))
+# All that a header may carry: no control characters, and no spaces at its ends.
+header_values = st.binary(max_size=40).map(lambda value: bytes(byte for byte in value if byte >= 32 and byte != 127))
 
 
 @settings(

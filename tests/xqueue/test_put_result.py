@@ -144,9 +144,9 @@ def test_a_lone_surrogate_in_json_is_kept_as_an_escape(grader: Client, work: Wor
     assert job(work.submission_id).grader_reply == '{"score": 1, "msg": "\\ud800"}'
 
 
-@pytest.mark.parametrize("sign", ["x", "\u20ac"])
-def test_a_reply_of_five_megabytes_is_kept_whole(grader: Client, work: Work, sign: str) -> None:
-    message = sign * (5 * 1024 * 1024 // len(sign.encode()))
+@pytest.mark.parametrize("character", ["x", "\u20ac"])
+def test_a_reply_of_five_megabytes_is_kept_whole(grader: Client, work: Work, character: str) -> None:
+    message = character * (5 * 1024 * 1024 // len(character.encode()))
     reply = json.dumps({"score": 1, "msg": message}, ensure_ascii=False)
     assert put(grader, work.header, reply) == OK
     assert json.loads(str(job(work.submission_id).grader_reply))["msg"] == message

@@ -328,7 +328,7 @@ def test_of_two_files_with_one_name_none_is_lost_in_silence(lms: Client) -> None
 
 
 BEGIN = "The address must begin with https:// or http:// and name a host."
-SIGNS = "The address has characters that no URL has."
+CHARACTERS = "The address has characters that no URL has."
 
 
 @pytest.mark.parametrize(
@@ -340,8 +340,8 @@ SIGNS = "The address has characters that no URL has."
         ("javascript:alert(1)", BEGIN),
         ("file:///etc/passwd", BEGIN),
         ("https:///x", BEGIN),
-        ("https://lms.example/\n", SIGNS),
-        ("https://a b/", SIGNS),
+        ("https://lms.example/\n", CHARACTERS),
+        ("https://a b/", CHARACTERS),
         ("https://[::1", "The address is no URL."),
         ("https://user:word@lms.example/", "The address must not hold a name or a password."),
         ("http://127.0.0.1/x", "127.0.0.1 is not a public address."),
@@ -392,7 +392,7 @@ def test_a_queue_that_cannot_be_is_not_found(lms: Client, name: str) -> None:
 def test_a_full_queue_says_so(lms: Client, settings: Settings) -> None:
     settings.SUBMISSIONS_QUEUE_MAX_WAITING = 1
     assert submit(lms) == OK
-    full = refused("Queue 'q' is full: 1 jobs wait already. Try again later.")
+    full = refused("Queue 'q' is full: 1 job waits already. Try again later.")
     assert submit(lms, header("k2", problem="p2")) == full
     assert submit(lms) == OK
 
@@ -406,7 +406,7 @@ def test_too_large_is_told_and_not_read(lms: Client, settings: Settings) -> None
 def test_files_over_the_limits_refuse_the_whole_submission(lms: Client, settings: Settings) -> None:
     settings.SUBMISSIONS_FILES_MAX_COUNT = 1
     files = {"a": SimpleUploadedFile("a", b"1"), "b": SimpleUploadedFile("b", b"2")}
-    assert submit(lms, **files) == refused("files: A submission can have 1 files, not 2.")
+    assert submit(lms, **files) == refused("files: A submission can have 1 file, not 2.")
     many = {f"f{number}": SimpleUploadedFile("f", b"1") for number in range(101)}
     assert submit(lms, **many) == refused("Queue request has invalid format: it has more than 100 files")
     assert not ExternalGraderDetail.objects.exists()

@@ -1,4 +1,4 @@
-"""The same POST at the same moment, with real threads on real connections."""
+"""The same POST at the same time, with real threads on real connections."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from submissions.intake import make
-from submissions.intake.parse import HandedIn, parsed
+from submissions.intake import jobs
+from submissions.intake.requests import SubmitRequest, parse
 from submissions.models import Delivery, ExternalGraderDetail, Submission, SubmissionFile, get_storage
 from submissions.upkeep import audit
 from tests.queue.test_races import at_once
@@ -23,12 +23,12 @@ def lms() -> User:
     return make_submitter()
 
 
-def handed(key: str = "k", **more: Any) -> HandedIn:
-    return parsed(header(key, **more), lms_body())
+def handed(key: str = "k", **more: Any) -> SubmitRequest:
+    return parse(header(key, **more), lms_body())
 
 
 def test_one_post_by_eight_at_once_is_one_job_with_its_file_once(lms: User) -> None:
-    told = at_once(8, lambda _: make.submit(handed(), lms, {"a.c": b"x"}))
+    told = at_once(8, lambda _: jobs.submit(handed(), lms, {"a.c": b"x"}))
     assert len(set(told)) == 1
     assert (told[0].waiting, Submission.objects.count(), SubmissionFile.objects.count()) == (1, 1, 1)
     row = SubmissionFile.objects.get()
@@ -39,7 +39,7 @@ def test_one_post_by_eight_at_once_is_one_job_with_its_file_once(lms: User) -> N
 
 def test_many_posts_at_once_are_as_many_jobs(lms: User) -> None:
     def submit(number: int) -> int:
-        return make.submit(handed(f"k{number}", problem=f"p{number % 3}"), lms, {"a": b"1"}).submission_id
+        return jobs.submit(handed(f"k{number}", problem=f"p{number % 3}"), lms, {"a": b"1"}).submission_id
 
     ids = at_once(12, submit)
     assert len(set(ids)) == 12
@@ -51,5 +51,5 @@ def test_many_posts_at_once_are_as_many_jobs(lms: User) -> None:
 
 
 def test_a_new_queue_is_set_up_once_by_many_at_once(lms: User) -> None:
-    at_once(8, lambda number: make.submit(handed(f"k{number}", queue_name="brand new"), lms))
+    at_once(8, lambda number: jobs.submit(handed(f"k{number}", queue_name="brand new"), lms))
     assert ExternalGraderDetail.objects.filter(queue_name="brand new").count() == 8

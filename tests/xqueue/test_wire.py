@@ -125,8 +125,8 @@ def test_the_payload_is_rebuilt_only_where_the_platform_sent_none() -> None:
 
 
 def test_the_time_of_a_submission_is_told_in_utc_to_the_second() -> None:
-    moment = datetime(2026, 1, 31, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-5)))
-    assert wire.student_info("anon", moment) == (
+    submitted = datetime(2026, 1, 31, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-5)))
+    assert wire.student_info("anon", submitted) == (
         '{"anonymous_student_id": "anon", "submission_time": "20260201045959", "random_seed": 1}'
     )
     assert '"20260131120000"' in wire.student_info("anon", datetime(2026, 1, 31, 12, tzinfo=UTC))

@@ -18,15 +18,15 @@ class LoginForm(AdminAuthenticationForm):
         attempt = Attempt(name, self.request.META.get("REMOTE_ADDR", "") if self.request else "", password)
         try:
             attempt.admit()
-            return dict(self._checked(attempt))
+            return dict(self._check_password(attempt))
         except Throttled as throttled:
             raise ValidationError(str(throttled), code="throttled") from None
 
-    def _checked(self, attempt: Attempt) -> dict[str, Any]:
+    def _check_password(self, attempt: Attempt) -> dict[str, Any]:
         try:
             cleaned = super().clean()
         except ValidationError:
-            attempt.failed()
+            attempt.record_failure()
             raise
-        attempt.succeeded()
+        attempt.record_success()
         return cleaned

@@ -1,6 +1,6 @@
 """A session ends when nobody used it for a while, and some day in any case. Using it costs a write only now and then.
 
-Both moments are kept in the session's own data, so that reading it tells whether it must be written.
+Both times are kept in the session's own data, so that reading it tells whether it must be written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def is_half_idle(data: dict[str, Any]) -> bool:
     return until is not None and until < last and until - time.time() < settings.SESSION_IDLE_SECONDS / 2
 
 
-def prolonged(data: dict[str, Any]) -> datetime:
+def prolong(data: dict[str, Any]) -> datetime:
     """Write into `data` that it is used now; when it ends unless it is used again."""
     now = int(time.time())
     begun = data.setdefault(BEGUN, now)

@@ -56,13 +56,13 @@ class SessionStore(db.SessionStore):
     def load(self) -> dict[str, Any]:
         data = self._load()
         if session_lifetime.is_half_idle(data):
-            until = session_lifetime.prolonged(data)
+            until = session_lifetime.prolong(data)
             kept = self.model.objects.filter(session_key=self.session_key, expire_date__gt=timezone.now())
             kept.update(session_data=self.encode(data), expire_date=until)
         return data
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        until = session_lifetime.prolonged(data)
+        until = session_lifetime.prolong(data)
         row = super().create_model_instance(data)
         row.expire_date = until
         return row

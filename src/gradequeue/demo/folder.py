@@ -27,7 +27,7 @@ class NotACourse(ValueError):
 def read(path: Path) -> list[Attempt]:
     """The attempts of all problems, by name. Raises NotACourse with a sentence."""
     try:
-        attempts = [attempt for place in _problems(_opened(path)) for attempt in _attempts(place)]
+        attempts = [attempt for place in _problems(_open(path)) for attempt in _attempts(place)]
     except (OSError, zipfile.BadZipFile) as error:
         raise NotACourse(f"{path} cannot be read: {error}") from error
     if not attempts:
@@ -35,7 +35,7 @@ def read(path: Path) -> list[Attempt]:
     return attempts
 
 
-def _opened(path: Path) -> Place:
+def _open(path: Path) -> Place:
     if not path.exists():
         raise NotACourse(f"There is no {path}.")
     return path if path.is_dir() else zipfile.Path(str(path))

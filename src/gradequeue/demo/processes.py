@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from django.conf import settings
 
@@ -40,7 +40,7 @@ class Account:
     name: str
     password: str
     queue: str
-    servers: Mapping[str, Any]
+    servers: Mapping[str, object]
     """The same as a watcher's ``xqueue_servers.json``."""
 
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, astuple
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -56,7 +56,7 @@ def in_words(summary: report.Summary) -> str:
     )
 
 
-def objects(found: list[report.Result], summary: report.Summary) -> Iterator[dict[str, Any]]:
+def objects(found: list[report.Result], summary: report.Summary) -> Iterator[dict[str, object]]:
     """The same for programs: a line's ``row`` says what it is."""
     for row in report.rows(found):
         yield {"row": "problem", **asdict(row)}

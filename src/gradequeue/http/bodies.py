@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 
-def is_whole(environ: dict[str, Any]) -> bool:
+def read_whole(environ: dict[str, Any]) -> bool:
     """Read the body into memory; False where it broke off before its end.
 
     Granian ends a body whose sender was lost like one that is complete: half a result would be counted as a grader's
@@ -20,7 +20,7 @@ def is_whole(environ: dict[str, Any]) -> bool:
         body = environ["wsgi.input"].read(limit + 1)
         environ["CONTENT_LENGTH"] = str(len(body))
     else:
-        length = _declared(environ.get("CONTENT_LENGTH") or "0")
+        length = _parse_length(environ.get("CONTENT_LENGTH") or "0")
         # Django fails at what is no number, in some places.
         environ["CONTENT_LENGTH"] = str(length)
         if not 0 < length <= limit:
@@ -32,6 +32,6 @@ def is_whole(environ: dict[str, Any]) -> bool:
     return True
 
 
-def _declared(length: str) -> int:
+def _parse_length(length: str) -> int:
     """0 for what is no number, or none that a server takes."""
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0

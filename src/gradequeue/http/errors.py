@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError
@@ -19,15 +18,15 @@ def _answer(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     return HttpResponse(f"{sentence}\n", status=status, content_type="text/plain; charset=utf-8")
 
 
-def bad_request(request: HttpRequest, exception: Exception, *_: Any) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception, *_: object) -> HttpResponse:
     return _answer(request, 400, "Bad request")
 
 
-def forbidden(request: HttpRequest, exception: Exception | None = None, *_: Any, **__: Any) -> HttpResponse:
+def forbidden(request: HttpRequest, exception: Exception | None = None, *_: object, **__: object) -> HttpResponse:
     return _answer(request, 403, "Forbidden")
 
 
-def not_found(request: HttpRequest, exception: Any = None, *_: Any) -> HttpResponse:
+def not_found(request: HttpRequest, exception: object = None, *_: object) -> HttpResponse:
     return _answer(request, 404, "There is nothing at this address")
 
 

@@ -69,10 +69,11 @@ def run(threads: int, server: str) -> None:
     import django
 
     django.setup()
-    from gradequeue.processes import chores
+    from gradequeue.processes import chores, connections
     from submissions.deliveries import Worker
     from submissions.xqueue.push import Dispatcher
 
+    connections.bind_to_threads()
     # Not in a web worker: while it counts, each request there would wait for the interpreter again and again.
     threading.Thread(target=chores.run, daemon=True).start()
     dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from functools import partial
 from typing import Any
 
-from granian import _signals
-from granian._granian import WorkerSignal
-from granian.server.mp import MPServer
+from granian import Granian, _signals
 
 from submissions.management.interrupts import aside
 
@@ -15,24 +15,34 @@ from submissions.management.interrupts import aside
 AGAIN_SECONDS = 0.5
 
 
-class PatientServer(MPServer):
+class PatientServer(Granian):  # type: ignore[misc, valid-type]  # a class that granian chooses when it is imported
     """Granian's, but for its end: it cannot stand still for good where a second signal comes upon the first.
 
     Its handlers set an event, and so take a lock that the thread they interrupt may hold (granian 2.8.7 and 2.8.9;
     seen in about every fortieth end where SIGTERM came twice at once, as an impatient Ctrl-C may).
     """
 
-    def signal_handler_interrupt(self, *_: Any, **__: Any) -> None:
-        aside(super().signal_handler_interrupt)()
+    def serve(self, *args: Any, **kwargs: Any) -> None:
+        told: list[bool] = []
 
-    def signal_handler_reload(self, *_: Any, **__: Any) -> None:
-        aside(super().signal_handler_reload)()
+        def handle_aside() -> None:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                end = number != signal.SIGHUP
+                signal.signal(number, aside(partial(_handle, signal.getsignal(number), told if end else [])))
 
-    def _stop_workers(self) -> None:
-        super()._stop_workers()  # type: ignore[no-untyped-call]
-        if self.interrupt_signal:
+        # Granian has set its handlers by then.
+        self.on_startup(handle_aside)
+        try:
+            super().serve(*args, **kwargs)
+        except SystemExit:
             # Told together with us, a worker may have ended before we asked it to: no failure, and no exit by 1.
-            self.interrupt_children.clear()
+            if not told:
+                raise
+
+
+def _handle(usual: Any, told: list[bool]) -> None:
+    told.append(True)
+    usual()
 
 
 def end_when_told() -> None:
@@ -42,11 +52,11 @@ def end_when_told() -> None:
     those under way when its time is up (granian 2.8.7; seen once in about 70 ends under a stream of new connections).
     So it is told twice, and never more: a third time it would stand still, with all its threads, until it is killed.
     """
-    _signals.set_sync_signals = _set_sync_signals
+    _signals.set_sync_signals = partial(_set_sync_signals, _signals.set_sync_signals)
 
 
-def _set_sync_signals() -> Any:
-    event = WorkerSignal()
+def _set_sync_signals(set_as_usual: Any) -> Any:
+    event = set_as_usual()
     told: list[bool] = []  # no Event: a second signal can come while the handler of the first holds its lock
 
     def handler(*_: object) -> None:
@@ -58,5 +68,6 @@ def _set_sync_signals() -> Any:
         again.daemon = True
         again.start()
 
-    _signals.set_main_signals(handler)  # type: ignore[no-untyped-call]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
     return event

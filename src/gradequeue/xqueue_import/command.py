@@ -14,8 +14,8 @@ from rich.progress import track
 
 from gradequeue.xqueue_import.source import Row, Skipped, Source
 from submissions.errors import QueueError, SubmissionRequestError
-from submissions.intake import make
-from submissions.management.base import DataCommand, UsageError
+from submissions.intake import jobs
+from submissions.management.base import DataCommand, Options, UsageError
 from submissions.text import first_line
 
 TAKEN, SCORED, KNOWN, SKIPPED = "taken", "scored", "known", "skipped"
@@ -43,11 +43,11 @@ class ImportCommand(DataCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        source = _source(options["url"])
+        source = _open(options["url"])
         outcomes: Counter[str] = Counter()
         try:
-            for told in _told(source, options):
-                outcomes[told["outcome"]] += 1
+            for told in _import(source, options):
+                outcomes[str(told["outcome"])] += 1
                 if options["as_json"]:
                     self.say(told)
                 elif told["outcome"] == SKIPPED:
@@ -60,7 +60,7 @@ class ImportCommand(DataCommand):
             raise SystemExit(1)
 
 
-def _source(url: str) -> Source:
+def _open(url: str) -> Source:
     try:
         return Source(url)
     except ImproperlyConfigured as wrong:
@@ -69,7 +69,7 @@ def _source(url: str) -> Source:
         raise CommandError(f"The old service's database cannot be used: {first_line(error)}") from error
 
 
-def _told(source: Source, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _import(source: Source, options: Options) -> Iterator[dict[str, object]]:
     wanted = options["unacknowledged"]
     rows = source.rows(unacknowledged=wanted)
     screen = Console(stderr=True)
@@ -77,16 +77,16 @@ def _told(source: Source, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         rows, "Importing", total=source.count(unacknowledged=wanted), console=screen, disable=not screen.is_terminal
     )
     for row in shown:
-        yield {"id": row.id, **_outcome(row, options["files"], dry_run=options["dry_run"])}
+        yield {"id": row.id, **_take_over(row, options["files"], dry_run=options["dry_run"])}
 
 
-def _outcome(row: Row, files: str, *, dry_run: bool) -> dict[str, Any]:
+def _take_over(row: Row, files: str, *, dry_run: bool) -> dict[str, object]:
     try:
         handed, links, arrived, result = row.handed_in(), row.links(files), row.arrived, row.result()
         if dry_run:
-            name = KNOWN if make.is_known(row.key) else TAKEN if result is None else SCORED
+            name = KNOWN if jobs.is_known(row.key) else TAKEN if result is None else SCORED
             return {"outcome": name, "submission_id": None}
-        made = make.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
+        made = jobs.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
     except (Skipped, QueueError, SubmissionRequestError) as reason:
         return {"outcome": SKIPPED, "submission_id": None, "reason": str(reason).rstrip(".")}
     if made is None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 from urllib.request import urlopen
 
@@ -18,8 +17,8 @@ from django.db.utils import ConnectionHandler
 from django.utils.dateparse import parse_datetime
 
 from gradequeue import env
-from submissions.intake.make import Result
-from submissions.intake.parse import HandedIn, NotHandedIn, parsed
+from submissions.intake.jobs import Result
+from submissions.intake.requests import BadSubmitRequest, SubmitRequest, parse
 from submissions.outbound import http
 from submissions.text import made_storable
 from submissions.xqueue import wire
@@ -52,7 +51,7 @@ class Row:
     xqueue_header: str
     xqueue_body: str
     s3_urls: str
-    arrival_time: Any
+    arrival_time: datetime | str | None
     grader_id: str
     grader_reply: str
 
@@ -66,17 +65,17 @@ class Row:
     def arrived(self) -> datetime:
         """XQueue wrote UTC; some databases give it back without saying so."""
         given = self.arrival_time  # None where MySQL has its zero date
-        moment = given if isinstance(given, datetime) else parse_datetime(str(given))
-        if moment is None:
+        time = given if isinstance(given, datetime) else parse_datetime(str(given))
+        if time is None:
             raise Skipped(f"it arrived at {self.arrival_time!r:.60}, which is no time")
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
-    def handed_in(self) -> HandedIn:
-        """Raises Skipped. The callback is the header's: the column holds its first 128 signs alone."""
+    def handed_in(self) -> SubmitRequest:
+        """Raises Skipped. The callback is the header's: the column holds its first 128 characters alone."""
         try:
-            handed = parsed(self.xqueue_header, self.xqueue_body)
-            http.parsed(handed.callback_url)
-        except NotHandedIn:
+            handed = parse(self.xqueue_header, self.xqueue_body)
+            http.parse(handed.callback_url)
+        except BadSubmitRequest:
             raise Skipped("its header cannot be read, or was cut off") from None
         except http.Refused as refused:
             raise Skipped(f"its callback cannot be called. {refused}") from None
@@ -86,19 +85,19 @@ class Row:
 
     def result(self) -> Result | None:
         """What a grader said, if that can be scored; without it the job is graded again."""
-        said = wire.judged(self.id, "", made_storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
+        said = wire.read_reply(self.id, "", made_storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
         return Result(self.grader_id[:150] or "xqueue", said.score, said.reply) if said.flaw is None else None
 
     def links(self, base: str) -> str | None:
         """The files' names and addresses, as JSON; relative ones below `base`. Raises Skipped."""
-        found = _object(self.s3_urls)
+        found = _parse_object(self.s3_urls)
         if ELSEWHERE in found:
-            found = _fetched(_absolute(found[ELSEWHERE], base))
+            found = _fetch_list(_absolute(found[ELSEWHERE], base))
         links = {name: _absolute(address, base) for name, address in found.items()}
         return json.dumps(links) if links else None
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parse_object(text: str) -> dict[str, object]:
     try:
         found = json.loads(text or "{}")
     except ValueError:
@@ -118,7 +117,7 @@ def _absolute(address: object, base: str) -> str:
     return whole
 
 
-def _fetched(address: str) -> dict[str, Any]:
+def _fetch_list(address: str) -> dict[str, object]:
     try:
         # The operator's own storage, which the old service asked in the same way.
         with urlopen(address, timeout=LIST_SECONDS) as answer:  # noqa: S310 - http(s), see _absolute
@@ -147,18 +146,18 @@ class Source:
 
     def count(self, *, unacknowledged: bool) -> int:
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {_wanted(unacknowledged)}")  # noqa: S608
+            cursor.execute(f"SELECT COUNT(*) FROM {TABLE} WHERE {_condition(unacknowledged)}")  # noqa: S608
             return int(cursor.fetchone()[0])
 
     def rows(self, *, unacknowledged: bool) -> Iterator[Row]:
         """What is not retired, in the order of arrival; with `unacknowledged`, also what was retired with a reply that
         the platform never took. In batches, with no cursor held open."""
-        after: tuple[Any, int] | None = None
-        while batch := self._batch(_wanted(unacknowledged), after):
+        after: tuple[datetime | str | None, int] | None = None
+        while batch := self._batch(_condition(unacknowledged), after):
             yield from batch
             after = (batch[-1].arrival_time, batch[-1].id)
 
-    def _batch(self, wanted: str, after: tuple[Any, int] | None) -> list[Row]:
+    def _batch(self, wanted: str, after: tuple[datetime | str | None, int] | None) -> list[Row]:
         where, params = wanted, []
         if after is not None:
             where += " AND (arrival_time > %s OR (arrival_time = %s AND id > %s))"
@@ -173,5 +172,5 @@ class Source:
         self.connection.close()
 
 
-def _wanted(unacknowledged: bool) -> str:
+def _condition(unacknowledged: bool) -> str:
     return "(NOT retired OR (NOT lms_ack AND grader_reply <> ''))" if unacknowledged else "NOT retired"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.contrib.auth.models import AnonymousUser, User
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -11,8 +10,11 @@ from rest_framework.views import APIView
 from submissions.conf import conf
 from submissions.models import GraderQueue
 
+# A host may have an account model of its own; it has what of Django's is used here.
+Account = User | AnonymousUser
 
-def is_grader(user: Any) -> bool:
+
+def is_grader(user: Account | None) -> bool:
     """Whether the account may use the queue: active, and in the graders' group. Being a superuser is not enough.
 
     ``in_grader_group`` saves the question where whoever loaded the account has asked it already.
@@ -23,23 +25,23 @@ def is_grader(user: Any) -> bool:
     return user.groups.filter(name=conf.GRADER_GROUP).exists() if known is None else known
 
 
-def is_submitter(user: Any) -> bool:
+def is_submitter(user: Account | None) -> bool:
     """Whether the account may submit over HTTP: active, and in the submitters' group or granted a queue."""
     if user is None or not (user.is_authenticated and user.is_active):
         return False
-    return _is_of_platform(user) or bool(user.submitting_queues.exists())
+    return _is_of_platform(user) or GraderQueue.objects.filter(submitters=user.pk).exists()
 
 
-def may_submit_to(user: Any, queue_name: str) -> bool:
+def may_submit_to(user: Account, queue_name: str) -> bool:
     """Whether this account, which is a submitter, may submit to the queue: be it there already or not."""
-    return _is_of_platform(user) or GraderQueue.objects.filter(name=queue_name, submitters=user).exists()
+    return _is_of_platform(user) or GraderQueue.objects.filter(name=queue_name, submitters=user.pk).exists()
 
 
-def may_log_in(user: Any) -> bool:
+def may_log_in(user: Account | None) -> bool:
     return is_grader(user) or is_submitter(user)
 
 
-def _is_of_platform(user: Any) -> bool:
+def _is_of_platform(user: Account) -> bool:
     return bool(user.groups.filter(name=conf.SUBMITTER_GROUP).exists())
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -32,6 +32,12 @@ USUAL = timedelta(days=90)
 NOTED_AGAIN = timedelta(hours=1)
 
 
+class _Counter(NamedTuple):
+    row: LoginCounter
+    now: datetime
+    """The database's time."""
+
+
 class Throttled(Exception):
     """Too many failed logins"""
 
@@ -41,7 +47,10 @@ class Throttled(Exception):
 
 
 class Attempt:
-    """One login: `admit` before the password is looked at, then `failed` or `succeeded`. Each may raise Throttled."""
+    """One login: `admit` before the password is looked at, then `record_failure` or `record_success`.
+
+    Each may raise Throttled.
+    """
 
     def __init__(self, username: str, address: str, password: str) -> None:
         self.username, self.password = username, password
@@ -62,28 +71,26 @@ class Attempt:
         rows = self._rows()
         self._refuse_while_blocked(rows)
         mine = rows.get(self.pair)
-        self.repeated = bool(mine and mine.last_wrong and mine.last_wrong == self._digest())
+        self.repeated = bool(mine and mine.row.last_wrong and mine.row.last_wrong == self._digest())
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Count it. Of many at the same time, those that come after the door was closed were never answered."""
         blocked = 0
         if self.limits and not self.repeated:
             blocked = self._count(self._digest())
         if blocked:
-            self._throttled(blocked)
+            self._refuse(blocked)
         Tally.objects.add("logins:refused")
         signals.login_refused.send_robust(sender=None, username=self.username, network=self.network)
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         rows = self._rows()
         self._refuse_while_blocked(rows)
         mine = rows.get(self.pair)
-        stale = mine is None or not mine.known or mine.failures or mine.seen_at < mine.now - NOTED_AGAIN
-        if self.limits and stale:
+        if self.limits and (mine is None or _is_stale(mine)):
             self._remember(known=mine is not None)
-        signals.logged_in.send_robust(
-            sender=None, username=self.username, network=self.network, first=not (mine and mine.known)
-        )
+        first = mine is None or not mine.row.known
+        signals.logged_in.send_robust(sender=None, username=self.username, network=self.network, first=first)
 
     @in_transaction
     def _remember(self, *, known: bool) -> None:
@@ -96,24 +103,24 @@ class Attempt:
             known=True, failures=0, blocked_until=None, last_wrong="", seen_at=DatabaseNow()
         )
 
-    def _rows(self) -> dict[str, LoginCounter]:
+    def _rows(self) -> dict[str, _Counter]:
         if not self.limits:
             return {}
-        found = LoginCounter.objects.filter(key__in=list(self.limits)).annotate(now=DatabaseNow())  # type: ignore[no-redef]
-        return {row.key: row for row in found}
+        found = LoginCounter.objects.filter(key__in=list(self.limits)).annotate(now=DatabaseNow())
+        return {row.key: _Counter(row, row.now) for row in found}
 
-    def _refuse_while_blocked(self, rows: dict[str, LoginCounter]) -> None:
+    def _refuse_while_blocked(self, rows: dict[str, _Counter]) -> None:
         if seconds := self._blocked_for(rows):
-            self._throttled(seconds)
+            self._refuse(seconds)
 
-    def _throttled(self, seconds: int) -> None:
+    def _refuse(self, seconds: int) -> None:
         signals.login_throttled.send_robust(sender=None, username=self.username, network=self.network, seconds=seconds)
         raise Throttled(seconds)
 
-    def _blocked_for(self, rows: dict[str, LoginCounter]) -> int:
+    def _blocked_for(self, rows: dict[str, _Counter]) -> int:
         mine = rows.get(self.pair)
-        counted = [mine] if mine and mine.known else rows.values()
-        return max((_seconds_left(row) for row in counted if row), default=0)
+        counted = [mine] if mine and mine.row.known else rows.values()
+        return max(map(_seconds_left, counted), default=0)
 
     @in_transaction
     def _count(self, digest: str) -> int:
@@ -121,12 +128,11 @@ class Attempt:
         fresh = [LoginCounter(key=key, seen_at=DatabaseNow()) for key in sorted(self.limits)]
         LoginCounter.objects.bulk_create(fresh, ignore_conflicts=True)
         locked = LoginCounter.objects.filter(key__in=list(self.limits)).order_by("key").select_for_update()
-        timed = locked.annotate(now=DatabaseNow())  # type: ignore[no-redef]
-        rows = {row.key: row for row in timed}
+        rows = {row.key: _Counter(row, row.now) for row in locked.annotate(now=DatabaseNow())}
         if blocked := self._blocked_for(rows):
             return blocked
-        for key, row in rows.items():
-            _note_failure(row, self.limits[key], digest if key == self.pair else "")
+        for key, counter in rows.items():
+            _note_failure(counter, self.limits[key], digest if key == self.pair else "")
         _forget_old(next(iter(rows.values())).now)
         return 0
 
@@ -139,19 +145,26 @@ class Attempt:
         return _key("wrong", self.username, str(kept or ""), self.password)[:16]
 
 
-def _granted() -> Any:
+def _granted() -> Q:
     """For a query of accounts: whether one is a grader's or a submitter's, but for being active."""
     groups = Group.objects.filter(user=OuterRef("pk"), name__in=[conf.GRADER_GROUP, conf.SUBMITTER_GROUP])
     return Q(Exists(groups)) | Q(Exists(GraderQueue.objects.filter(submitters=OuterRef("pk"))))
 
 
-def _note_failure(row: LoginCounter, free: int, digest: str) -> None:
-    row.failures = 1 if row.seen_at < row.now - FORGET else row.failures + 1
-    row.seen_at, row.last_wrong, row.blocked_until = row.now, digest, None
+def _is_stale(counter: _Counter) -> bool:
+    """Whether a login must be written down: the network is new, has failures, or its last login is an hour old."""
+    row = counter.row
+    return not row.known or row.failures > 0 or row.seen_at < counter.now - NOTED_AGAIN
+
+
+def _note_failure(counter: _Counter, free: int, digest: str) -> None:
+    row, now = counter
+    row.failures = 1 if row.seen_at < now - FORGET else row.failures + 1
+    row.seen_at, row.last_wrong, row.blocked_until = now, digest, None
     if row.failures >= free:
         # min() over the exponent first: the counter may be large.
         delay = min(2 ** min(row.failures - free, 20), int(conf.LOGIN_DELAY_CEILING_SECONDS))
-        row.blocked_until = row.now + timedelta(seconds=delay)
+        row.blocked_until = now + timedelta(seconds=delay)
     row.save(update_fields=["failures", "seen_at", "last_wrong", "blocked_until"])
 
 
@@ -161,10 +174,9 @@ def _forget_old(now: datetime) -> None:
     LoginCounter.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10])).delete()
 
 
-def _seconds_left(row: LoginCounter) -> int:
-    if row.blocked_until is None or row.blocked_until <= row.now:
-        return 0
-    return int((row.blocked_until - row.now).total_seconds()) + 1
+def _seconds_left(counter: _Counter) -> int:
+    until, now = counter.row.blocked_until, counter.now
+    return 0 if until is None or until <= now else int((until - now).total_seconds()) + 1
 
 
 def network_of(address: str) -> str:

@@ -132,9 +132,10 @@ class QueueAdmin(Working):
         in_use = isinstance(obj, GraderQueue) and Job.objects.filter(queue_name=obj.name).order_by().exists()
         return super().has_delete_permission(request, obj) and not in_use
 
-    def get_actions(self, request: HttpRequest) -> Any:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Queues are deleted one by one: that page checks for jobs."""
-        found = super().get_actions(request)
+        # Django 6.1 says where the actions are to be shown; earlier ones do not know the word.
+        found = super().get_actions(request, *([] if action_location is None else [action_location]))
         found.pop("delete_selected", None)
         return found
 

@@ -67,11 +67,11 @@ class Doer:
         """
         move = self.move
         rows = selection.filter(**{f"{move.state}__in": move.starts_from}).order_by("pk")
-        ready = rows.values_list("pk", move.known_by)
+        ready = rows.values("pk", move.known_by)
         last = move.model._base_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
         while work.after < last:
             window = ready.filter(pk__gt=work.after, pk__lte=work.after + WINDOW)
-            if batch := list(window[:BATCH]):
+            if batch := [(row["pk"], row[move.known_by]) for row in window[:BATCH]]:
                 yield batch
             else:
                 work.after += WINDOW

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
 
 from django.db import connections
 
@@ -23,7 +22,7 @@ _wanted = threading.Event()
 _running: threading.Thread | None = None
 
 
-def begin(**_: Any) -> None:
+def begin(**_: object) -> None:
     """Receiver of ``deliveries_due``: at most one such thread per process."""
     global _running
     if not conf.DELIVER_AT_ONCE:

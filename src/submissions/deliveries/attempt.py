@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from enum import Enum
-from typing import Any
 
 from submissions.deliveries import claims, hosts
+from submissions.deliveries.claims import DueDelivery
 from submissions.deliveries.message import Message, in_points, no_score
 from submissions.deliveries.transports.base import Failed, Refused, sender
-from submissions.models import ExternalGraderDetail, Told
+from submissions.models import Delivery, ExternalGraderDetail, Told
 
 
 class Outcome(Enum):
@@ -22,45 +22,48 @@ class Outcome(Enum):
     LOST = "taken over"
 
 
-def attempt(delivery: Any) -> Outcome:
+def attempt(due: DueDelivery) -> Outcome:
     """Send a delivery that was taken, and write down what became of it. Only the database's errors come out."""
-    if claims.is_overtaken(delivery):
-        claims.drop(delivery)
-        if delivery.in_trouble:
-            hosts.end_probe(delivery.host)
+    if claims.is_overtaken(due):
+        claims.drop(due)
+        if due.in_trouble:
+            hosts.end_probe(due.row.host)
         return Outcome.DROPPED
-    message = message_of(delivery)
+    message = message_of(due.row)
     started = time.monotonic()
     try:
-        sender(delivery.transport)(message)
+        sender(due.row.transport)(message)
     except Refused as refused:
-        _note_answer(delivery)
-        claims.give_up(delivery, str(refused))
+        _note_answer(due)
+        claims.give_up(due, str(refused))
         return Outcome.GIVEN_UP
     except Exception as error:  # a receiver of the platform may raise anything
-        return _failed(delivery, error, time.monotonic() - started)
-    _note_answer(delivery)
-    return Outcome.DELIVERED if claims.delivered(delivery) else Outcome.LOST
+        return _record_failure(due, error, time.monotonic() - started)
+    _note_answer(due)
+    return Outcome.DELIVERED if claims.record_delivered(due) else Outcome.LOST
 
 
-def _note_answer(delivery: Any) -> None:
-    if delivery.in_trouble:
-        hosts.note_answer(delivery.host, claims.lease())
+def _note_answer(due: DueDelivery) -> None:
+    if due.in_trouble:
+        hosts.note_answer(due.row.host, claims.lease())
 
 
-def _failed(delivery: Any, error: Exception, seconds: float) -> Outcome:
-    now = delivery.now + timedelta(seconds=seconds)
+def _record_failure(due: DueDelivery, error: Exception, seconds: float) -> Outcome:
+    now = due.now + timedelta(seconds=seconds)
     failure = error if isinstance(error, Failed) else Failed(f"{type(error).__name__}: {error}", unreachable=False)
-    claims.failed(delivery, now, str(failure), failure.retry_after)
+    claims.record_failure(due, now, str(failure), failure.retry_after)
     if not failure.unreachable:
-        _note_answer(delivery)
+        _note_answer(due)
         return Outcome.FAILED
-    hosts.note_failure(delivery.host, now, str(failure), failure.retry_after)
+    hosts.note_failure(due.row.host, now, str(failure), failure.retry_after)
     return Outcome.UNREACHABLE
 
 
-def message_of(delivery: Any) -> Message:
-    job: Any = (
+def message_of(delivery: Delivery) -> Message:
+    """What is sent now. Raises ValueError where the delivery's result is not there yet."""
+    if delivery.ready_at is None:
+        raise ValueError(f"Delivery {delivery.pk} has nothing to tell yet.")
+    job = (
         ExternalGraderDetail.objects.select_related("submission__student_item")
         .defer("submission__answer", "body")
         .get(pk=delivery.job_id)

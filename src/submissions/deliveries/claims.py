@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from django.db.models import F, Min, OuterRef, Subquery
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 
 from submissions import signals
 from submissions.conf import conf
 from submissions.deliveries import history, hosts
-from submissions.models import DatabaseNow, Delivery, DeliveryState, Told
+from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Told
 from submissions.queue.transactions import in_transaction
 
 # How many hosts are looked at in one round, where some have something due now. The next round goes on there: else the
@@ -21,37 +22,51 @@ MOST_HOSTS = 1000
 _walked_to: str | None = None
 
 
+@dataclass(frozen=True)
+class DueDelivery:
+    """A delivery that this worker has for itself until the lease ends."""
+
+    row: Delivery
+    """As it was taken: ``attempts`` counts this attempt, and proves afterwards that nobody took the row over."""
+    now: datetime
+    """The database's time when it was taken."""
+    in_trouble: bool
+    """Whether its host did not answer lately."""
+
+
+class _Locked(NamedTuple):
+    row: Delivery
+    now: datetime
+    earlier: datetime | None
+    """When an earlier result of the same job is due at the same destination."""
+
+
 def lease() -> timedelta:
     """How long a worker has a row for itself: an attempt and what it needs of the database, twice."""
     return timedelta(seconds=2 * int(conf.DELIVERY_TIMEOUT_SECONDS) + 30)
 
 
-def take(free: int, room: Callable[[str], int]) -> list[Any]:
-    """Up to `free` deliveries that are due, at most ``room(host)`` for a host, each with the database's ``now``.
-
-    They are this worker's until the lease ends. ``in_trouble``: whether the host did not answer lately.
-    """
-    ripe, now = _ripe_hosts()
-    if not ripe:
+def take(free: int, limit: Callable[[str], int]) -> list[DueDelivery]:
+    """Up to `free` deliveries that are due, at most ``limit(host)`` for a host; this worker's until the lease ends."""
+    found, now = _find_hosts_with_due()
+    if not found or now is None:
         return []
-    trouble = hosts.troubled(ripe)
-    random.shuffle(ripe)
-    taken: list[Any] = []
-    for host in ripe:
-        wanted = min(free - len(taken), room(host))
+    trouble = hosts.in_trouble(found)
+    random.shuffle(found)
+    taken: list[DueDelivery] = []
+    for host in found:
+        wanted = min(free - len(taken), limit(host))
         if wanted > 0:
             taken += _take_from(host, wanted, trouble.get(host), now)
-    for row in taken:
-        row.in_trouble = row.host in trouble
     return taken
 
 
-def _ripe_hosts() -> tuple[list[str], Any]:
-    """The hosts for which something is due now, found by one step of the index each, however much is due."""
+def _find_hosts_with_due() -> tuple[list[str], datetime | None]:
+    """The hosts for which something is due now, and the database's time. One step of the index for each host."""
     global _walked_to
     begun = at = _walked_to
     found: list[str] = []
-    now: Any = None
+    now: datetime | None = None
     steps = 0
     while not found or steps < MOST_HOSTS:
         first = _first_due_after(at)
@@ -61,59 +76,66 @@ def _ripe_hosts() -> tuple[list[str], Any]:
                 break
             begun = None  # once more, from the first one on
             continue
-        at, now = first.host, first.now
+        at, due_at, now = first
         steps += 1
-        if first.due_at is not None and first.due_at <= now:
-            found.append(first.host)
+        if due_at is not None and due_at <= now:
+            found.append(at)
     _walked_to = at
     return found, now
 
 
-def _first_due_after(host: str | None) -> Any:
-    due = Delivery.objects.filter(state=DeliveryState.DUE).order_by("host", "due_at").annotate(now=DatabaseNow())
+def _first_due_after(host: str | None) -> tuple[str, datetime | None, datetime] | None:
+    """Of the next host in the alphabet: its name, when its first delivery is due, and the database's time."""
+    due = Delivery.objects.filter(state=DeliveryState.DUE).order_by("host", "due_at")
     rows = due if host is None else due.filter(host__gt=host)
-    return rows.only("host", "due_at").first()
+    return rows.values_list("host", "due_at", DatabaseNow()).first()
 
 
-def _take_from(host: str, wanted: int, row: Any, now: datetime) -> list[Any]:
-    if row is None or row.held_until is None:
-        return _take(host, wanted)
-    if hosts.is_held(row, now) or not hosts.begin_probe(row, lease()):
+def _take_from(host: str, wanted: int, trouble: DeliveryHost | None, now: datetime) -> list[DueDelivery]:
+    if trouble is None or trouble.held_until is None:
+        return _take(host, wanted, in_trouble=trouble is not None)
+    if hosts.is_held(trouble, now) or not hosts.begin_probe(trouble, lease()):
         return []
-    taken = _take(host, 1)
+    taken = _take(host, 1, in_trouble=True)
     if not taken:
-        hosts.end_probe_without(row)
+        hosts.end_probe_without(trouble)
     return taken
 
 
 @in_transaction
-def _take(host: str, wanted: int) -> list[Any]:
-    taken: list[Any] = []
+def _take(host: str, wanted: int, *, in_trouble: bool) -> list[DueDelivery]:
+    taken: list[DueDelivery] = []
     while len(taken) < wanted:
-        due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__lte=DatabaseNow())
-        rows: Any = due.order_by("due_at", "id").locked(skip_locked=True).annotate(earlier=_earlier())
-        found = list(rows[: wanted - len(taken)])
+        found = _lock_due(host, wanted - len(taken))
         if not found:
             break
         # What is held back is due no more, so this ends.
-        for row in found:
-            if row.earlier is not None:
-                _hold_back(row)
-        taken += _begun([row for row in found if row.earlier is None])
+        for row, now, earlier in found:
+            if earlier is not None:
+                _hold_back(row, now, earlier)
+        mine = [DueDelivery(row, now, in_trouble) for row, now, earlier in found if earlier is None]
+        _count_attempt([one.row for one in mine])
+        taken += mine
     return taken
 
 
-def _begun(rows: list[Any]) -> list[Any]:
+def _lock_due(host: str, most: int) -> list[_Locked]:
+    due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__lte=DatabaseNow())
+    locked = due.order_by("due_at", "id").locked(skip_locked=True)
+    rows = locked.annotate(now=DatabaseNow(), earlier=_earlier())[:most]
+    return [_Locked(row, row.now, row.earlier) for row in rows]
+
+
+def _count_attempt(rows: list[Delivery]) -> None:
     if rows:
         mine = Delivery.objects.filter(pk__in=[row.pk for row in rows])
         mine.update(due_at=DatabaseNow() + lease(), attempts=F("attempts") + 1)
     for row in rows:
         row.attempts += 1
-    return rows
 
 
 def _earlier() -> Subquery:
-    """When an earlier result of the same job is due at the same place: the later one must not overtake it."""
+    """When an earlier result of the same job is due at the same destination: the later one must not overtake it."""
     before = Delivery.objects.filter(
         job=OuterRef("job"),
         transport=OuterRef("transport"),
@@ -124,74 +146,68 @@ def _earlier() -> Subquery:
     return Subquery(before.order_by().values("job").annotate(at=Min("due_at")).values("at")[:1])
 
 
-def _hold_back(row: Any) -> None:
-    free = row.now + lease()
-    if row.earlier > free:
+def _hold_back(row: Delivery, now: datetime, earlier: datetime) -> None:
+    free = now + lease()
+    if earlier > free:
         # Nobody is sending it, or it would be due within a lease. A failure is dropped when it is taken next: what
         # replaces it must not wait out its pause, which may be a day.
-        overtaken = Delivery.objects.filter(
-            job=row.job_id, transport=row.transport, destination_key=row.destination_key, pk__lt=row.pk
-        ).filter(state=DeliveryState.DUE, result=Told.FAILURE, due_at__gt=free)
-        if overtaken.update(due_at=row.now):
-            row.earlier = row.now
-    Delivery.objects.filter(pk=row.pk).update(due_at=max(row.now, row.earlier) + timedelta(seconds=1))
+        overtaken = Delivery.objects.to_same_destination(row).filter(pk__lt=row.pk)
+        if overtaken.filter(state=DeliveryState.DUE, result=Told.FAILURE, due_at__gt=free).update(due_at=now):
+            earlier = now
+    Delivery.objects.filter(pk=row.pk).update(due_at=max(now, earlier) + timedelta(seconds=1))
 
 
 # What became of one. ------------------------------------------------------------------------------------------------
 
 
-def _mine(delivery: Any) -> Any:
+def _mine(due: DueDelivery) -> QuerySet[Delivery]:
     """The row, if nobody took it over meanwhile."""
-    return Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.DUE, attempts=delivery.attempts)
+    return Delivery.objects.filter(pk=due.row.pk, state=DeliveryState.DUE, attempts=due.row.attempts)
 
 
-def is_overtaken(delivery: Any) -> bool:
-    """Whether it tells of a failure, and a later result is on its way to the same place."""
-    if delivery.result != Told.FAILURE:
+def is_overtaken(due: DueDelivery) -> bool:
+    """Whether it tells of a failure, and a later result is on its way to the same destination."""
+    if due.row.result != Told.FAILURE:
         return False
-    later = Delivery.objects.filter(
-        job=delivery.job_id, transport=delivery.transport, destination_key=delivery.destination_key, pk__gt=delivery.pk
-    )
-    return bool(later.exists())
+    return Delivery.objects.to_same_destination(due.row).filter(pk__gt=due.row.pk).exists()
 
 
-def delivered(delivery: Any) -> bool:
+def record_delivered(due: DueDelivery) -> bool:
     """False where another worker has taken the row over."""
-    done = _mine(delivery).update(
+    done = _mine(due).update(
         state=DeliveryState.DELIVERED,
         delivered_at=DatabaseNow(),
         due_at=None,
         last_error=None,
-        history=history.noted(delivery.history, delivery.now, history.DELIVERED),
+        history=history.add(due.row.history, due.now, history.DELIVERED),
     )
     if done:
-        signals.announce(signals.delivered, delivery=delivery)
+        signals.announce(signals.delivered, delivery=due.row)
     return bool(done)
 
 
-def drop(delivery: Any) -> None:
-    _mine(delivery).update(
-        state=DeliveryState.DROPPED, due_at=None, last_error="A later result of the job takes its place."
-    )
+def drop(due: DueDelivery) -> None:
+    _mine(due).update(state=DeliveryState.DROPPED, due_at=None, last_error="A later result of the job takes its place.")
 
 
-def failed(delivery: Any, now: datetime, reason: str, retry_after: float | None = None) -> None:
+def record_failure(due: DueDelivery, now: datetime, reason: str, retry_after: float | None = None) -> None:
     """To be tried again, unless that has gone on for too long. `now`: the database's time, about."""
+    row = due.row
     oldest = now - timedelta(seconds=int(conf.DELIVERY_MAX_AGE_SECONDS))
-    if delivery.ready_at is not None and delivery.ready_at < oldest:
+    if row.ready_at is not None and row.ready_at < oldest:
         days = f"{int(conf.DELIVERY_MAX_AGE_SECONDS) / 86_400:g}"
-        give_up(delivery, f"Not told within {days} days. {reason}", outcome=history.FAILED)
+        give_up(due, f"Not told within {days} days. {reason}", outcome=history.FAILED)
         return
-    pause = max(backoff(history.failures(delivery.history) + 1), retry_after or 0.0)
-    noted = history.noted(delivery.history, delivery.now, history.FAILED, reason)
-    if _mine(delivery).update(due_at=now + timedelta(seconds=pause), last_error=reason, history=noted):
-        signals.announce(signals.delivery_failed, delivery=delivery, reason=reason, pause=pause)
+    pause = max(backoff(history.failures(row.history) + 1), retry_after or 0.0)
+    attempts = history.add(row.history, due.now, history.FAILED, reason)
+    if _mine(due).update(due_at=now + timedelta(seconds=pause), last_error=reason, history=attempts):
+        signals.announce(signals.delivery_failed, delivery=row, reason=reason, pause=pause)
 
 
-def give_up(delivery: Any, reason: str, *, outcome: str = history.REFUSED) -> None:
-    noted = history.noted(delivery.history, delivery.now, outcome, reason)
-    if _mine(delivery).update(state=DeliveryState.GIVEN_UP, due_at=None, last_error=reason, history=noted):
-        signals.announce(signals.delivery_given_up, delivery=delivery, reason=reason)
+def give_up(due: DueDelivery, reason: str, *, outcome: str = history.REFUSED) -> None:
+    attempts = history.add(due.row.history, due.now, outcome, reason)
+    if _mine(due).update(state=DeliveryState.GIVEN_UP, due_at=None, last_error=reason, history=attempts):
+        signals.announce(signals.delivery_given_up, delivery=due.row, reason=reason)
 
 
 def backoff(failures: int) -> float:

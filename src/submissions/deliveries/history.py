@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils.dateparse import parse_datetime
+
+from submissions.models import Delivery
 
 # The newest are kept.
 MOST_KEPT = 20
@@ -26,13 +27,13 @@ class Attempt:
     error: str
 
 
-def noted(history: str | None, at: datetime, outcome: str, error: str = "") -> str:
+def add(history: str | None, at: datetime, outcome: str, error: str = "") -> str:
     """The list with one more entry, as the column ``history`` keeps it."""
     entry = {"at": at.astimezone(UTC).isoformat(), "outcome": outcome, "error": error[:ERROR_LENGTH]}
     return json.dumps([*_entries(history), entry][-MOST_KEPT:])
 
 
-def attempts_of(delivery: Any) -> list[Attempt]:
+def attempts_of(delivery: Delivery) -> list[Attempt]:
     """The last attempts, oldest first."""
     return [found for entry in _entries(delivery.history) if (found := _attempt(entry)) is not None]
 
@@ -44,7 +45,7 @@ def failures(history: str | None) -> int:
     return outcomes[len(outcomes) - since :].count(FAILED)
 
 
-def _entries(text: str | None) -> list[Any]:
+def _entries(text: str | None) -> list[object]:
     try:
         kept = json.loads(text or "[]")
     except (ValueError, RecursionError):
@@ -52,7 +53,7 @@ def _entries(text: str | None) -> list[Any]:
     return kept if isinstance(kept, list) else []
 
 
-def _attempt(entry: Any) -> Attempt | None:
+def _attempt(entry: object) -> Attempt | None:
     if not isinstance(entry, dict):
         return None
     try:

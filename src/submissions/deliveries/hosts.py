@@ -23,7 +23,7 @@ BATCH = 500
 PER_SECOND = 50
 
 
-def troubled(hosts: Iterable[str]) -> dict[str, DeliveryHost]:
+def in_trouble(hosts: Iterable[str]) -> dict[str, DeliveryHost]:
     """Those of `hosts` that failed lately."""
     return {row.host: row for row in DeliveryHost.objects.filter(host__in=list(hosts))}
 
@@ -62,7 +62,7 @@ def note_failure(host: str, now: datetime, reason: str, pause: float | None = No
 
 
 def _pause(times: int) -> float:
-    """With jitter, so that not all hosts behind one dead line are tried at the same moment."""
+    """With jitter, so that not all hosts behind one dead line are tried at the same time."""
     pause: float = min(FIRST_PAUSE * 2 ** min(times, 20), LONGEST_PAUSE)
     return pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
@@ -84,7 +84,9 @@ def _bring_batch_forward(host: str, lease: timedelta, start: int) -> int:
     """Rows that are due within a lease may be on their way just now; they are left alone, and due soon anyway."""
     due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, attempts__gt=0)
     soon = DatabaseNow() + lease + timedelta(seconds=(start + BATCH) / PER_SECOND)
-    late = list(due.filter(due_at__gt=soon).order_by("due_at").locked(skip_locked=True)[:BATCH])
+    late = list(
+        due.filter(due_at__gt=soon).order_by("due_at").locked(skip_locked=True).annotate(now=DatabaseNow())[:BATCH]
+    )
     for number, row in enumerate(late):
         row.due_at = row.now + lease + timedelta(seconds=(start + number) / PER_SECOND)
     Delivery.objects.bulk_update(late, ["due_at"])

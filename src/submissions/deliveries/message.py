@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 _DECODER = json.JSONDecoder()
 _SPACE = " \t\n\r"
@@ -60,7 +60,7 @@ def in_points(reply: str, points: float) -> str:
     return reply
 
 
-def _scores(text: str) -> Any:
+def _scores(text: str) -> Iterator[tuple[int, int]]:
     """Where the values of the members named "score" of the object stand: readers differ in which of several counts."""
     at = _past_space(text, 0) + 1
     while text[(at := _past_space(text, at))] != "}":

@@ -7,13 +7,14 @@ import queue
 import threading
 from collections import Counter, defaultdict
 from contextlib import suppress
-from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.deliveries import claims
 from submissions.deliveries.attempt import Outcome, attempt
+from submissions.deliveries.claims import DueDelivery
 from submissions.models import Tally
 
 logger = logging.getLogger("submissions.deliveries")
@@ -23,14 +24,15 @@ POLL_SECONDS = 1.0
 # For how many that are done the next look waits, and for how long at the most (seconds).
 TOGETHER = 4
 TOGETHER_SECONDS = 0.1
+# For how long a sender without work keeps its connection.
+REST_SECONDS = 10.0
 # After an error of the database's.
 ERROR_SECONDS = 5.0
 
 
-class Room:
-    """How many may be on their way to each host: one at first, one more with each that arrives, half after a failure.
-
-    So a host that has just come back is not run over by all that waited for it.
+class HostLimits:
+    """How many deliveries may be sent to each host at once: one at first, one more with each that arrives, half after a
+    failure. So a host that has just come back is not run over by all that waited for it.
     """
 
     def __init__(self) -> None:
@@ -61,8 +63,8 @@ class Worker:
     def __init__(self, threads: int = 16) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self._threads = threads
-        self._room = Room()
-        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._limits = HostLimits()
+        self._tasks: queue.SimpleQueue[DueDelivery | None] = queue.SimpleQueue()
         self._busy = 0
         # Not yet among the counters of /metrics.
         self._untold: Counter[str] = Counter()
@@ -97,15 +99,16 @@ class Worker:
             close_old_connections()
             self._tell_counters()
             free = self._free()
-            taken = claims.take(free, self._room) if free else []
-        except Exception:  # the database may be away for a while; this process is to outlive that
+            taken = claims.take(free, self._limits) if free else []
+        except Exception as error:  # the database may be away for a while; this process is to outlive that
             logger.exception("due deliveries could not be read")
+            close_after(error)
             stop.wait(ERROR_SECONDS)
             return True
         for delivery in taken:
             with self._changed:
                 self._busy += 1
-            self._room.begin(delivery.host)
+            self._limits.begin(delivery.row.host)
             self._tasks.put(delivery)
         return self._wait(stop, bool(taken))
 
@@ -126,20 +129,29 @@ class Worker:
 
     def _send_all(self) -> None:
         try:
-            while (delivery := self._tasks.get()) is not None:
+            while (delivery := self._next()) is not None:
                 self._send(delivery)
         finally:
             connections.close_all()
 
-    def _send(self, delivery: Any) -> None:
+    def _next(self) -> DueDelivery | None:
+        """What to send. Who has waited for a while needs no connection until there is something."""
+        try:
+            return self._tasks.get(timeout=REST_SECONDS)
+        except queue.Empty:
+            connections.close_all()
+            return self._tasks.get()
+
+    def _send(self, delivery: DueDelivery) -> None:
         outcome = None
         try:
             close_old_connections()
             outcome = attempt(delivery)
-        except Exception:  # the row comes back when its lease is over
-            logger.exception("delivery %s could not be recorded", delivery.pk)
+        except Exception as error:  # the row comes back when its lease is over
+            logger.exception("delivery %s could not be recorded", delivery.row.pk)
+            close_after(error)
         finally:
-            self._room.end(delivery.host, outcome)
+            self._limits.end(delivery.row.host, outcome)
             with self._changed:
                 self._busy -= 1
                 if outcome is not None:
@@ -161,5 +173,5 @@ def deliver_due(limit: int | None = None) -> Counter[Outcome]:
     return outcomes
 
 
-def _counter(delivery: Any, outcome: Outcome) -> str:
-    return f"deliveries:{delivery.transport}:{outcome.name.lower()}"
+def _counter(delivery: DueDelivery, outcome: Outcome) -> str:
+    return f"deliveries:{delivery.row.transport}:{outcome.name.lower()}"

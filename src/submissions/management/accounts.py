@@ -6,22 +6,30 @@ import json
 import secrets
 import string
 from abc import abstractmethod
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, TypedDict
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, make_password
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from submissions.conf import conf
-from submissions.management.base import DataCommand
+from submissions.management.base import DataCommand, Options
 from submissions.models import GraderQueue
 
 LOCAL = "http://127.0.0.1:8000"
+
+
+class AccountRow(TypedDict):
+    name: str
+    active: bool
+    queues: list[str]
+    last_login: datetime | None
 
 
 class AccountCommand(DataCommand):
@@ -46,7 +54,7 @@ class AccountCommand(DataCommand):
         """The group's name."""
 
     @abstractmethod
-    def settings(self, server: str, name: str, password: str) -> dict[str, Any]:
+    def settings(self, server: str, name: str, password: str) -> dict[str, object]:
         """What the account's client reads."""
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -75,7 +83,7 @@ class AccountCommand(DataCommand):
     def handle(self, **options: Any) -> None:
         getattr(self, f"_{options['what']}")(options)
 
-    def _create(self, options: dict[str, Any]) -> None:
+    def _create(self, options: Options) -> None:
         user = get_user_model()(**{get_user_model().USERNAME_FIELD: options["name"]})
         _check_name(user)
         password = _set_password(user, options["password"])
@@ -89,25 +97,25 @@ class AccountCommand(DataCommand):
             raise CommandError(f"There is an account {options['name']!r} already.") from None
         self._print(options, user, password)
 
-    def _password(self, options: dict[str, Any]) -> None:
+    def _password(self, options: Options) -> None:
         user = self._account(options["name"])
         # Sessions carry a hash of the password and end with it.
         password = _set_password(user, options["password"])
         user.save(update_fields=["password"])
         self._print(options, user, password)
 
-    def _grant(self, options: dict[str, Any]) -> None:
+    def _grant(self, options: Options) -> None:
         with transaction.atomic():
             self._grant_to(self._account(options["name"]), options["queue"])
         self._list(options, only=options["name"])
 
-    def _disable(self, options: dict[str, Any]) -> None:
+    def _disable(self, options: Options) -> None:
         user = self._account(options["name"])
         user.is_active = False
         user.save(update_fields=["is_active"])
         self._list(options, only=options["name"])
 
-    def _list(self, options: dict[str, Any], only: str | None = None) -> None:
+    def _list(self, options: Options, only: str | None = None) -> None:
         rows = [row for row in self._rows() if only is None or row["name"] == only]
         if options["as_json"]:
             for row in rows:
@@ -116,7 +124,7 @@ class AccountCommand(DataCommand):
             shown = ({**row, "queues": ", ".join(row["queues"]) or self.without_grants} for row in rows)
             self.table(("name", "active", "queues", "last login"), (row.values() for row in shown))
 
-    def _print(self, options: dict[str, Any], user: Any, password: str) -> None:
+    def _print(self, options: Options, user: User, password: str) -> None:
         if weakness := options["password"] and _weakness(password, user):
             self.tell(f"Warning, a weak password: {weakness}")
         server = (options["server"] or str(conf.BASE_URL) or LOCAL).rstrip("/")
@@ -127,25 +135,25 @@ class AccountCommand(DataCommand):
         self.tell(f"For {self.client}, as {self.printed}; the password is not shown again:")
         self.stdout.write(json.dumps(settings, indent=2))
 
-    def _accounts(self) -> Any:
+    def _accounts(self) -> QuerySet[User]:
         ours = Q(groups__name=self.group)
         if not self.every_member:
             ours |= Q(**{f"{self.granted}__isnull": False})
         return get_user_model()._default_manager.filter(ours).distinct()
 
-    def _account(self, name: str) -> Any:
+    def _account(self, name: str) -> User:
         user = self._accounts().filter(**{get_user_model().USERNAME_FIELD: name}).first()
         if user is None:
             raise CommandError(f"There is no {self.kind} {name!r}.")
         return user
 
-    def _grant_to(self, user: Any, names: list[str]) -> None:
+    def _grant_to(self, user: User, names: list[str]) -> None:
         for name in names:
             if not 0 < len(name) <= 128 or not name.isprintable() or name != name.strip():
                 raise CommandError(f"{name!r} cannot be the name of a queue.")
             getattr(GraderQueue.objects.get_or_create(name=name)[0], self.grants).add(user)
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self) -> list[AccountRow]:
         return [
             {
                 "name": user.get_username(),
@@ -157,7 +165,7 @@ class AccountCommand(DataCommand):
         ]
 
 
-def _check_name(user: Any) -> None:
+def _check_name(user: User) -> None:
     others = [field.name for field in user._meta.fields if field.name != user.USERNAME_FIELD]
     try:
         user.full_clean(exclude=others, validate_unique=False)
@@ -165,7 +173,7 @@ def _check_name(user: Any) -> None:
         raise CommandError(f"{user.get_username()!r} cannot be a name: {' '.join(error.messages)}") from None
 
 
-def _set_password(user: Any, chosen: str | None) -> str:
+def _set_password(user: User, chosen: str | None) -> str:
     """Give `user` the password that somebody chose, else a random one; return it."""
     if chosen:
         user.set_password(chosen)
@@ -177,7 +185,7 @@ def _set_password(user: Any, chosen: str | None) -> str:
     return made
 
 
-def _weakness(password: str, user: Any) -> str:
+def _weakness(password: str, user: User) -> str:
     """What is wrong with a password that somebody chose: told, not refused; it is the operator's account."""
     try:
         validate_password(password, user)

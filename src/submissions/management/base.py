@@ -18,6 +18,8 @@ from rich.table import Table
 from submissions.models import ExternalGraderDetail
 from submissions.text import first_line, printable, row_id
 
+Options = dict[str, Any]
+
 
 class DataCommand(BaseCommand):
     """A command that prints data. Exit 0 = done, 1 = refused or partly refused, 2 = wrong usage."""
@@ -38,7 +40,7 @@ class DataCommand(BaseCommand):
         _require_tables()
         return super().execute(*args, **options)
 
-    def say(self, row: Mapping[str, Any]) -> None:
+    def say(self, row: Mapping[str, object]) -> None:
         """One JSON object, at once: a reader in a pipe may be waiting for it."""
         self.stdout.write(json.dumps(row, default=_plain))
         self.stdout.flush()
@@ -52,7 +54,7 @@ class DataCommand(BaseCommand):
         for row in rows:
             table.add_row(*(_shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
-        Console(file=cast(IO[str], self.stdout._out), width=width, markup=False, highlight=False).print(table)
+        Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
 
 def _require_tables() -> None:

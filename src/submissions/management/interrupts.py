@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,3 +21,12 @@ def aside(action: Callable[[], object]) -> Callable[..., None]:
             threading.Thread(target=action, daemon=True).start()
 
     return handler
+
+
+def stop_event() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set; outside the main thread, where Python allows no handlers, nothing does."""
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, aside(stop.set))
+    return stop

@@ -1,4 +1,4 @@
-"""The tables. Names and columns of edx-submissions stay (DESIGN section 5); what is ours is only added."""
+"""The tables. Names and columns of edx-submissions stay; what is ours is only added."""
 
 from submissions.models.delivery import Delivery, DeliveryHost, DeliveryState, Told, Transport
 from submissions.models.fields import AnonymizedUserIDField, BrokenJSON, JSONTextField, PointsField, whole

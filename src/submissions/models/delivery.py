@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import connections, models
 
 from submissions.models.fields import PointsField
-from submissions.models.job import DatabaseNow, ExternalGraderDetail
+from submissions.models.job import ExternalGraderDetail
 
 
 class Transport(models.TextChoices):
@@ -38,14 +36,19 @@ class Told(models.TextChoices):
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def locked(self, *, skip_locked: bool = False) -> Any:
-        """These rows, locked until the transaction ends, each with the database's time as ``now``."""
-        skip = skip_locked and connections[self.db].features.has_select_for_update_skip_locked
-        return self.select_for_update(skip_locked=skip).annotate(now=DatabaseNow())
+    def locked(self, *, skip_locked: bool = False) -> models.QuerySet[Delivery]:
+        """These rows, locked until the transaction ends; `skip_locked`: without those that others hold."""
+        return self.select_for_update(
+            skip_locked=skip_locked and connections[self.db].features.has_select_for_update_skip_locked
+        )
+
+    def to_same_destination(self, row: Delivery) -> DeliveryQuerySet:
+        """All results of the job of `row` for the same destination, `row` among them."""
+        return self.filter(job=row.job_id, transport=row.transport, destination_key=row.destination_key)
 
 
 class Delivery(models.Model):
-    """One result on its way to one destination: made with the job, due when the job ends (DESIGN section 5)."""
+    """One result on its way to one destination: made with the job, due when the job ends."""
 
     job = models.ForeignKey(ExternalGraderDetail, on_delete=models.CASCADE, related_name="deliveries")
     transport = models.CharField(max_length=20, choices=Transport.choices)

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db import models
 
 
 class LoginCounter(models.Model):
     """Failed logins of late, counted by account and network (`submissions.accounts.throttle`, ADR 0030)."""
-
-    now: datetime
-    """The database's time, where the query asked for it; no column."""
 
     # A keyed digest: neither the names that strangers try nor addresses are kept.
     key = models.CharField(max_length=64, unique=True)

@@ -139,7 +139,7 @@ class GraderQueue(models.Model):
         return self.max_failures or int(conf.MAX_FAILURES)
 
     def points(self, score: object, possible: float | None) -> float:
-        """What the number in a reply is worth, in points; BadReply where it is no score (DESIGN section 3, Scores).
+        """What the number in a reply is worth, in points; BadReply where it is no score.
 
         `possible`: None where only the platform knows the maximum; then the number is points (ADR 0051).
         """

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db import models
 
 
@@ -82,9 +80,6 @@ class QueueTotal(Counted):
 
 class RollUp(models.Model):
     """How far the minutes are counted: one row, whose lock decides who counts on."""
-
-    now: datetime
-    """The database's time, where the query asked for it; no column."""
 
     until = models.DateTimeField()
     # Up to here each minute was counted twice, the second time late enough to find what was committed late.

@@ -7,12 +7,14 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 import httpcore
 
 from submissions.conf import conf
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refused(Exception):
@@ -52,7 +54,7 @@ def left() -> float:
     return left
 
 
-def addresses(host: str, port: int) -> list[str]:
+def resolve(host: str, port: int) -> list[str]:
     """The addresses of `host` that may be connected to. Raises Refused, Failed."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -70,7 +72,7 @@ def is_allowed(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None)
     ip = mapped or ip
-    if any(ip in network for network in networks(tuple(conf.OUTBOUND_NETWORKS)) if network.version == ip.version):
+    if any(ip in network for network in parse_networks(tuple(conf.OUTBOUND_NETWORKS)) if network.version == ip.version):
         return True
     # Inside these an IPv4 address travels on: to wherever it says.
     if any(getattr(ip, name, None) for name in ("sixtofour", "teredo")):
@@ -79,7 +81,7 @@ def is_allowed(address: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def networks(given: tuple[str, ...]) -> tuple[Any, ...]:
+def parse_networks(given: tuple[str, ...]) -> tuple[Network, ...]:
     """OUTBOUND_NETWORKS as networks. Raises ValueError."""
     return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in given)
 
@@ -106,7 +108,7 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         return _Stream(self.stream.start_tls(ssl_context, server_hostname, left()))
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> object:
         return self.stream.get_extra_info(info)
 
 
@@ -119,9 +121,9 @@ class Guarded(httpcore.SyncBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Any = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        allowed = addresses(host, port)
+        allowed = resolve(host, port)
         for number, address in enumerate(allowed, 1):
             try:
                 # The first of several must not use up the time of all.

@@ -10,7 +10,6 @@ import os
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -19,7 +18,7 @@ from submissions.conf import conf
 from submissions.outbound import addresses
 from submissions.outbound.addresses import Failed, Refused, is_allowed
 
-__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parsed", "post"]
+__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parse", "post"]
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
@@ -63,10 +62,10 @@ def post(
     `allowed_hosts`: names (``lms.example.org``, ``*.example.org``), or None for every public one. `seconds`: for all
     of it together, without which DELIVERY_TIMEOUT_SECONDS counts. Raises Refused and Failed.
     """
-    address = parsed(url, allowed_hosts)
+    address = parse(url, allowed_hosts)
     addresses.begin(conf.DELIVERY_TIMEOUT_SECONDS if seconds is None else seconds)
     try:
-        return _posted(address, body, headers, most_bytes)
+        return _send(address, body, headers, most_bytes)
     except (Refused, Failed):
         raise
     except (TimeoutError, httpcore.TimeoutException) as error:
@@ -75,9 +74,9 @@ def post(
         raise Failed(_in_words(error), sent=not isinstance(error, httpcore.ConnectError)) from error
 
 
-def parsed(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
+def parse(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
     """The parts of `url`. Raises Refused with a sentence, also for a host that is not allowed."""
-    if not url.isprintable() or any(sign in url for sign in " \\<>\"'`{}|^"):
+    if not url.isprintable() or any(character in url for character in " \\<>\"'`{}|^"):
         raise Refused("The address has characters that no URL has.")
     try:
         parts = urlsplit(url)
@@ -105,7 +104,7 @@ def _matches(host: str, allowed: str) -> bool:
     return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
 
 
-def _posted(address: Address, body: bytes, headers: Mapping[str, str], most_bytes: int) -> Answer:
+def _send(address: Address, body: bytes, headers: Mapping[str, str], most_bytes: int) -> Answer:
     given = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers.items()]
     host = [(b"Host", address.authority.encode()), (b"Content-Length", str(len(body)).encode())]
     url = httpcore.URL(
@@ -114,12 +113,12 @@ def _posted(address: Address, body: bytes, headers: Mapping[str, str], most_byte
     # A time-out of the library's own is for each read; the deadline of the streams is for all of them together.
     extensions = {"timeout": {"pool": addresses.left()}}
     with _pool().stream("POST", url, headers=host + given, content=body, extensions=extensions) as response:
-        start, whole = _body(response, most_bytes)
+        start, whole = _read_body(response, most_bytes)
         answered = {name.decode("latin-1").lower(): value.decode("latin-1")[:1000] for name, value in response.headers}
         return Answer(response.status, start, whole, answered)
 
 
-def _body(response: httpcore.Response, most_bytes: int) -> tuple[bytes, bool]:
+def _read_body(response: httpcore.Response, most_bytes: int) -> tuple[bytes, bool]:
     """What came of the body. The status is there already: that a body breaks off or does not end changes nothing."""
     found = b""
     try:
@@ -144,7 +143,7 @@ def _in_words(error: Exception) -> str:
 # Connections. ------------------------------------------------------------------------------------------------------
 
 # By process, and by what the settings say of where to connect.
-_pools: dict[tuple[Any, ...], httpcore.ConnectionPool] = {}
+_pools: dict[tuple[object, ...], httpcore.ConnectionPool] = {}
 
 
 def _pool() -> httpcore.ConnectionPool:

@@ -90,7 +90,7 @@ def enqueue(
     due = came + timedelta(seconds=queue.initial_delay_seconds)
     job = Job(submission=submission, available_at=due, created_at=came, status_time=queue.now, **values, **(kept or {}))
     job.save(force_insert=True)
-    stored_files.store(job, stored_files.fitting(files or {}, queue))
+    stored_files.store(job, files, queue)
     owed.owe(job, queue)
     if queue.supersede:
         supersede(job)
@@ -188,13 +188,16 @@ def fail(submission_id: int, key: str, *, reason: str, reply: str | None = None)
 
 @graders_verb
 @verb
-def release(submission_id: int, key: str) -> Job | QueueError:
-    """Give a claimed job back, uncounted; it is due at once. Raises UnknownJob, LeaseLost, AlreadyGraded."""
+def release(submission_id: int, key: str, *, reason: str = "") -> Job | QueueError:
+    """Give a claimed job back, uncounted; it is due at once. `reason` is for the operator.
+
+    Raises UnknownJob, LeaseLost, AlreadyGraded.
+    """
     locked = moves.lock_held(submission_id, key)
     if locked.row.status == Status.RETIRED:
         raise AlreadyGraded
     if locked.row.status == Status.PULLED:
-        moves.let_go(locked)
+        moves.let_go(locked, reason)
     return locked.row
 
 
@@ -276,4 +279,5 @@ def _require_room(queue: GraderQueue, submission: Submission) -> None:
     ):
         # Never more than `most` entries of the index are read, however many wait.
         if most and len(rows.values_list("pk", flat=True)[:most]) >= most:
-            raise QueueFull(f"Queue {queue.name!r} is full: {most} jobs{whose} wait already. Try again later.")
+            waiting_jobs = f"1 job{whose} waits" if most == 1 else f"{most} jobs{whose} wait"
+            raise QueueFull(f"Queue {queue.name!r} is full: {waiting_jobs} already. Try again later.")

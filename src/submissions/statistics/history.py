@@ -11,7 +11,7 @@ from django.db.models import Count as Number
 
 from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
 from submissions.statistics.histogram import Histogram
-from submissions.statistics.rollup import MINUTE, Count, counted, roll_up, watermark
+from submissions.statistics.rollup import MINUTE, Count, Watermark, counted, roll_up, watermark
 
 __all__ = ["Bucket", "Count", "Histogram", "by_queue", "history", "losses", "roll_up", "together", "totals"]
 
@@ -94,7 +94,7 @@ def _put(buckets: list[Bucket], at: datetime, count: Count, step: timedelta) -> 
 
 
 def _minutes(
-    names: Collection[str] | None, start: datetime, state: RollUp | None
+    names: Collection[str] | None, start: datetime, state: Watermark | None
 ) -> Iterator[tuple[str, datetime, Count]]:
     """What was counted from `start` on, by queue and minute; `names` None: of all queues."""
     if state is None:
@@ -111,7 +111,7 @@ def _minutes(
             yield name, at, count
 
 
-def _tail(state: RollUp) -> dict[tuple[str, datetime], Count]:
+def _tail(state: Watermark) -> dict[tuple[str, datetime], Count]:
     """From where the roll-up stands, not up to now: what a second call finds is never less."""
     return counted(state.until, min(state.now + MINUTE, state.until + TAIL))
 

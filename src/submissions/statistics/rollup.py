@@ -1,4 +1,4 @@
-"""The tables' events, counted once per queue and minute, so that no reader has to count the events again.
+"""The tables' events, counted once per queue and minute, so that nobody who asks has to read the events again.
 
 Counting the same minutes again finds the same numbers: what is written is only what was found in addition. So any
 number of processes may do it, one may die half-way, and a second round finds what was committed late.
@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Literal
 
-from django.db.models import Min, QuerySet
+from django.db.models import Min
 
 from submissions.models import (
     ClaimEnd,
@@ -28,8 +28,6 @@ from submissions.models.statistics import Counted
 from submissions.queue.transactions import in_transaction
 from submissions.statistics.histogram import Histogram
 
-Row = TypeVar("Row", QueueMinute, QueueTotal)
-
 MINUTE = timedelta(minutes=1)
 # A transaction that began within a minute may be committed after it.
 LAG = timedelta(minutes=2)
@@ -40,6 +38,8 @@ FIRST_ROUND = timedelta(days=30)
 
 NUMBERS = ("arrived", "completed", "failed", "claims_failed", "claims_lost", "claims_released")
 HISTOGRAMS = ("waits", "gradings")
+# The columns of RollUp.
+Mark = Literal["until", "checked"]
 
 
 @dataclass
@@ -57,14 +57,13 @@ class Count:
 
     @classmethod
     def of(cls, row: Counted) -> Count:
-        kept: dict[str, Any] = {name: getattr(row, name) for name in NUMBERS}
-        kept |= {name: Histogram.parse(getattr(row, name)) for name in HISTOGRAMS}
-        return cls(**kept)
+        numbers = {name: getattr(row, name) for name in NUMBERS}
+        return cls(**numbers, waits=Histogram.parse(row.waits), gradings=Histogram.parse(row.gradings))
 
     def since(self, earlier: Count) -> Count:
-        grown: dict[str, Any] = {name: max(getattr(self, name) - getattr(earlier, name), 0) for name in NUMBERS}
-        longer = {name: getattr(self, name).since(getattr(earlier, name)) for name in HISTOGRAMS}
-        return Count(**grown, **longer)
+        """What was added to `earlier` to make this one; never less than nothing."""
+        grown = {name: max(getattr(self, name) - getattr(earlier, name), 0) for name in NUMBERS}
+        return Count(**grown, waits=self.waits.since(earlier.waits), gradings=self.gradings.since(earlier.gradings))
 
     def add(self, other: Count) -> None:
         for name in NUMBERS:
@@ -72,10 +71,11 @@ class Count:
         self.waits.merge(other.waits)
         self.gradings.merge(other.gradings)
 
-    def columns(self) -> dict[str, int | str]:
-        return {name: getattr(self, name) for name in NUMBERS} | {
-            name: getattr(self, name).text() for name in HISTOGRAMS
-        }
+    def write_to(self, row: Counted) -> None:
+        """Set the columns of `row`, without saving it."""
+        for name in NUMBERS:
+            setattr(row, name, getattr(self, name))
+        row.waits, row.gradings = self.waits.text(), self.gradings.text()
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in NUMBERS)
@@ -86,34 +86,43 @@ def roll_up(limit: int = 60) -> int:
 
     Stretches without any event are passed over at once, and count as one.
     """
-    state = watermark()
-    done = 0
-    if state is not None:
-        done = _go_on(state, "until", _floor(state.now - LAG), limit)
-        done += _go_on(state, "checked", min(state.until, _late_enough(state)), limit)
-    return done
+    mark = watermark()
+    if mark is None:
+        return 0
+    done = _count_on("until", mark.until, _floor(mark.now - LAG), limit)
+    if done:
+        mark = watermark() or mark
+    return done + _count_on("checked", mark.checked, min(mark.until, _late_enough(mark.now)), limit)
 
 
-def watermark() -> RollUp | None:
-    """How far the minutes are counted, with the database's time as ``now``; None before the first job."""
-    state = _marks().first()
-    if state is None:
+@dataclass(frozen=True)
+class Watermark:
+    """How far the minutes are counted."""
+
+    until: datetime
+    checked: datetime
+    """Up to here each minute was counted twice."""
+    now: datetime
+    """The database's time."""
+
+
+def watermark() -> Watermark | None:
+    """How far the minutes are counted; None before the first job."""
+    marks = RollUp.objects.values_list("until", "checked", DatabaseNow())
+    found = marks.first()
+    if found is None:
         jobs = ExternalGraderDetail.objects.order_by("created_at")
         oldest = jobs.values_list("created_at", DatabaseNow()).first()
         if oldest is None:
             return None
         begin = _floor(max(oldest[0], oldest[1] - FIRST_ROUND))
         RollUp.objects.get_or_create(pk=1, defaults={"until": begin, "checked": begin})
-        state = _marks().get(pk=1)
-    return state
+        found = marks.get(pk=1)
+    return Watermark(*found)
 
 
-def _marks() -> QuerySet[RollUp]:
-    return RollUp.objects.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # declared for its readers
-
-
-def _go_on(state: RollUp, mark: str, goal: datetime, limit: int) -> int:
-    begin: datetime = getattr(state, mark)
+def _count_on(mark: Mark, begin: datetime, goal: datetime, limit: int) -> int:
+    """Count up to `limit` minutes from `begin` on, where `mark` stands; how many there were."""
     if begin >= goal:
         return 0
     end = min(begin + limit * MINUTE, goal)
@@ -121,10 +130,7 @@ def _go_on(state: RollUp, mark: str, goal: datetime, limit: int) -> int:
     minutes = (end - begin) // MINUTE if found else 1
     if not found:
         end = max(end, min(_next_event(end) or goal, goal))
-    if not _write(mark, begin, end, found):
-        return 0
-    state.refresh_from_db()
-    return minutes
+    return minutes if _write(mark, begin, end, found) else 0
 
 
 def counted(begin: datetime, end: datetime) -> dict[tuple[str, datetime], Count]:
@@ -168,23 +174,23 @@ def _next_event(after: datetime) -> datetime | None:
 
 
 @in_transaction
-def _write(mark: str, begin: datetime, end: datetime, found: dict[tuple[str, datetime], Count]) -> bool:
+def _write(mark: Mark, begin: datetime, end: datetime, found: dict[tuple[str, datetime], Count]) -> bool:
     """Keep what is new in `found`; False where somebody else has gone on from `begin` meanwhile."""
-    state = _marks().select_for_update().get(pk=1)
-    if getattr(state, mark) != begin:
+    row = RollUp.objects.select_for_update().annotate(now=DatabaseNow()).get(pk=1)
+    if getattr(row, mark) != begin:
         return False
     grown = _write_minutes(begin, end, found)
     _add_to_totals(grown)
     # What was late enough in the first place needs no second look.
-    both = mark == "until" and state.checked == begin and end <= _late_enough(state)
+    both = mark == "until" and row.checked == begin and end <= _late_enough(row.now)
     for name in ("until", "checked") if both else (mark,):
-        setattr(state, name, end)
-    state.save()
+        setattr(row, name, end)
+    row.save()
     return True
 
 
-def _late_enough(state: RollUp) -> datetime:
-    return _floor(state.now - SECOND_LOOK)
+def _late_enough(now: datetime) -> datetime:
+    return _floor(now - SECOND_LOOK)
 
 
 def _write_minutes(
@@ -195,11 +201,14 @@ def _write_minutes(
     for (queue_name, minute), count in found.items():
         row = kept.get((queue_name, minute))
         if row is None:
-            new.append(QueueMinute(queue_name=queue_name, minute=minute, **count.columns()))
+            row = QueueMinute(queue_name=queue_name, minute=minute)
+            count.write_to(row)
+            new.append(row)
             grown.append((queue_name, count))
         elif more := count.since(before := Count.of(row)):
             before.add(more)
-            changed.append(_set(row, before))
+            before.write_to(row)
+            changed.append(row)
             grown.append((queue_name, more))
     QueueMinute.objects.bulk_create(new, batch_size=200)
     QueueMinute.objects.bulk_update(changed, [*NUMBERS, *HISTOGRAMS], batch_size=50)
@@ -214,14 +223,9 @@ def _add_to_totals(grown: Iterable[tuple[str, Count]]) -> None:
     for queue_name, more in sums.items():
         row = totals.get(queue_name) or QueueTotal(queue_name=queue_name)
         more.add(Count.of(row))
-        _set(row, more).save()
+        more.write_to(row)
+        row.save()
 
 
-def _set(row: Row, count: Count) -> Row:
-    for name, value in count.columns().items():
-        setattr(row, name, value)
-    return row
-
-
-def _floor(at: datetime) -> datetime:
-    return at.replace(second=0, microsecond=0)
+def _floor(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)

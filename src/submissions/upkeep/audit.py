@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
@@ -90,7 +89,7 @@ def _delivery_rules(jobs: QuerySet[Job]) -> Iterator[tuple[QuerySet[Job], str]]:
     yield jobs.filter(_unknown_state()), "has a delivery in no known state"
 
 
-def _delivery(**filters: Any) -> Exists:
+def _delivery(**filters: object) -> Exists:
     return Exists(Delivery.objects.filter(job=OuterRef("pk"), **filters))
 
 

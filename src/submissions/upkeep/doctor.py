@@ -14,7 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from submissions.conf import conf
-from submissions.models import ExternalGraderDetail, get_storage
+from submissions.connections import is_pooled
+from submissions.models import ExternalGraderDetail, GraderQueue, get_storage
 
 CLAIM_INDEX = ["queue_name", "available_at", "id"]
 # Clocks further apart than this make timestamps in logs and tables disagree visibly (seconds).
@@ -26,6 +27,9 @@ MANY_DEAD_ROWS = 50_000
 LONG_TRANSACTION = 300
 # Escaped as ASCII, text that is not Latin takes up to three times its bytes.
 ESCAPING = 3
+# What one `gradequeue serve` as it comes can hold: 2 workers of 32 threads, each with one for /readyz, 16 senders, and
+# three loops beside them.
+ONE_SERVICE = 85
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,48 @@ class Finding:
     sentence: str
 
 
-def findings() -> Iterator[Finding]:
-    """Everything that was looked at, the fine and the not so fine."""
+def findings(needed: int = ONE_SERVICE) -> Iterator[Finding]:
+    """Everything that was looked at, the fine and the not so fine. `needed`: how many connections all services together
+    can hold, besides those for graders that are pushed to."""
     connection = connections[router.db_for_write(ExternalGraderDetail)]
     yield _claim_index(connection)
     yield _skip_locked(connection)
     yield _clock(connection)
     yield from OF_VENDOR[connection.vendor](connection)
+    if (limit := connection_limit(connection)) is not None:
+        yield _connections(limit, needed + GraderQueue.objects.exclude(push_url="").count())
     yield _storage()
+
+
+def connection_limit(connection: BaseDatabaseWrapper) -> int | None:
+    """How many connections the server takes from this account; None where there is no such limit, as for a file."""
+    if connection.vendor == "sqlite":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS[connection.vendor])
+        return min(int(limit) for limit in cursor.fetchone() if int(limit) > 0)
+
+
+# 0 and less: no limit of this kind. What is reserved for administrators is not ours.
+_LIMITS = {
+    "postgresql": "SELECT current_setting('max_connections')::int "
+    "- current_setting('superuser_reserved_connections')::int "
+    "- coalesce(current_setting('reserved_connections', true)::int, 0), "
+    "rolconnlimit, datconnlimit FROM pg_roles, pg_database "
+    "WHERE rolname = current_user AND datname = current_database()",
+    "mysql": "SELECT @@max_connections, @@max_user_connections",
+}
+
+
+def _connections(limit: int, needed: int) -> Finding:
+    fine = needed <= limit
+    few = (
+        f"The server takes {limit} connections, and the services can hold {needed}: then requests fail. Raise its "
+        "limit, or lower --workers and --threads and tell the sum with --connections."
+    )
+    return Finding(
+        "connections", fine, f"The server takes {limit} connections, {needed} can be needed." if fine else few
+    )
 
 
 def _claim_index(connection: BaseDatabaseWrapper) -> Finding:
@@ -127,6 +165,7 @@ def _isolation(level: str) -> Finding:
 
 def _postgresql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     yield _isolation(str(_one(connection, "SHOW transaction_isolation")))
+    yield _pooler(connection)
     yield _vacuum(connection)
     oldest = _one(
         connection,
@@ -136,6 +175,18 @@ def _postgresql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     short = float(oldest or 0) < LONG_TRANSACTION
     old = f"A transaction is open for {float(oldest or 0):.0f} seconds: dead rows pile up behind it (pg_stat_activity)."
     yield Finding("long transactions", short, "No transaction is open for long." if short else old)
+
+
+def _pooler(connection: BaseDatabaseWrapper) -> Finding:
+    if not is_pooled(connection):
+        return Finding("pooler", True, "There is no pooler before the server.")
+    ready = bool(connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"])
+    fine = "A pooler stands before the server: nothing is prepared, no cursor is kept there, and its limits count, too."
+    lacks = (
+        "A pooler stands before the server: set DISABLE_SERVER_SIDE_CURSORS to True, or cursors get lost between its "
+        "connections."
+    )
+    return Finding("pooler", ready, fine if ready else lacks)
 
 
 def _vacuum(connection: BaseDatabaseWrapper) -> Finding:

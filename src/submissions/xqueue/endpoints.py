@@ -14,8 +14,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob
-from submissions.xqueue import bodies, sessions, wire
+from submissions.xqueue import bodies, patience, sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")
 
@@ -42,6 +43,7 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
     name, allowed = verb.__name__, ", ".join(methods)
 
     def view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        patience.begin()
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:
             response = _checked(request, name, for_all) or (
@@ -94,6 +96,8 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
     if isinstance(error, MALFORMED):
         return refused(400, "Insufficient login info" if name == "login" else str(wire.Malformed.__doc__))
     logger.exception("%s failed", request.path, exc_info=error)
+    patience.is_over()  # remembered for the others
+    close_after(error)
     return refused(500, "Internal error; please try again")
 
 

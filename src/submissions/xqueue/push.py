@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 
 from submissions import api, queue, signals
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.deliveries.transports.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
 from submissions.outbound import http
@@ -71,17 +72,17 @@ def push_one(queue_name: str, pause: Pause, mount: str) -> bool:
         return False
     if not jobs:
         return False
-    well, wait = _graded(jobs[0], mount)
+    well, wait = _grade(jobs[0], mount)
     pause.note(well, wait)
     return True
 
 
-def _graded(job: ClaimedJob, mount: str) -> tuple[bool, float | None]:
+def _grade(job: ClaimedJob, mount: str) -> tuple[bool, float | None]:
     """Whether the grader did well, and for how long it wants to be left alone (seconds)."""
     key = str(job.pullkey)
     try:
-        reply = _asked(job, mount)
-        return _recorded(job.submission_id, key, reply), None
+        reply = _ask(job, mount)
+        return _record(job.submission_id, key, reply), None
     except Unanswered as reason:
         signals.job_not_pushed.send_robust(sender=None, job=job, reason=str(reason))
         with suppress(QueueError):  # a key that is no longer good: somebody took the job away meanwhile
@@ -95,7 +96,7 @@ def _graded(job: ClaimedJob, mount: str) -> tuple[bool, float | None]:
         return False, None
 
 
-def _asked(job: ClaimedJob, mount: str) -> str:
+def _ask(job: ClaimedJob, mount: str) -> str:
     """The grader's reply. Raises Unanswered, Ungraded."""
     settings = settings_of(job.queue_name)
     try:
@@ -118,10 +119,10 @@ def _asked(job: ClaimedJob, mount: str) -> str:
         if failed.sent:
             raise Ungraded(f"The grader was sent the job and gave no answer: {failed}") from failed
         raise Unanswered(str(failed), failed.retry_after) from failed
-    return _reply(answer)
+    return _read_reply(answer)
 
 
-def _reply(answer: http.Answer) -> str:
+def _read_reply(answer: http.Answer) -> str:
     if answer.status in BUSY:
         raise Unanswered(f"It answered {answer.status}.", min(retry_after(answer) or 0.0, LONGEST_REQUEST))
     if answer.status != 200:
@@ -139,9 +140,9 @@ def _body(job: ClaimedJob, mount: str) -> bytes:
     return json.dumps({"xqueue_body": body_of(job), "xqueue_files": json.dumps(files)}).encode()
 
 
-def _recorded(submission_id: int, key: str, text: str) -> bool:
+def _record(submission_id: int, key: str, text: str) -> bool:
     """Whether there was a score in it. Raises QueueError."""
-    result = wire.judged(submission_id, key, made_storable(text), int(conf.REPLY_MAX_BYTES))
+    result = wire.read_reply(submission_id, key, made_storable(text), int(conf.REPLY_MAX_BYTES))
     if result.flaw is not None:
         queue.fail(submission_id, key, reason=result.flaw, reply=result.reply)
     else:
@@ -163,7 +164,7 @@ class Dispatcher:
         """Until `stop` is set; what is being graded is finished."""
         try:
             while not stop.is_set():
-                self._look(stop)
+                self._start_threads(stop)
                 stop.wait(POLL_SECONDS)
             for thread in self._running.values():
                 thread.join()
@@ -179,13 +180,14 @@ class Dispatcher:
                 count += 1
         return count
 
-    def _look(self, stop: threading.Event) -> None:
+    def _start_threads(self, stop: threading.Event) -> None:
         """Threads for new queues; those of queues that are pushed no more end by themselves."""
         try:
             close_old_connections()
             self._wanted = set(names_of_pushed())
-        except Exception:  # the database may be away for a while; this is to outlive that
+        except Exception as error:  # the database may be away for a while; this is to outlive that
             logger.exception("the queues that are pushed could not be read")
+            close_after(error)
             return
         self._running = {place: thread for place, thread in self._running.items() if thread.is_alive()}
         for name in self._wanted:
@@ -199,18 +201,19 @@ class Dispatcher:
         pause = self._pauses.setdefault(name, Pause())
         try:
             while name in self._wanted and not stop.is_set():
-                if not self._one(name, pause):
+                if not self._push_one(name, pause):
                     stop.wait(POLL_SECONDS)
         finally:
             connections.close_all()
 
-    def _one(self, name: str, pause: Pause) -> bool:
+    def _push_one(self, name: str, pause: Pause) -> bool:
         if time.monotonic() < pause.until:
             return False
         try:
             close_old_connections()
             return push_one(name, pause, self._mount)
-        except Exception:  # the lease decides about the job; the next look may go better
+        except Exception as error:  # the lease decides about the job; the next look may go better
             logger.exception("a job of queue %s could not be pushed", name)
+            close_after(error)
             pause.note(well=False)
             return False

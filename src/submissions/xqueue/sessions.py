@@ -18,7 +18,7 @@ LONGEST_SECRET = 4096
 
 def login_address(request: HttpRequest) -> str | None:
     """Where a client without a session is sent: the only answer after which old and new watchers, and platforms, log
-    in again (WIRE section 0). None for a client with an Authorization header that is not Basic: it is none of them."""
+    in again. None for a client with an Authorization header that is not Basic: it is none of them."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
     if scheme not in ("", "basic"):
         return None
@@ -49,9 +49,9 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
         if user is not None:
             # It must take as long as a wrong password does.
             identify_hasher(user.password).harden_runtime(password, user.password)
-        attempt.failed()
+        attempt.record_failure()
         return False
-    attempt.succeeded()
+    attempt.record_success()
     request.session = type(request.session)()
     # A store may draw its key by it; to others it means nothing.
     request.session.owner = user.pk  # type: ignore[attr-defined]

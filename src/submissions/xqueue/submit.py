@@ -11,11 +11,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParser
@@ -24,15 +25,17 @@ from django.views.decorators.csrf import csrf_exempt
 from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
+from submissions.connections import close_after
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
-from submissions.intake import make
-from submissions.intake.parse import NotHandedIn, parsed
+from submissions.intake import jobs
+from submissions.intake.requests import BadSubmitRequest, parse
 from submissions.xqueue import bodies, sessions
 from submissions.xqueue.endpoints import log_in_first, ok, refused
 
 logger = logging.getLogger("submissions.xqueue")
 
-Fields = Mapping[str, Any]
+Fields = Mapping[str, object]
+Files: TypeAlias = "Mapping[str, UploadedFile[bytes]]"
 
 
 @csrf_exempt  # The platform has a session and no token; against other sites' pages stands the check below.
@@ -43,41 +46,42 @@ def submit(request: HttpRequest) -> HttpResponse:
         return refused(403, "Requests from other sites are refused")
     sessions.forget_unusable(request)
     if not is_submitter(request.user):
-        return _no_submitter(request)
+        return _answer_non_submitter(request)
     if request.method != "POST":
         return refused(200, "Queue requests should use HTTP POST")
     try:
-        return ok(str(_taken(request).waiting))
+        return ok(str(_take(request).waiting))
     except Exception as error:
-        return _refusal(request, error)
+        return _answer_error(request, error)
 
 
-def _taken(request: HttpRequest) -> make.Accepted:
+def _take(request: HttpRequest) -> jobs.Accepted:
     with _read(request) as (fields, files):
-        handed = parsed(fields.get("xqueue_header"), fields.get("xqueue_body"))
+        handed = parse(fields.get("xqueue_header"), fields.get("xqueue_body"))
         try:
-            return make.submit(handed, request.user, files)
+            return jobs.submit(handed, request.user, files)
         except UnknownQueue:
             raise UnknownQueue(f"Queue '{handed.queue_name[:200]}' not found") from None
 
 
-def _no_submitter(request: HttpRequest) -> HttpResponse:
+def _answer_non_submitter(request: HttpRequest) -> HttpResponse:
     """To log in, or, with a grader's session, which is a good one, a word: logging in again would change nothing."""
     if is_grader(request.user):
-        return _refused(request, "This account may not submit")
+        return _refuse(request, "This account may not submit")
     return log_in_first(request)
 
 
-def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
+def _answer_error(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, RequestDataTooBig):
-        return _refused(request, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
-    if isinstance(error, NotHandedIn | QueueError | SubmissionRequestError | InvalidFileTypeError):
-        return _refused(request, str(error))
+        return _refuse(request, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+    if isinstance(error, BadSubmitRequest | QueueError | SubmissionRequestError | InvalidFileTypeError):
+        return _refuse(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
+    close_after(error)
     return refused(500, "Internal error; please try again")
 
 
-def _refused(request: HttpRequest, reason: str) -> HttpResponse:
+def _refuse(request: HttpRequest, reason: str) -> HttpResponse:
     signals.submit_refused.send_robust(sender=None, account=request.user.get_username(), reason=reason)
     return refused(200, reason)
 
@@ -93,26 +97,26 @@ class Parts(MultiPartParser):
 
 
 @contextmanager
-def _read(request: HttpRequest) -> Iterator[tuple[Fields, Fields]]:
-    """Fields and files. Raises NotHandedIn, RequestDataTooBig.
+def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
+    """Fields and files. Raises BadSubmitRequest, RequestDataTooBig.
 
     Not Django's ``request.POST``: that puts a replacement character where a byte is not UTF-8, and nobody would know.
     """
     if bodies.declared_length(request) > int(conf.REQUEST_MAX_BYTES):
         raise RequestDataTooBig
-    files: Fields = {}
+    files: Files = {}
     try:
         fields, files = _fields(request)
     except RequestDataTooBig:
         raise
     except UnicodeDecodeError:
-        raise NotHandedIn("it is not UTF-8") from None
+        raise BadSubmitRequest("it is not UTF-8") from None
     except TooManyFilesSent:
-        raise NotHandedIn(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
-    except NotHandedIn:
+        raise BadSubmitRequest(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
+    except BadSubmitRequest:
         raise
     except Exception as error:  # each parser and broken connection has its own
-        raise NotHandedIn from error
+        raise BadSubmitRequest from error
     try:
         yield fields, files
     finally:
@@ -120,7 +124,7 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Fields]]:
             file.close()
 
 
-def _fields(request: HttpRequest) -> tuple[Fields, Fields]:
+def _fields(request: HttpRequest) -> tuple[Fields, Files]:
     if request.content_type == "multipart/form-data":
         return _parts(request)
     if request.content_type == "application/json":
@@ -133,7 +137,7 @@ def _fields(request: HttpRequest) -> tuple[Fields, Fields]:
     return {}, {}
 
 
-def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
+def _parts(request: HttpRequest) -> tuple[Fields, Files]:
     body = request.read()
     # Latin-1 is every byte as it is.
     texts, files = Parts(request.META, BytesIO(body), request.upload_handlers, "latin-1").parse()
@@ -141,13 +145,13 @@ def _parts(request: HttpRequest) -> tuple[Fields, Fields]:
     found = sum(len(many) for parts in (texts, files) for _, many in parts.lists())
     delimiter = b"--" + (request.content_params or {})["boundary"].encode()
     if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
-        raise NotHandedIn("a part of it cannot be read")
+        raise BadSubmitRequest("a part of it cannot be read")
     # Only one of them could be kept.
     for name, many in files.lists():
         if len(many) > 1:
-            raise NotHandedIn(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
+            raise BadSubmitRequest(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
     fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
-    return fields, {_utf8(name): file for name, file in files.items()}
+    return fields, {_utf8(name): file for name, file in files.items() if isinstance(file, UploadedFile)}
 
 
 def _utf8(text: str) -> str:

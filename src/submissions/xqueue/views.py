@@ -13,7 +13,7 @@ from submissions.accounts.throttle import Throttled
 from submissions.conf import conf
 from submissions.errors import UnknownQueue
 from submissions.queue import ClaimedJob, names_for
-from submissions.xqueue import bodies, sessions, wire
+from submissions.xqueue import bodies, patience, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
 from submissions.xqueue.jobs import body_of
 
@@ -61,9 +61,12 @@ def get_submission(request: HttpRequest) -> HttpResponse:
         return refused(400, "'get_submission' must provide parameter 'queue_name'")
     mount = _mount(request)  # before the claim: what fails here must not hold a job
     try:
-        jobs = queue.claim(queue_name, grader=_grader(request))
+        jobs = [] if patience.is_over() else queue.claim(queue_name, grader=_grader(request))
     except UnknownQueue:
         return refused(200, f"Queue '{queue_name}' not found")
+    if jobs and patience.is_over():
+        _take_back(jobs)
+        jobs = []
     if not jobs:
         return refused(200, f"Queue '{queue_name}' is empty")
     return ok(_handed_out(jobs[0], mount))
@@ -75,7 +78,9 @@ def put_result(request: HttpRequest) -> HttpResponse:
         # Still this grader's word on this job, to be kept and counted.
         queue.fail(result.submission_id, result.key, reason=result.flaw, reply=result.reply)
         return refused(400, str(wire.Malformed.__doc__) if result.flaw == wire.NO_OBJECT else result.flaw)
+    patience.begin()  # however long its body took
     queue.complete(result.submission_id, result.key, score=result.score, reply=result.reply)
+    patience.is_over()  # remembered for the polls
     return ok("")
 
 
@@ -96,6 +101,12 @@ ENDPOINTS: dict[str, View] = {
 def _grader(request: HttpRequest) -> str:
     user: Any = request.user
     return str(user.get_username())
+
+
+def _take_back(jobs: list[ClaimedJob]) -> None:
+    """Claims that nobody waits for any more: no failures, and due at once."""
+    for job in jobs:
+        queue.release(job.submission_id, job.pullkey, reason="The claim came too late: the grader had gone.")
 
 
 def _handed_out(job: ClaimedJob, mount: str) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from submissions.text import LARGEST_ID, made_storable
 
@@ -59,10 +58,10 @@ def parse_result(fields: object, *, longest: int) -> Result:
     key = header.get("submission_key")
     if not isinstance(body, str) or not isinstance(key, str):
         raise Malformed
-    return judged(_id(header.get("submission_id")), key, made_storable(body), longest)
+    return read_reply(_id(header.get("submission_id")), key, made_storable(body), longest)
 
 
-def judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
+def read_reply(submission_id: int, key: str, reply: str, longest: int) -> Result:
     """What a reply (storable text) says, as far as it is understood."""
     if len(reply.encode()) > longest:
         return Result(submission_id, key, reply[:KEPT_OF_TOO_LONG], flaw=TOO_LONG.format(longest))
@@ -74,14 +73,14 @@ def judged(submission_id: int, key: str, reply: str, longest: int) -> Result:
     return Result(submission_id, key, reply, score=found["score"])
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _object(value: object) -> Mapping[str, object]:
     found = value if isinstance(value, Mapping) else _object_or_none(value)
     if found is None:
         raise Malformed
     return found
 
 
-def _object_or_none(text: object) -> Mapping[str, Any] | None:
+def _object_or_none(text: object) -> Mapping[str, object] | None:
     try:
         # NaN and Infinity stay in, so that the queue can say what is wrong with such a score.
         found = json.loads(text) if isinstance(text, str) else None
@@ -110,7 +109,7 @@ def submission(*, submission_id: int, key: str, body: str, files: Mapping[str, s
     )
 
 
-def body(*, student_response: Any, grader_payload: str, student_info: str) -> str:
+def body(*, student_response: object, grader_payload: str, student_info: str) -> str:
     """An xqueue_body, where the platform sent none of its own."""
     response = student_response if isinstance(student_response, str) else json.dumps(student_response)
     return json.dumps({"student_info": student_info, "grader_payload": grader_payload, "student_response": response})
@@ -123,5 +122,5 @@ def payload(verbatim: str | None, grader_file_name: str) -> str:
 
 def student_info(student_id: str, submitted_at: datetime) -> str:
     """What a grader is told of the learner where the platform sent nothing of its own."""
-    moment = submitted_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
-    return json.dumps({"anonymous_student_id": student_id, "submission_time": moment, "random_seed": 1})
+    submitted = submitted_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+    return json.dumps({"anonymous_student_id": student_id, "submission_time": submitted, "random_seed": 1})

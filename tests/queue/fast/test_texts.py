@@ -27,7 +27,7 @@ def texts(module: Any) -> dict[str, str]:
 
 
 def columns(table: str) -> set[str]:
-    return {field.column for field in MODELS[table]._meta.concrete_fields}
+    return {str(field.column) for field in MODELS[table]._meta.concrete_fields}
 
 
 @pytest.mark.parametrize("way", list(ways.FILES))

@@ -73,7 +73,7 @@ COURSES = (
 )
 
 
-def chosen(count: int) -> list[Course]:
+def choose(count: int) -> list[Course]:
     """`count` courses: these, and beyond them again the quiet ones under other names."""
     quiet = [COURSES[0], COURSES[4], COURSES[5], COURSES[9]]
     more = (

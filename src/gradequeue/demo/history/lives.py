@@ -38,11 +38,11 @@ class Life:
     pulls: list[claim_log.Pull] = field(default_factory=list)
 
 
-def lived(course: Course, moments: list[datetime], now: datetime, random: Random) -> list[Life]:
-    """The lives of the submissions that came at `moments`, as they stand at `now`."""
-    lives = [Life(arrived=moment, since=moment, available=moment) for moment in moments]
+def simulate(course: Course, times: list[datetime], now: datetime, random: Random) -> list[Life]:
+    """The lives of the submissions that came at `times`, as they stand at `now`."""
+    lives = [Life(arrived=time, since=time, available=time) for time in times]
     waiting = [(life.arrived, number) for number, life in enumerate(lives)]
-    free = [(moments[0], grader) for grader in course.graders] if moments else []
+    free = [(times[0], grader) for grader in course.graders] if times else []
     heapq.heapify(waiting)
     while waiting:
         due, number = heapq.heappop(waiting)
@@ -87,10 +87,10 @@ def _grade(life: Life, course: Course, grader: str, start: datetime, now: dateti
     return end
 
 
-def _lose(life: Life, moment: datetime) -> None:
+def _lose(life: Life, at: datetime) -> None:
     life.error = f"{life.grader} took the job and let the lease run out."
-    life.pulls.append(claim_log.Pull(claim_log.LOST, moment, life.grader, life.pulled))
-    _count(life, moment)
+    life.pulls.append(claim_log.Pull(claim_log.LOST, at, life.grader, life.pulled))
+    _count(life, at)
 
 
 def _fail(life: Life, end: datetime, random: Random, causes: tuple[str, ...]) -> None:
@@ -101,8 +101,8 @@ def _fail(life: Life, end: datetime, random: Random, causes: tuple[str, ...]) ->
     _count(life, end)
 
 
-def _count(life: Life, moment: datetime) -> None:
+def _count(life: Life, at: datetime) -> None:
     life.failures += 1
-    life.since = moment
+    life.since = at
     life.status = Status.FAILED if life.failures >= MOST_FAILURES else Status.RETRY
-    life.available = None if life.status == Status.FAILED else moment + timedelta(seconds=5 * 2 ** (life.failures - 1))
+    life.available = None if life.status == Status.FAILED else at + timedelta(seconds=5 * 2 ** (life.failures - 1))

@@ -46,7 +46,8 @@ class Rows:
     scores: list[Score]
     summaries: list[ScoreSummary]
     deliveries: list[Delivery]
-    claim_ends: list[ClaimEnd]
+    claim_ends: list[tuple[ClaimEnd, ExternalGraderDetail]]
+    """Each with its job, whose id is not known before it is saved."""
 
 
 def rows(course: Course, lives: list[Life], now: datetime, random: Random) -> Rows:
@@ -125,24 +126,25 @@ def _job(course: Course, submission: Submission, life: Life) -> ExternalGraderDe
         num_failures=life.failures,
         last_error=life.error or None,
         grader_payload=json.dumps({"grader": f"{course.queue}/grade.py"}),
-        pulls=json.dumps([_noted(pull) for pull in life.pulls]) if life.pulls else None,
+        pulls=json.dumps([_as_json(pull) for pull in life.pulls]) if life.pulls else None,
     )
 
 
-def _noted(pull: claim_log.Pull) -> dict[str, str]:
-    noted = {"outcome": pull.outcome, "until": pull.until.isoformat(), "grader": pull.grader}
+def _as_json(pull: claim_log.Pull) -> dict[str, str]:
+    found = {"outcome": pull.outcome, "until": pull.until.isoformat(), "grader": pull.grader}
     if pull.since is not None:
-        noted["from"] = pull.since.isoformat()
-    return noted | ({"reason": pull.reason} if pull.reason else {})
+        found["from"] = pull.since.isoformat()
+    return found | ({"reason": pull.reason} if pull.reason else {})
 
 
-def _claim_ends(job: ExternalGraderDetail, life: Life) -> Iterator[ClaimEnd]:
+def _claim_ends(job: ExternalGraderDetail, life: Life) -> Iterator[tuple[ClaimEnd, ExternalGraderDetail]]:
     lost = [pull for pull in life.pulls if pull.outcome != claim_log.COMPLETED]
     for pull in lost:
         gave_up = life.status == Status.FAILED and pull is lost[-1]
-        end = ClaimEnd(queue_name=job.queue_name, outcome=pull.outcome, grader=pull.grader, gave_up=gave_up)
-        end.at, end.job = pull.until, job  # type: ignore[attr-defined]  # its id is not known yet
-        yield end
+        end = ClaimEnd(
+            queue_name=job.queue_name, outcome=pull.outcome, grader=pull.grader, gave_up=gave_up, at=pull.until
+        )
+        yield end, job
 
 
 def _score(item: StudentItem, submission: Submission, life: Life, job: ExternalGraderDetail, random: Random) -> Score:
@@ -194,11 +196,11 @@ def _travel(delivery: Delivery, returned: datetime, course: Course, now: datetim
         delivery.state = DeliveryState.GIVEN_UP if gone else DeliveryState.DUE
         delivery.last_error = REFUSAL
         for number in range(delivery.attempts):
-            moment = returned + timedelta(minutes=5 * number, seconds=random.uniform(0, 9))
-            delivery.history = history.noted(delivery.history, min(moment, now), history.FAILED, REFUSAL)
+            failed_at = returned + timedelta(minutes=5 * number, seconds=random.uniform(0, 9))
+            delivery.history = history.add(delivery.history, min(failed_at, now), history.FAILED, REFUSAL)
         if not gone:
             delivery.due_at = now + timedelta(seconds=random.uniform(20, 280))
         return
     delivery.state, delivery.attempts = DeliveryState.DELIVERED, 1
     delivery.delivered_at = min(returned + timedelta(seconds=random.uniform(0.1, 2)), now)
-    delivery.history = history.noted(None, delivery.delivered_at, history.DELIVERED)
+    delivery.history = history.add(None, delivery.delivered_at, history.DELIVERED)

@@ -16,7 +16,7 @@ AT_NIGHT = 12
 
 
 def arrivals(course: Course, start: datetime, now: datetime, random: Random) -> list[datetime]:
-    """The moments of all submissions between `start` and `now`, in order."""
+    """The times of all submissions between `start` and `now`, in order."""
     found = list(_waves(course, start, now, random))
     # The closer to its end, the more.
     minutes = (EXAM_MINUTES * math.sqrt(random.random()) for _ in range(course.exam))
@@ -36,18 +36,18 @@ def _waves(course: Course, start: datetime, now: datetime, random: Random) -> It
         mean = weight * factor
         # Close enough to a Poisson's spread.
         for _ in range(max(round(random.gauss(mean, math.sqrt(mean))), 0)):
-            moment = hour + HOUR * random.random()
-            if moment < now:
-                yield moment
+            time = hour + HOUR * random.random()
+            if time < now:
+                yield time
 
 
-def _by_day(moment: datetime) -> float:
-    hour = moment.hour + moment.minute / 60
+def _by_day(time: datetime) -> float:
+    hour = time.hour + time.minute / 60
     evening, noon = math.exp(-(((hour - 20) / 3) ** 2)), math.exp(-(((hour - 13) / 3.5) ** 2))
-    return (0.08 + noon + 1.3 * evening) * (0.55 if moment.weekday() == 5 else 1)
+    return (0.08 + noon + 1.3 * evening) * (0.55 if time.weekday() == 5 else 1)
 
 
-def _before_deadline(moment: datetime, weekday: int) -> float:
+def _before_deadline(time: datetime, weekday: int) -> float:
     """Once a week, at the end of a day of the course's own."""
-    ahead = (weekday - moment.weekday()) % 7 * 24 + 23 - moment.hour
+    ahead = (weekday - time.weekday()) % 7 * 24 + 23 - time.hour
     return 1 + 5 * math.exp(-ahead / 7) if ahead >= 0 else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,8 +12,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from gradequeue.demo.history.courses import Course, chosen
-from gradequeue.demo.history.lives import lived
+from gradequeue.demo.history.courses import Course, choose
+from gradequeue.demo.history.lives import simulate
 from gradequeue.demo.history.rows import Rows, rows
 from gradequeue.demo.history.waves import arrivals
 from submissions.models import ClaimEnd, GraderQueue, GraderSighting, RollUp
@@ -28,19 +28,19 @@ class NotPossible(RuntimeError):
     """The history cannot be written into this database."""
 
 
-def history(days: int, queues: int, done: Callable[[int], None]) -> int:
+def write_history(days: int, queues: int, done: Callable[[int], None]) -> int:
     """Write `days` of `queues` courses that end now; returns how many jobs. `done` is told how many courses are done.
 
-    The same numbers make the same history, but for its moments. Raises NotPossible.
+    The same numbers make the same history, but for its times. Raises NotPossible.
     """
-    courses = chosen(queues)
-    _require_room(courses)
+    courses = choose(queues)
+    _require_empty(courses)
     now = timezone.now()
     jobs = 0
     for number, course in enumerate(courses, 1):
         random = Random(f"{SEED} {course.queue}")  # noqa: S311 - no secret
-        moments = arrivals(course, now - timedelta(days=days), now, random)
-        lives = lived(course, moments, now, random)
+        times = arrivals(course, now - timedelta(days=days), now, random)
+        lives = simulate(course, times, now, random)
         with transaction.atomic():
             _insert(rows(course, lives, now, random))
             _set_up(course, now)
@@ -50,7 +50,7 @@ def history(days: int, queues: int, done: Callable[[int], None]) -> int:
     return jobs
 
 
-def accounts(queues: int) -> dict[str, str]:
+def create_accounts(queues: int) -> dict[str, str]:
     """A superuser and an observer of two of the courses, with new random passwords; name to password."""
     users: Any = get_user_model()
     passwords = {name: secrets.token_urlsafe(24) for name in (STAFF, OBSERVER)}
@@ -61,12 +61,12 @@ def accounts(queues: int) -> dict[str, str]:
         account.set_password(password)
         account.save()
     observer = users.objects.get(username=OBSERVER)
-    for course in chosen(queues)[:4:3]:
+    for course in choose(queues)[:4:3]:
         GraderQueue.objects.get(name=course.queue).observers.add(observer)
     return passwords
 
 
-def _require_room(courses: Iterable[Course]) -> None:
+def _require_empty(courses: Iterable[Course]) -> None:
     if not connection.features.can_return_rows_from_bulk_insert:
         raise NotPossible("This database does not tell the ids of rows that are inserted together (MySQL does not).")
     taken = GraderQueue.objects.filter(name__in=[course.queue for course in courses]).values_list("name", flat=True)
@@ -77,17 +77,17 @@ def _require_room(courses: Iterable[Course]) -> None:
 def _insert(made: Rows) -> None:
     for batch in (made.items, made.submissions, made.jobs, made.scores, made.summaries, made.deliveries):
         _insert_all(batch)
-    for end in made.claim_ends:
-        end.submission_id = end.job.submission_id  # type: ignore[attr-defined]
-    ClaimEnd.objects.bulk_create(made.claim_ends, batch_size=BATCH)
+    for end, job in made.claim_ends:
+        end.submission_id = job.submission_id
+    ClaimEnd.objects.bulk_create([end for end, _ in made.claim_ends], batch_size=BATCH)
 
 
-def _insert_all(batch: list[Any]) -> None:
+def _insert_all(batch: Sequence[models.Model]) -> None:
     """Those that hold an object that was not yet saved when they were made take its id now."""
     if not batch:
         return
     model: type[models.Model] = type(batch[0])
-    relations: list[Any] = [field for field in model._meta.concrete_fields if field.is_relation]
+    relations = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
     for row in batch:
         for field in relations:
             if field.is_cached(row) and (held := field.get_cached_value(row)) is not None:

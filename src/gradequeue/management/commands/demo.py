@@ -64,11 +64,11 @@ class Command(DataCommand):
         run.prepare()
         try:
             with progress("Writing queues", queues, self.tell) as done:
-                jobs = write.history(days, queues, done)
+                jobs = write.write_history(days, queues, done)
         except write.NotPossible as error:
             raise CommandError(str(error)) from None
         self.tell(f"{jobs} jobs in {queues} queues. For /dashboard/, not shown again:")
-        for name, password in write.accounts(queues).items():
+        for name, password in write.create_accounts(queues).items():
             self.say({"name": name, "password": password})
 
     def _demonstrate(self, attempts: list[course.Attempt], options: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Command(DataCommand):
                 self.say(line)
         else:
             self.tell("")
-            screen.show(found, summary, cast(TextIO, self.stdout._out))
+            screen.show(found, summary, cast(TextIO, self.stdout))
         return found
 
 

@@ -24,9 +24,12 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
 from gradequeue.processes import parents
+from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
+from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads, most_connections
 from gradequeue.processes.granian import PatientServer, end_when_told
 from submissions.text import first_line
+from submissions.upkeep.doctor import connection_limit
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
 LAST_SECONDS = 60
@@ -59,6 +62,8 @@ class Command(BaseCommand):
         if options["migrate"]:
             call_command("migrate", interactive=False, skip_checks=False, verbosity=options["verbosity"])
         _require_tables()
+        if few := _few_connections(options):
+            self.stderr.write(few)
         host, port = options["host"], options["port"]
         server = _server(_free_address(host, port), options)
         # The workers are forked or spawned from here; none may inherit a connection.
@@ -71,7 +76,11 @@ class Command(BaseCommand):
         if options["delivery_threads"]:
             loop.start()
         try:
-            server.serve(target_loader=partial(_application, chores_too=not options["delivery_threads"]))
+            server.serve(
+                target_loader=partial(
+                    _application, threads=options["threads"], chores_too=not options["delivery_threads"]
+                )
+            )
         finally:
             loop.stop(options["drain"])
 
@@ -83,7 +92,8 @@ def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
         port=options["port"],
         interface=Interfaces.WSGI,
         workers=options["workers"],
-        blocking_threads=options["threads"],
+        blocking_threads=options["threads"] + SPARE_THREADS,
+        blocking_threads_idle_timeout=IDLE_SECONDS,
         workers_kill_timeout=options["drain"],
         respawn_failed_workers=True,
         websockets=False,
@@ -93,7 +103,7 @@ def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
     )
 
 
-def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
+def _application(_: str, *, threads: int, chores_too: bool) -> Callable[..., Any]:
     """What a worker serves; called once in each. The chores are its own where no process beside it does them."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     end_when_told()
@@ -101,6 +111,7 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     from gradequeue.wsgi import application
 
     web_worker.settle()
+    bind_to_threads()
     if chores_too:
         # Only now: what it imports needs Django to be set up.
         from gradequeue.processes import chores  # isort: skip
@@ -109,7 +120,7 @@ def _application(_: str, *, chores_too: bool) -> Callable[..., Any]:
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
-    return application
+    return Admission(application, threads)
 
 
 def _end_with_parent() -> None:
@@ -135,6 +146,19 @@ def _require_tables() -> None:
         raise CommandError(
             "The database's tables are not up to date; run 'gradequeue migrate', or serve with --migrate."
         )
+
+
+def _few_connections(options: dict[str, Any]) -> str | None:
+    """What to say where the database's server does not take as many connections as this can hold."""
+    names = ("workers", "threads", "delivery_threads")
+    needed = most_connections(**{name: options[name] for name in names})
+    limit = connection_limit(connection)
+    if limit is None or needed <= limit:
+        return None
+    return (
+        f"This can hold {needed} connections to the database, and its server takes {limit}: requests will fail when "
+        "many come at once. Raise the server's limit, or lower --workers and --threads."
+    )
 
 
 def _free_address(host: str, port: int) -> str:

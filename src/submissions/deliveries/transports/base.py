@@ -14,7 +14,7 @@ from submissions.deliveries.message import Message
 from submissions.models import Transport
 from submissions.outbound.http import Answer, Failed, Refused
 
-__all__ = ["Failed", "Message", "Refused", "retry_after", "sender", "unless_done"]
+__all__ = ["Failed", "Message", "Refused", "require_done", "retry_after", "sender"]
 
 # The answers of a proxy, or of a server that says itself that it cannot just now.
 BUSY = (429, 502, 503, 504)
@@ -30,7 +30,7 @@ def sender(transport: str) -> Callable[[Message], None]:
     return found
 
 
-def unless_done(answer: Answer, *, done: bool, gone: tuple[int, ...] = ()) -> None:
+def require_done(answer: Answer, *, done: bool, gone: tuple[int, ...] = ()) -> None:
     """Raises Failed or Refused where the answer does not say that the destination has the result."""
     if done:
         return
@@ -48,8 +48,8 @@ def retry_after(answer: Answer) -> float | None:
     if given.isascii() and given.isdigit():
         return float(min(int(given[:9]), MOST_PAUSE))
     try:
-        moment = parsedate_to_datetime(given)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
+        until = parsedate_to_datetime(given)
+        seconds = (until - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError):  # no date, or one without a zone
         return None
     return min(max(seconds, 0.0), MOST_PAUSE)

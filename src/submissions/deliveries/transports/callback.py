@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from submissions.conf import conf
 from submissions.deliveries.message import Message
-from submissions.deliveries.transports.base import unless_done
+from submissions.deliveries.transports.base import require_done
 from submissions.outbound import http
 from submissions.queue import host_of, settings_of
 
@@ -21,7 +21,7 @@ def send(message: Message) -> None:
         | _authorization(message.destination),
         allowed_hosts=hosts_of(message.queue_name),
     )
-    unless_done(answer, done=answer.status == 200)
+    require_done(answer, done=answer.status == 200)
 
 
 def hosts_of(queue_name: str) -> list[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from typing import Protocol
 
 from openedx_events.learning.data import ExternalGraderScoreData
 from openedx_events.learning.signals import EXTERNAL_GRADER_SCORE_SUBMITTED
@@ -36,28 +36,41 @@ def send(message: Message) -> None:
 # The event bus. -----------------------------------------------------------------------------------------------------
 
 
-def create_producer() -> Any:
-    """For EVENT_BUS_PRODUCER: edx-event-bus-redis' producer, but with errors.
+def create_producer() -> object:
+    """For EVENT_BUS_PRODUCER: edx-event-bus-redis' producer, but but it raises.
 
-    Its own logs what went wrong and returns, so that a result that never reached Redis would count as told.
+    Theirs logs what went wrong and returns: a result that never reached Redis would count as told.
     """
-    from edx_event_bus_redis.internal import producer
+    import edx_event_bus_redis
 
-    class Producer(producer.RedisEventProducer):  # type: ignore[misc]
-        def send(self, **event: Any) -> None:
+    found = edx_event_bus_redis.create_producer()
+    if found is None:
+        return None
+
+    class Producer(type(found)):  # type: ignore[misc]
+        def send(self, **event: object) -> None:
             self.client.added.clear()
             super().send(**event)
             if not self.client.added.is_set():
                 raise Failed("It did not reach the event bus; the log says why.")
 
-    found = producer.create_producer()
-    return None if found is None else Producer(_Noting(found.client))
+    return Producer(_RememberingClient(found.client))
 
 
-class _Noting:
+class _Stream(Protocol):
+    def add(self, *args: object, **kwargs: object) -> object: ...
+
+
+class _Client(Protocol):
+    """What the producer uses of walrus' Redis client."""
+
+    def Stream(self, topic: str) -> _Stream: ...  # noqa: N802 - walrus' name
+
+
+class _RememberingClient:
     """A Redis client that remembers, per thread, whether a message was added."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: _Client) -> None:
         self._client = client
         self._threads = threading.local()
 
@@ -68,16 +81,16 @@ class _Noting:
         found: threading.Event = self._threads.added
         return found
 
-    def Stream(self, topic: str) -> _NotingStream:  # noqa: N802 - walrus' name
-        return _NotingStream(self._client.Stream(topic), self.added)
+    def Stream(self, topic: str) -> _RememberingStream:  # noqa: N802 - walrus' name
+        return _RememberingStream(self._client.Stream(topic), self.added)
 
 
-class _NotingStream:
-    def __init__(self, stream: Any, added: threading.Event) -> None:
+class _RememberingStream:
+    def __init__(self, stream: _Stream, added: threading.Event) -> None:
         self._stream = stream
         self._added = added
 
-    def add(self, *args: Any, **kwargs: Any) -> Any:
+    def add(self, *args: object, **kwargs: object) -> object:
         name = self._stream.add(*args, **kwargs)
         self._added.set()
         return name

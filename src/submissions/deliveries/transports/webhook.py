@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 from standardwebhooks import Webhook
 
 from submissions.conf import conf
 from submissions.deliveries.message import Message
-from submissions.deliveries.transports.base import Refused, unless_done
+from submissions.deliveries.transports.base import Refused, require_done
 from submissions.models import Told
 from submissions.outbound import http
 from submissions.queue import settings_of
@@ -36,7 +35,7 @@ def send(message: Message) -> None:
     }
     # Operators alone set these addresses, so there is no list of hosts; what is not public is still refused.
     answer = http.post(message.destination, body=body.encode(), headers=headers, allowed_hosts=None)
-    unless_done(answer, done=200 <= answer.status < 300, gone=(410,))
+    require_done(answer, done=200 <= answer.status < 300, gone=(410,))
 
 
 def secrets_of(queue_name: str) -> list[str]:
@@ -44,7 +43,7 @@ def secrets_of(queue_name: str) -> list[str]:
     return settings_of(queue_name).webhook_secrets.split() or list(conf.WEBHOOK_SECRETS)
 
 
-def payload(message: Message) -> dict[str, Any]:
+def payload(message: Message) -> dict[str, object]:
     scored = message.result == Told.SCORE
     return {
         "type": TYPES[Told(message.result)],

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from submissions.deliveries import Worker
 from submissions.management.base import DataCommand, positive
-from submissions.management.interrupts import aside
+from submissions.management.interrupts import stop_event
 
 
 class Command(DataCommand):
@@ -24,12 +22,8 @@ class Command(DataCommand):
         parser.add_argument("--once", action="store_true", help="end when nothing is due")
 
     def handle(self, **options: Any) -> None:
-        stop = threading.Event()
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, aside(stop.set))
         worker = Worker(options["threads"])
-        worker.run(stop, until_idle=options["once"])
+        worker.run(stop_event(), until_idle=options["once"])
         counts = {
             outcome.value: count for outcome, count in sorted(worker.outcomes.items(), key=lambda one: one[0].value)
         }

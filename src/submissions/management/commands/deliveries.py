@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from submissions import deliveries
 from submissions.errors import QueueError
-from submissions.management.base import DataCommand, UsageError, ids_from, parsed_id, positive
+from submissions.management.base import DataCommand, Options, UsageError, ids_from, parsed_id, positive
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
 from submissions.operators import GIVE_UP, SEND_AGAIN, Move
 
@@ -66,7 +66,7 @@ class Command(DataCommand):
         else:
             self._touch(options)
 
-    def _list(self, options: dict[str, Any]) -> None:
+    def _list(self, options: Options) -> None:
         # Not the header, nor the job's body: of a platform's submissions each may have megabytes.
         read = (*NAMES, *TIMES, "history", "job__submission_id", "job__queue_name")
         found = _matching(options).select_related("job").only(*read).order_by("-pk")
@@ -78,7 +78,7 @@ class Command(DataCommand):
             shown = ("id", "submission_id", "transport", "host", "state", "result", "attempts", "due_at", "last_error")
             self.table(COLUMNS, ([row[name] for name in shown] for row in rows))
 
-    def _hosts(self, options: dict[str, Any]) -> None:
+    def _hosts(self, options: Options) -> None:
         rows = list(DeliveryHost.objects.order_by("host").values("host", "failures", "held_until", "last_error"))
         if options["as_json"]:
             for row in rows:
@@ -86,7 +86,7 @@ class Command(DataCommand):
         else:
             self.table(("host", "failures in a row", "left alone until", "error"), (row.values() for row in rows))
 
-    def _touch(self, options: dict[str, Any]) -> None:
+    def _touch(self, options: Options) -> None:
         move = GIVE_UP if options["what"] == GIVE_UP.name else SEND_AGAIN
         many = options["all_matching"]
         if many and options["ids"]:
@@ -112,7 +112,7 @@ class Command(DataCommand):
     def _touch_each(self, move: Move, ids: Iterator[str], as_json: bool) -> None:
         counts = {True: 0, False: 0}
         for text in ids:
-            row = _touched(move, text)
+            row = _apply(move, text)
             counts["error" not in row] += 1
             if as_json:
                 self.say(row)
@@ -123,7 +123,7 @@ class Command(DataCommand):
             raise SystemExit(1)
 
 
-def _matching(options: dict[str, Any]) -> QuerySet[Delivery]:
+def _matching(options: Options) -> QuerySet[Delivery]:
     wanted = {field: options[name] for name, field in FILTERS.items() if options[name] is not None}
     found = Delivery.objects.filter(**wanted)
     if options["older_than"]:
@@ -139,7 +139,7 @@ def _walk(found: QuerySet[Delivery]) -> Iterator[int]:
         yield from batch
 
 
-def _row(delivery: Delivery) -> dict[str, Any]:
+def _row(delivery: Delivery) -> dict[str, object]:
     return {
         "submission_id": delivery.job.submission_id,
         "queue_name": delivery.job.queue_name,
@@ -150,7 +150,7 @@ def _row(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _touched(move: Move, text: str) -> dict[str, Any]:
+def _apply(move: Move, text: str) -> dict[str, object]:
     try:
         number = parsed_id(text)
     except ValueError:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from submissions.management.accounts import LOCAL
 from submissions.management.base import DataCommand, positive
-from submissions.management.interrupts import aside
+from submissions.management.interrupts import stop_event
 from submissions.xqueue.push import Dispatcher
 
 
@@ -36,7 +34,4 @@ class Command(DataCommand):
             else:
                 self.tell(f"{count} pushed.")
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, aside(stop.set))
-        dispatcher.run(stop)
+        dispatcher.run(stop_event())

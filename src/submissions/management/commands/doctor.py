@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from django.core.management.base import CommandParser
+
 from submissions.management.base import DataCommand
 from submissions.upkeep import doctor
 
@@ -12,9 +14,20 @@ from submissions.upkeep import doctor
 class Command(DataCommand):
     help = __doc__
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--connections",
+            type=int,
+            default=doctor.ONE_SERVICE,
+            metavar="N",
+            help="how many connections to the database all services together can hold (default: %(default)s, one "
+            "'gradequeue serve' as it comes)",
+        )
+
     def handle(self, **options: Any) -> None:
         problems = 0
-        for finding in doctor.findings():
+        for finding in doctor.findings(options["connections"]):
             problems += not finding.fine
             if options["as_json"]:
                 self.say(asdict(finding))

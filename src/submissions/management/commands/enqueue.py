@@ -16,6 +16,7 @@ from django.core.management.base import CommandParser
 from submissions import api
 from submissions.errors import QueueError, SubmissionError
 from submissions.management.base import DataCommand
+from submissions.models import ExternalGraderDetail
 
 REQUIRED = ("queue_name", "course_id", "item_id", "student_id", "answer")
 ITEM = ("course_id", "item_id", "student_id", "item_type")
@@ -32,39 +33,39 @@ class Command(DataCommand):
     def handle(self, **_: Any) -> None:
         refused = 0
         for found in objects(sys.stdin.buffer):
-            row = _enqueued(found)
+            row = _enqueue(found)
             refused += "error" in row
             self.say(row)
         if refused:
             raise SystemExit(1)
 
 
-def objects(source: BinaryIO) -> Iterator[Any]:
+def objects(source: BinaryIO) -> Iterator[object]:
     """What stands in `source`, one value per line, or one value over many lines; ValueError for what is no JSON."""
     lines: Iterator[bytes] = (line for line in source if line.strip())
     first = next(lines, None)
     if first is None:
         return
-    opening = _json(first)
+    opening = _parse(first)
     if isinstance(opening, ValueError) and first.lstrip().startswith(b"{"):
         rest = list(lines)
-        whole = _json(first + b"".join(rest))
+        whole = _parse(first + b"".join(rest))
         if not isinstance(whole, ValueError):
             yield whole
             return
         lines = iter(rest)
     yield opening
-    yield from map(_json, lines)
+    yield from map(_parse, lines)
 
 
-def _json(text: bytes) -> Any:
+def _parse(text: bytes) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         return ValueError(f"This is not JSON: {error}")
 
 
-def _enqueued(found: Any) -> dict[str, Any]:
+def _enqueue(found: object) -> dict[str, object]:
     try:
         job = _create(found)
     except (SubmissionError, QueueError, ValueError) as refusal:
@@ -72,7 +73,7 @@ def _enqueued(found: Any) -> dict[str, Any]:
     return {"submission_id": job.submission_id, "uuid": str(job.submission.uuid)}
 
 
-def _create(found: Any) -> Any:
+def _create(found: object) -> ExternalGraderDetail:
     if isinstance(found, ValueError):
         raise found
     if not isinstance(found, dict):

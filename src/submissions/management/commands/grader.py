@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from submissions.conf import conf
 from submissions.management.accounts import AccountCommand
 
@@ -20,5 +18,5 @@ class Command(AccountCommand):
     def group(self) -> str:
         return str(conf.GRADER_GROUP)
 
-    def settings(self, server: str, name: str, password: str) -> dict[str, Any]:
+    def settings(self, server: str, name: str, password: str) -> dict[str, object]:
         return {"default": {"SERVER": server, "AUTH": [name, password]}}

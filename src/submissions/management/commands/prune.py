@@ -10,7 +10,8 @@ from django.core.management.base import CommandParser
 from submissions.management.base import DataCommand, positive
 from submissions.models import Status
 from submissions.text import counted
-from submissions.upkeep import retention
+from submissions.upkeep import prune
+from submissions.upkeep.removal import Removed
 
 # PostgreSQL and SQLite fail at a date before there were any.
 MOST_DAYS = 100_000
@@ -46,15 +47,15 @@ class Command(DataCommand):
     def handle(self, **options: Any) -> None:
         states = tuple(Status(state) for state in options["state"] or [Status.RETIRED])
         days = options["older_than"]
-        jobs = retention.prunable(days, states=states, queue_name=options["queue"])
+        jobs = prune.prunable(days, states=states, queue_name=options["queue"])
         count = jobs.count()
         self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
             return
-        removed = retention.Removed()
-        for batch in retention.prune(jobs, days, whole_items=options["whole_items"]):
+        removed = Removed()
+        for batch in prune.prune(jobs, days, whole_items=options["whole_items"]):
             removed.add(batch)
-        rows = 0 if options["queue"] is not None else retention.prune_statistics(days)
+        rows = 0 if options["queue"] is not None else prune.prune_statistics(days)
         if options["as_json"]:
             parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
             self.say(parts | {"statistics": rows})

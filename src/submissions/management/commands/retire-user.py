@@ -9,7 +9,8 @@ from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand
 from submissions.text import counted
-from submissions.upkeep import retention
+from submissions.upkeep import retire_learner
+from submissions.upkeep.removal import Removed
 
 
 class Command(DataCommand):
@@ -22,14 +23,16 @@ class Command(DataCommand):
 
     def handle(self, **options: Any) -> None:
         student_id = options["student_id"]
-        found = retention.about(student_id)
+        found = retire_learner.about(student_id)
         # The id itself is what must be forgotten: it is not repeated here.
         parts = (counted(found.items, "item"), counted(found.submissions, "submission"), counted(found.files, "file"))
         self.tell(f"Will anonymise {', '.join(parts)}.")
         if not options["dry_run"]:
-            found = retention.Removed()
-            for part in retention.retire_student(student_id):
+            found = Removed()
+            for part in retire_learner.retire_student(student_id):
                 found.add(part)
-            self.tell(f"Anonymised as {retention.pseudonym(student_id)}.")
+            self.tell(f"Anonymised as {retire_learner.pseudonym(student_id)}.")
         if options["as_json"]:
-            self.say(asdict(found) | {"retired_as": retention.pseudonym(student_id), "dry_run": options["dry_run"]})
+            self.say(
+                asdict(found) | {"retired_as": retire_learner.pseudonym(student_id), "dry_run": options["dry_run"]}
+            )

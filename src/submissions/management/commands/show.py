@@ -36,7 +36,7 @@ class Command(DataCommand):
             raise SystemExit(1)
 
 
-def _rows(ids: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _rows(ids: Iterator[str]) -> Iterator[dict[str, object]]:
     while batch := list(itertools.islice(ids, BATCH)):
         found = _facts({int(text) for text in batch if _refusal(text) is None})
         for text in batch:
@@ -55,7 +55,7 @@ def _refusal(text: str) -> str | None:
     return None
 
 
-def _facts(ids: set[int]) -> dict[int, dict[str, Any]]:
+def _facts(ids: set[int]) -> dict[int, dict[str, object]]:
     jobs = (
         ExternalGraderDetail.objects.filter(submission_id__in=ids)
         .select_related("submission__student_item")
@@ -67,7 +67,7 @@ def _facts(ids: set[int]) -> dict[int, dict[str, Any]]:
     return {job.submission_id: _fact(job, scores.get(job.submission_id)) for job in jobs}
 
 
-def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, Any]:
+def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, object]:
     item = job.submission.student_item
     return {
         "submission_id": job.submission_id,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from submissions.conf import conf
 from submissions.management.accounts import AccountCommand
 
@@ -22,5 +20,5 @@ class Command(AccountCommand):
     def group(self) -> str:
         return str(conf.SUBMITTER_GROUP)
 
-    def settings(self, server: str, name: str, password: str) -> dict[str, Any]:
+    def settings(self, server: str, name: str, password: str) -> dict[str, object]:
         return {"XQUEUE_INTERFACE": {"url": server, "django_auth": {"username": name, "password": password}}}

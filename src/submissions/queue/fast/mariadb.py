@@ -33,7 +33,7 @@ CLAIM = f"""{_BEGIN}
       AND NOT (%(others)s AND status = 'retry' AND num_failures > 0 AND grader = %(grader)s);
   END IF;
   COMMIT;
-  SELECT @gq_due, {CLAIMED}
+  SELECT CAST(@gq_due AS DATETIME(6)), {CLAIMED}
   FROM (SELECT 1) one LEFT JOIN submissions_externalgraderdetail c ON c.id = @gq_id AND c.pullkey = %(key)s
   LEFT JOIN submissions_submission s ON s.id = c.submission_id
   LEFT JOIN submissions_studentitem i ON i.id = s.student_item_id;

@@ -1,4 +1,4 @@
-"""The way in for a platform that speaks HTTP: one thing handed in is one job, with the callback that it is owed."""
+"""What a platform submits over HTTP becomes one job, with a delivery to the platform's callback address."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.core.files.base import File
 from django.db import IntegrityError, connections, router
 
 from submissions import api, queue
 from submissions import files as stored_files
-from submissions.accounts.permissions import may_submit_to
+from submissions.accounts.permissions import Account, may_submit_to
 from submissions.deliveries.transports import callback
 from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
-from submissions.intake.parse import HandedIn, NotHandedIn
+from submissions.intake.requests import BadSubmitRequest, SubmitRequest
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.outbound import http
 from submissions.queue.transactions import in_transaction
@@ -41,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Result:
-    """A grader's word that never reached its platform."""
+    """What a grader sent, and its platform never received."""
 
     grader: str
     score: object
@@ -54,24 +52,24 @@ class TakenOver:
     scored: bool
 
 
-def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) -> Accepted:
+def submit(handed: SubmitRequest, user: Account, files: Mapping[str, object] | None = None) -> Accepted:
     """Make the job of what `user` handed in, and its callback: all of it, or nothing. The same again is one job.
 
-    Raises NotHandedIn (a callback that cannot be), UnknownQueue (also where the account may not submit to it),
+    Raises BadSubmitRequest (a callback that cannot be), UnknownQueue (also where the account may not submit to it),
     QueueFull, SubmissionRequestError, InvalidFileTypeError, FileProcessingError.
     """
     _require_queue(handed.queue_name, user)
     _require_callback(handed)
     _require_packet(handed.body)
-    read = stored_files.prepared(files)
-    key = submit_key(handed, user.get_username(), read)
-    known = _known(key)
+    read = stored_files.prepare(files)
+    key = make_submit_key(handed, user.get_username(), read)
+    known = _find(key)
     if known is None:
         try:
-            known = _make(handed, key, files=read)
+            known = _make(handed, key, read)
         except IntegrityError:
-            # The same POST at the same moment: the other one was faster, and it has committed.
-            known = _known(key)
+            # The same POST at the same time: the other one was faster, and it has committed.
+            known = _find(key)
             if known is None:
                 raise
     return Accepted(known, _waiting(handed.queue_name))
@@ -79,7 +77,7 @@ def submit(handed: HandedIn, user: Any, files: Mapping[str, Any] | None = None) 
 
 @in_transaction
 def take_over(
-    handed: HandedIn, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
+    handed: SubmitRequest, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
 ) -> TakenOver | None:
     """Make the job of what waited elsewhere, in its old place in the queue; None where `key` was taken over before.
 
@@ -87,7 +85,7 @@ def take_over(
 
     Raises UnknownQueue, QueueFull, SubmissionRequestError.
     """
-    if _known(key) is not None:
+    if _find(key) is not None:
         return None
     submission_id = _enqueue(handed, key, arrived=arrived, file_links=file_links).submission_id
     if result is None:
@@ -100,7 +98,7 @@ def take_over(
     return TakenOver(submission_id, scored=True)
 
 
-def submit_key(handed: HandedIn, account: str, files: Mapping[str, File[Any]]) -> str:
+def make_submit_key(handed: SubmitRequest, account: str, files: Mapping[str, stored_files.AnyFile]) -> str:
     """What is one POST of one platform, as hex. The body and the files are in it: a platform whose lms_key is always
     the same must not have its second submission taken for the first one again."""
     words = [account, handed.queue_name, handed.callback_url, handed.lms_key]
@@ -108,32 +106,32 @@ def submit_key(handed: HandedIn, account: str, files: Mapping[str, File[Any]]) -
     digest.update(hashlib.sha256(handed.body.encode()).digest())
     for name, file in sorted(files.items()):
         digest.update(hashlib.sha256(name.encode()).digest())
-        digest.update(_digest_of(file))
+        digest.update(_digest(file))
     return digest.hexdigest()
 
 
-def _digest_of(file: File[Any]) -> bytes:
+def _digest(file: stored_files.AnyFile) -> bytes:
     digest = hashlib.sha256()
     for chunk in file.chunks(BLOCK):
         digest.update(chunk if isinstance(chunk, bytes) else chunk.encode())
     return digest.digest()
 
 
-def _require_queue(name: str, user: Any) -> None:
+def _require_queue(name: str, user: Account) -> None:
     possible = 0 < len(name) <= 128 and name.isprintable() and name == name.strip()
     if not possible or not may_submit_to(user, name):
         raise UnknownQueue
 
 
-def _require_callback(handed: HandedIn) -> None:
+def _require_callback(handed: SubmitRequest) -> None:
     """What can be known without asking the network: the rest is looked at when the result is sent."""
     try:
-        host = http.parsed(handed.callback_url, callback.hosts_of(handed.queue_name)).host
+        host = http.parse(handed.callback_url, callback.hosts_of(handed.queue_name)).host
         with suppress(ValueError):  # a name, not an address
             if not http.is_allowed(host):
                 raise http.Refused(f"{host} is not a public address.")
     except http.Refused as refused:
-        raise NotHandedIn(f"lms_callback_url: {refused}") from None
+        raise BadSubmitRequest(f"lms_callback_url: {refused}") from None
 
 
 def _require_packet(body: str) -> None:
@@ -144,30 +142,37 @@ def _require_packet(body: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_allowed_packet")
         most = int(cursor.fetchone()[0])
-    escaped = len(body.encode()) + sum(body.count(sign) for sign in "'\"\\\n\r\x1a")
+    escaped = len(body.encode()) + sum(body.count(character) for character in "'\"\\\n\r\x1a")
     if escaped + SURELY_FITS > most:
         raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
 
 
 def is_known(key: str) -> bool:
-    return _known(key) is not None
+    return _find(key) is not None
 
 
-def _known(key: str) -> int | None:
+def _find(key: str) -> int | None:
     """The submission that was made of this POST before."""
     return Delivery.objects.filter(submit_key=key).values_list("job__submission_id", flat=True).first()
 
 
 @in_transaction
-def _make(handed: HandedIn, key: str, **more: Any) -> int:
-    job = _enqueue(handed, key, **more)
+def _make(handed: SubmitRequest, key: str, files: Mapping[str, stored_files.AnyFile]) -> int:
+    job = _enqueue(handed, key, files=files)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
         queue.supersede(job, called_back_at=queue.key_of(handed.callback_url))
     return job.submission_id
 
 
-def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **more: Any) -> ExternalGraderDetail:
+def _enqueue(
+    handed: SubmitRequest,
+    key: str,
+    *,
+    files: Mapping[str, stored_files.AnyFile] | None = None,
+    file_links: str | None = None,
+    arrived: datetime | None = None,
+) -> ExternalGraderDetail:
     job = api.create_job(
         handed.student_item,
         _kept_answer(handed),
@@ -177,13 +182,14 @@ def _enqueue(handed: HandedIn, key: str, *, file_links: str | None = None, **mor
         grader_payload=handed.grader_payload,
         student_info=handed.student_info,
         kept={"body": handed.body, "points_known": False, "file_links": file_links},
-        **more,
+        files=files,
+        arrived=arrived,
     )
     queue.create_delivery(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
     return job
 
 
-def _kept_answer(handed: HandedIn) -> Any:
+def _kept_answer(handed: SubmitRequest) -> object:
     """The answer, beside the body that the grader gets; left there alone where it is larger than an answer may be."""
     answer = handed.answer
     text = answer if isinstance(answer, str) else json.dumps(answer)

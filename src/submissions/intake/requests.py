@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from submissions.text import storable
@@ -22,7 +21,7 @@ LONGEST_COPY = 64 * 1024
 NOBODY = "unknown"
 
 
-class NotHandedIn(ValueError):
+class BadSubmitRequest(ValueError):
     """Queue request has invalid format"""
 
     def __init__(self, why: str = "") -> None:
@@ -30,8 +29,8 @@ class NotHandedIn(ValueError):
 
 
 @dataclass(frozen=True)
-class HandedIn:
-    """One submission of a platform. Raises NotHandedIn where it cannot be understood."""
+class SubmitRequest:
+    """One submission of a platform. Raises BadSubmitRequest where it cannot be understood."""
 
     header: str
     """The xqueue_header, verbatim: it goes back with the result."""
@@ -41,7 +40,7 @@ class HandedIn:
     callback_url: str
     lms_key: str
     """The platform's own name for the attempt."""
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, object] = field(default_factory=dict)
     """The body's members, where it is a JSON object."""
 
     @property
@@ -62,7 +61,7 @@ class HandedIn:
         }
 
     @property
-    def answer(self) -> Any:
+    def answer(self) -> object:
         """The student_response; the whole body where it has none."""
         response = self.content.get("student_response")
         return self.body if response is None else response
@@ -82,20 +81,20 @@ class HandedIn:
         return name if isinstance(name, str) and len(name) <= 128 and storable(name) else ""
 
 
-def parsed(header: object, body: object) -> HandedIn:
-    """From the two fields of a submit request: texts, or, in JSON, objects. Raises NotHandedIn."""
+def parse(header: object, body: object) -> SubmitRequest:
+    """From the two fields of a submit request: texts, or, in JSON, objects. Raises BadSubmitRequest."""
     header, body = _as_text(header), _as_text(body)
     if header is None or body is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     head = _object(header)
     names = [head.get(name) for name in ("queue_name", "lms_callback_url", "lms_key")]
     queue_name, callback_url, lms_key = (_as_word(name) for name in names)
     if queue_name is None or callback_url is None or lms_key is None:
-        raise NotHandedIn
+        raise BadSubmitRequest
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
         if not storable(text):
-            raise NotHandedIn(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
-    return HandedIn(header, body, queue_name, callback_url, lms_key, _object(body))
+            raise BadSubmitRequest(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
+    return SubmitRequest(header, body, queue_name, callback_url, lms_key, _object(body))
 
 
 def _place(callback_url: str) -> dict[str, str]:
@@ -112,10 +111,10 @@ def _place(callback_url: str) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str | None:
-    return _dumped(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
+    return _dump(value) if isinstance(value, Mapping) else value if isinstance(value, str) else None
 
 
-def _dumped(value: object) -> str | None:
+def _dump(value: object) -> str | None:
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):
@@ -129,7 +128,7 @@ def _as_word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _object(value: object) -> Mapping[str, object]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -151,5 +150,5 @@ def _name(value: object) -> str | None:
 def _copy(value: object) -> str | None:
     if value is None:
         return None
-    text = value if isinstance(value, str) else _dumped(value)
+    text = value if isinstance(value, str) else _dump(value)
     return text if text is not None and len(text) <= LONGEST_COPY and storable(text) else None

@@ -1,0 +1,74 @@
+"""How many requests may be under way in a web worker, and the threads that stay free for probes.
+
+Where the database stands still each request waits for it. Without this soon all threads would, and nobody could hear
+that the node is not ready; and what the web server had kept meanwhile would be answered when its senders have gone.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+# More threads than requests that may be under way.
+SPARE_THREADS = 2
+# Where none may begin, none has ended for so long, and this process had next to nothing to do meanwhile (as a share of
+# the time), the next ones are refused at once. One that is busy is only slow (seconds).
+STILL_SECONDS = 0.75
+NEXT_TO_NOTHING = 0.05
+# Neither waits for the database for longer than a probe does.
+PROBES = {"/livez", "/readyz"}
+
+Application = Callable[..., Iterable[bytes]]
+
+
+class Admission:
+    """`application`, for up to `most` requests at once besides the probes."""
+
+    def __init__(self, application: Application, most: int) -> None:
+        self._application = application
+        # A token for each that may begin: to take and to put back one costs less than any lock of Python's.
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(most):
+            self._tokens.put(None)
+        self._stands_still = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").rstrip("/") in PROBES:
+            return self._application(environ, start_response)
+        if not self._may_begin():
+            return _refused(environ, start_response)
+        try:
+            return self._application(environ, start_response)
+        finally:
+            self._tokens.put(None)
+
+    def _may_begin(self) -> bool:
+        try:
+            self._tokens.get_nowait()
+        except queue.Empty:
+            return self._may_begin_soon()
+        self._stands_still = False
+        return True
+
+    def _may_begin_soon(self) -> bool:
+        while not self._stands_still:
+            used = time.process_time()
+            try:
+                self._tokens.get(timeout=STILL_SECONDS)
+            except queue.Empty:
+                self._stands_still = time.process_time() - used < NEXT_TO_NOTHING * STILL_SECONDS
+            else:
+                return True
+        return False
+
+
+def _refused(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    of_dialect = environ.get("PATH_INFO", "").startswith("/xqueue")
+    kind = "application/json" if of_dialect else "text/plain; charset=utf-8"
+    sentence = b"All is busy; please try again"
+    start_response(
+        "503 Service Unavailable", [("Content-Type", kind), ("Retry-After", "5"), ("Cache-Control", "no-store")]
+    )
+    return [b'{"return_code": 1, "content": "' + sentence + b'"}' if of_dialect else sentence + b"\n"]

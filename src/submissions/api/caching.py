@@ -1,0 +1,37 @@
+"""Copies of submissions in Django's cache. A cache that fails costs time, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from django.core.cache import cache
+
+from submissions.api.lookup import Data
+from submissions.models import Submission
+
+logger = logging.getLogger("submissions.api")
+
+
+def read(key: str) -> Data | None:
+    """The copy under `key`; None where there is none, or the cache is away."""
+    try:
+        found: Data | None = cache.get(key)
+        return found
+    except Exception:  # a cache that is down or dislikes the key must not stop a reader
+        logger.exception("The cache could not be read")
+        return None
+
+
+def keep(key: str, value: Data) -> None:
+    try:
+        cache.set(key, value)
+    except Exception:
+        logger.exception("The cache could not be written")
+
+
+def forget(uuids: list[UUID]) -> None:
+    try:
+        cache.delete_many([Submission.get_cache_key(uuid) for uuid in uuids])
+    except Exception:
+        logger.exception("The cache could not be cleared")

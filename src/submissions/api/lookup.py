@@ -1,0 +1,87 @@
+"""How the functions of the Python door find their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connections
+from django.db.models import Model, QuerySet
+
+from submissions.errors import Overtaken, SubmissionNotFoundError, SubmissionRequestError
+from submissions.models import StudentItem, Submission
+from submissions.serializers import StudentItemSerializer
+from submissions.text import storable
+
+# A row as plain data.
+Data = dict[str, Any]
+Row = TypeVar("Row", bound=Model)
+
+# What makes a student item one and the same.
+UNIQUE = ("student_id", "course_id", "item_id")
+
+
+def get_or_create_student_item(fields: Mapping[str, object]) -> StudentItem:
+    """The item with these fields, made where there is none. Raises SubmissionRequestError."""
+    if not isinstance(fields, Mapping):
+        raise SubmissionRequestError(msg=f"A student item must be a mapping, not {type(fields).__name__}.")
+    unique = {name: fields.get(name) for name in UNIQUE}
+    if all(isinstance(value, str) and value and storable(value) for value in unique.values()):
+        known = StudentItem.objects.filter(**unique).first()
+        if known is not None:
+            return _of_kind(known, fields.get("item_type", known.item_type))
+    serializer = StudentItemSerializer(data=dict(fields))
+    if not serializer.is_valid():
+        raise SubmissionRequestError(field_errors=serializer.errors)
+    valid = dict(serializer.validated_data)
+    kind = valid.pop("item_type")
+    try:
+        return _of_kind(StudentItem.objects.get_or_create(**valid, defaults={"item_type": kind})[0], kind)
+    except IntegrityError as error:
+        # REPEATABLE READ: somebody else has just made it, and this transaction cannot see it.
+        raise Overtaken("The student item was made by another transaction.") from error
+
+
+def _of_kind(item: StudentItem, kind: object) -> StudentItem:
+    if item.item_type != (kind.strip() if isinstance(kind, str) else kind):
+        raise SubmissionRequestError(
+            field_errors={"item_type": [f"The item is known as {item.item_type!r}, not as {kind!r:.60}."]}
+        )
+    return item
+
+
+def findable(*texts: object) -> bool:
+    """Whether a row can hold these: what no database can store, some refuse even to look for."""
+    return all(storable(text) for text in texts if isinstance(text, str))
+
+
+def find_submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
+    """The row. Raises SubmissionNotFoundError."""
+    rows = replica(Submission.objects.select_related("student_item", "team_submission"), read_replica)
+    wanted = parse_uuid(uuid)
+    found = rows.filter(uuid=wanted).first() or _find_with_hyphens(rows, wanted)
+    if found is None:
+        raise SubmissionNotFoundError(f"No submission matching uuid {uuid}")
+    return found
+
+
+def parse_uuid(text: str | UUID) -> UUID:
+    """Raises SubmissionNotFoundError: under what is no UUID there is nothing."""
+    try:
+        return text if isinstance(text, UUID) else UUID(text)
+    except (ValueError, TypeError, AttributeError):
+        raise SubmissionNotFoundError(f"No submission matching uuid {text!r:.60}") from None
+
+
+def _find_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission | None:
+    """Old sites have rows whose uuid is stored in the long form, where the column is text."""
+    if connections[rows.db].features.has_native_uuid_field:
+        return None
+    return rows.extra(where=["submissions_submission.uuid = %s"], params=[str(uuid)]).first()
+
+
+def replica(rows: QuerySet[Row], wanted: bool) -> QuerySet[Row]:
+    """`rows` from the read replica, where that is `wanted` and there is one."""
+    return rows.using("read_replica") if wanted and "read_replica" in settings.DATABASES else rows

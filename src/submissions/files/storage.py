@@ -1,0 +1,76 @@
+"""Files stored with their job, and gone with its transaction."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.core.files.base import File
+from django.core.files.storage import Storage
+from django.db import connections, router, transaction
+
+from submissions import signals
+from submissions.errors import FileProcessingError
+from submissions.files.contents import prepare
+from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
+
+
+def store(job: ExternalGraderDetail, files: Mapping[str, object] | None, queue: GraderQueue) -> None:
+    """Keep `files` (learner's name to content) with `job` of `queue`, inside the caller's transaction.
+
+    Raises as `prepare` does, and FileProcessingError; what was stored until then is removed with the transaction.
+    """
+    for name, content in prepare(files, queue).items():
+        row = SubmissionFile(external_grader=job, original_filename=name)
+        try:
+            # Wrapped: the type that an uploader claims must not reach a storage that would serve the file so.
+            row.file.save(name, File(content), save=False)
+        except Exception as error:  # each storage has exceptions of its own
+            half_written = row.file.field.generate_filename(row, name)
+            _remove_orphan(row.file.storage, half_written, _values(row))
+            raise FileProcessingError(f"The file {name!r} could not be stored: {error}") from error
+        _remove_unless_committed(row)
+        row.save(force_insert=True)
+
+
+class _Unconfirmed:
+    """Lives in Django's list of on-commit callbacks, and is forgotten with it when the transaction is rolled back."""
+
+    def __init__(self, row: SubmissionFile) -> None:
+        self.end = weakref.finalize(self, _remove_orphan, row.file.storage, str(row.file.name), _values(row))
+
+    def confirm(self) -> None:
+        self.end.detach()
+
+
+def _remove_unless_committed(row: SubmissionFile) -> None:
+    """Remove the stored file when this transaction, or one around it, is rolled back (ADR 0004)."""
+    transaction.on_commit(_Unconfirmed(row).confirm, using=router.db_for_write(SubmissionFile), robust=True)
+
+
+def _values(row: SubmissionFile) -> tuple[int | None, UUID]:
+    return row.external_grader_id, row.uuid
+
+
+def _remove_orphan(storage: Storage, name: str, values: tuple[int | None, UUID]) -> None:
+    """Delete the file, once the database has said that no row names it: a lost answer to COMMIT is no rollback."""
+    try:
+        if not _is_committed(*values):
+            storage.delete(name)
+    except Exception as error:  # a file too many is better than one too few
+        signals.file_left_behind.send_robust(sender=None, name=name, reason=error)
+
+
+def _is_committed(job_id: int | None, uuid: UUID) -> bool:
+    # On a connection of its own: the one that was rolled back is still being put in order when this runs.
+    connection = connections.create_connection(router.db_for_read(SubmissionFile))
+    field = SubmissionFile._meta.get_field("uuid")
+    try:
+        with connection.cursor() as cursor:
+            table = connection.ops.quote_name(SubmissionFile._meta.db_table)
+            value = field.get_db_prep_value(uuid, connection)
+            cursor.execute(f"SELECT 1 FROM {table} WHERE external_grader_id = %s AND uuid = %s", [job_id, value])  # noqa: S608
+            return cursor.fetchone() is not None
+    finally:
+        connection.close()
