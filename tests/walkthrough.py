@@ -43,7 +43,7 @@ FORMS = {
     "<expires>": r"(?<=expires=)\d+",
     "<secret>": r"(?<![\w-])(?:[\w-]{43}|[\w-]{32,33})(?![\w-])",
     "<process>": r"(?<=<time> )\d+(?= )",
-    "<seconds>": r"\b\d+\.\d{1,3}\b(?= +(?:-|<time>) )",
+    "<duration>": r"\b\d+(?:\.\d)? (?:s|min)\b(?= +- )",
     " ": r" +",
 }
 

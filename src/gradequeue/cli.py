@@ -13,6 +13,7 @@ from django.core.management import ManagementUtility, get_commands, load_command
 from django.db import DatabaseError, InterfaceError
 
 from gradequeue import __version__
+from submissions.text import first_line
 
 OURS = ("gradequeue", "submissions")
 
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     except (DatabaseError, InterfaceError) as error:
         if "--traceback" in words:
             raise
-        _end(1, f"The database cannot be used: {_first_line(error)}")
+        _end(1, f"The database cannot be used: {first_line(error)}")
     except KeyboardInterrupt:
         _end(130, "interrupted")
     except BrokenPipeError:
@@ -78,7 +79,3 @@ def _described() -> Iterator[str]:
 def _end(code: int, sentence: str) -> None:
     print(f"gradequeue: {sentence}", file=sys.stderr)
     raise SystemExit(code) from None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from submissions import signals
 from submissions.models import Delivery, ExternalGraderDetail, Score, StudentItem, Submission
+from submissions.text import one_line
 
 logger = logging.getLogger("submissions.queue")
 api_logger = logging.getLogger("submissions.api")
@@ -42,14 +43,6 @@ def connect() -> None:
         signal.connect(receiver, dispatch_uid=f"submissions.logs.{receiver.__name__}")
 
 
-def _one_line(value: object) -> str:
-    """Text of others must not be able to begin a line of its own."""
-    text = str(value)
-    if text.isprintable():
-        return text[:300]
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)[:300]
-
-
 def submission_created(submission: Submission, **_: Any) -> None:
     api_logger.info("Created submission %s", submission.uuid)
 
@@ -64,7 +57,7 @@ def scores_reset(student_item: StudentItem, **_: Any) -> None:
 
 
 def _say(level: int, what: str, job: Job, *args: object) -> None:
-    where = (job.submission_id, _one_line(job.queue_name), *map(_one_line, args))
+    where = (job.submission_id, one_line(job.queue_name), *map(one_line, args))
     logger.log(level, f"submission %s in queue %s: {what}", *where)
 
 
@@ -93,16 +86,16 @@ def released(job: Job, **_: Any) -> None:
 
 
 def retried(job: Job, **_: Any) -> None:
-    _say(logging.INFO, "put back by an operator", job)
+    _say(logging.INFO, "retried by an operator", job)
 
 
 def retired(job: Job, reason: str, **_: Any) -> None:
-    _say(logging.INFO, "retired without a score: %s", job, reason)
+    _say(logging.INFO, "ended without score: %s", job, reason)
 
 
 def _say_of(level: int, what: str, delivery: Delivery, *args: object) -> None:
     # The host and no more of the address: platforms put their secrets into it.
-    who = (delivery.pk, delivery.job_id, delivery.transport, _one_line(delivery.host), *map(_one_line, args))
+    who = (delivery.pk, delivery.job_id, delivery.transport, one_line(delivery.host), *map(one_line, args))
     logger.log(level, f"delivery %s of job %s, %s to %s: {what}", *who)
 
 
@@ -130,24 +123,24 @@ def not_pushed(job: Job, reason: str, **_: Any) -> None:
 
 
 def submit_refused(account: str, reason: str, **_: Any) -> None:
-    logger.warning("a submission of %s was refused: %s", _one_line(account), _one_line(reason))
+    logger.warning("a submission of %s was refused: %s", one_line(account), one_line(reason))
 
 
 def logged_in(username: str, network: str, first: bool, **_: Any) -> None:
     # The oldest graders log in with every poll.
     level = logging.INFO if first else logging.DEBUG
-    logger.log(level, "login of %s from %s", _one_line(username), network)
+    logger.log(level, "login of %s from %s", one_line(username), network)
 
 
 def login_refused(username: str, network: str, **_: Any) -> None:
-    logger.warning("login of %s from %s refused", _one_line(username), network)
+    logger.warning("login of %s from %s refused", one_line(username), network)
 
 
 def login_throttled(username: str, network: str, seconds: int, **_: Any) -> None:
-    logger.warning("login of %s from %s not looked at for %s seconds", _one_line(username), network, seconds)
+    logger.warning("login of %s from %s not looked at for %s seconds", one_line(username), network, seconds)
 
 
 def file_left_behind(name: str, reason: Exception, **_: Any) -> None:
     logger.error(
-        "stored file %s belongs to no submission and could not be removed: %s", _one_line(name), _one_line(reason)
+        "stored file %s belongs to no submission and could not be removed: %s", one_line(name), one_line(reason)
     )

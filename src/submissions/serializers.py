@@ -7,10 +7,10 @@ import math
 from typing import Any, ClassVar
 
 from rest_framework import serializers
-from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from submissions.errors import ExternalGraderQueueEmptyError, SubmissionRequestError
 from submissions.models import Score, ScoreAnnotation, StudentItem, Submission, TeamSubmission, whole
+from submissions.text import LARGEST_ID
 
 
 class RawField(serializers.Field):  # type: ignore[type-arg]
@@ -102,7 +102,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
     # format=None: datetimes, not text. DRF no longer refuses negative PositiveIntegers by itself.
     submitted_at = serializers.DateTimeField(format=None, required=False)
     created_at = serializers.DateTimeField(format=None, required=False)
-    attempt_number = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
+    attempt_number = serializers.IntegerField(min_value=0, max_value=LARGEST_ID)
     answer = RawField()
     team_submission_uuid = serializers.SlugRelatedField(
         slug_field="uuid",
@@ -201,12 +201,3 @@ class ScoreSerializer(UnannotatedScoreSerializer):
 
     def get_annotations(self, score: Score) -> list[dict[str, Any]]:
         return [dict(ScoreAnnotationSerializer(row).data) for row in score.scoreannotation_set.all()]
-
-
-def storable(text: str) -> bool:
-    """Whether every database can keep `text`: no NUL, no lone surrogate."""
-    try:
-        ProhibitSurrogateCharactersValidator()(text)
-    except serializers.ValidationError:
-        return False
-    return "\0" not in text

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from submissions import queue
-from submissions.admin import verbs
+from submissions import operators, queue
+from submissions.admin import work as many
 from submissions.admin.actions import Working
 from submissions.errors import NotAllowed
 from submissions.models import ExternalGraderDetail as Job
@@ -44,7 +44,7 @@ def test_failed_jobs_are_reset_and_others_are_skipped_and_counted(root: Client) 
     jobs = [*failed(2), make("q")]
     response = act(root, "retry_failed", jobs)
     assert states() == ["pending", "pending", "pending"]
-    assert told(response) == ["2 jobs put back into the queue.", "1 job skipped: not failed."]
+    assert told(response) == ["2 jobs will be graded again.", "1 job skipped: not failed."]
     assert list(Job.objects.values_list("num_failures", flat=True)) == [0, 0, 0]
 
 
@@ -67,29 +67,29 @@ def test_each_job_has_its_line_in_the_log(root: Client) -> None:
     jobs = failed(2)
     act(root, "retry_failed", jobs)
     lines = LogEntry.objects.order_by("object_id").values_list("object_id", "user__username", "change_message")
-    assert list(lines) == [(str(job.pk), "root", "Put back into the queue.") for job in jobs]
+    assert list(lines) == [(str(job.pk), "root", "Retried.") for job in jobs]
 
 
 def test_a_stuck_lease_is_released(root: Client) -> None:
     job = make("q")
     claim_one("q")
     response = act(root, "release_leases", [job])
-    assert (states(), told(response)) == (["retry"], ["1 job taken away from the grader."])
+    assert (states(), told(response)) == (["retry"], ["1 job released for other graders."])
     assert claim_one("q").submission_id == job.submission_id
 
 
 def test_retiring_asks_for_a_reason_first_and_keeps_it(root: Client) -> None:
     jobs = [make("q"), make("q")]
     asked = act(root, "retire_jobs", jobs)
-    assert "2 jobs: what is pending or retry or pulled or failed among them will be retired" in text(asked)
-    assert "There is no way back" in text(asked)
+    assert "End 2 jobs without a score? Finished jobs are skipped." in text(asked)
+    assert "This cannot be undone." in text(asked)
     everything = act(root, "retire_jobs", jobs[:1], select_across="1")
-    assert "All jobs that the list's filters let through, on all pages" in text(everything)
+    assert "End all jobs of this list without a score?" in text(everything)
     assert states() == ["pending", "pending"]
     response = act(root, "retire_jobs", jobs, reason="The course is over.")
-    assert told(response) == ["2 jobs retired without a score."]
+    assert told(response) == ["2 jobs ended without score."]
     assert set(Job.objects.values_list("status", "last_error")) == {("retired", "The course is over.")}
-    assert LogEntry.objects.first().change_message == "Retired without a score: The course is over."  # type: ignore[union-attr]
+    assert LogEntry.objects.first().change_message == "Ended without score: The course is over."  # type: ignore[union-attr]
 
 
 def test_a_reason_that_no_database_keeps_is_refused(root: Client) -> None:
@@ -102,25 +102,25 @@ def test_a_reason_that_no_database_keeps_is_refused(root: Client) -> None:
 def test_what_was_refused_is_told_by_its_id(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else was faster: the job was failed when it was looked for, and is not when its turn comes."""
     first, second = failed(2)
-    looked = verbs.Doer._batches
+    looked = many.Doer._batches
 
     def then_retried(self: Any, selection: Any, work: Any) -> Any:
         for batch in looked(self, selection, work):
             Job.objects.filter(pk=first.pk).update(status="pending")
             yield batch
 
-    monkeypatch.setattr(verbs.Doer, "_batches", then_retried)
+    monkeypatch.setattr(many.Doer, "_batches", then_retried)
     response = act(root, "retry_failed", [first, second])
     number = first.submission_id
     assert told(response) == [
-        "1 job put back into the queue.",
+        "1 job will be graded again.",
         f"1 job refused. {number}: Submission {number} is pending; only failed can be retried.",
     ]
     assert [entry.object_id for entry in LogEntry.objects.all()] == [str(second.pk)]
 
 
 def test_refusals_beyond_twenty_are_only_counted() -> None:
-    work = verbs.Work()
+    work = many.Work()
     for number in range(25):
         work.refuse(f"{number}: no")
     assert (work.refused, len(work.errors)) == (25, 20)
@@ -130,16 +130,16 @@ def test_refusals_beyond_twenty_are_only_counted() -> None:
 
 
 def test_all_pages_in_batches_and_only_what_the_filter_shows(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "BATCH", 7)
+    monkeypatch.setattr(many, "BATCH", 7)
     mine, others = failed(60), failed(2, "other")
     response = act(root, "retry_failed", mine[:1], "?queue_name=q&status__exact=failed", select_across="1")
-    assert told(response) == ["60 jobs put back into the queue."]
+    assert told(response) == ["60 jobs will be graded again."]
     assert {job.status for job in Job.objects.filter(pk__in=[job.pk for job in others])} == {"failed"}
     assert LogEntry.objects.count() == 60
 
 
 def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "BATCH", 2)
+    monkeypatch.setattr(many, "BATCH", 2)
     monkeypatch.setattr(Working, "seconds_per_request", 0)
     jobs = [*failed(5), make("q")]
     response = act(root, "retry_failed", jobs[:1], select_across="1")
@@ -153,13 +153,13 @@ def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkey
             data.setdefault(name, []).append(value)
         response = root.post(LIST, data, follow=True)
     assert seen == 2
-    assert told(response) == ["5 jobs put back into the queue.", "1 job skipped: not failed."]
+    assert told(response) == ["5 jobs will be graded again.", "1 job skipped: not failed."]
 
 
 def test_nothing_to_be_done(root: Client) -> None:
     job = make("q")
     response = act(root, "retry_failed", [job], "?status__exact=failed", select_across="1")
-    assert told(response) == ["There was nothing to be done."]
+    assert told(response) == ["Nothing to retry: these jobs are no longer failed."]
 
 
 def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monke
     from django.db import OperationalError
 
     jobs = failed(3)
-    log, calls = verbs.Doer._log, []
+    log, calls = many.Doer._log, []
 
     def deadlock_once(self: Any, moved: Any) -> None:
         calls.append(len(moved))
@@ -175,30 +175,34 @@ def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monke
             raise OperationalError(1213, "Deadlock found when trying to get lock")
         log(self, moved)
 
-    monkeypatch.setattr(verbs.Doer, "_log", deadlock_once)
+    monkeypatch.setattr(many.Doer, "_log", deadlock_once)
     response = act(root, "retry_failed", jobs)
-    assert (told(response), calls) == (["3 jobs put back into the queue."], [3, 1, 1, 1])
+    assert (told(response), calls) == (["3 jobs will be graded again."], [3, 1, 1, 1])
     assert (states(), LogEntry.objects.count()) == (["pending"] * 3, 3)
 
 
 # The page of one job. -------------------------------------------------------------------------------------------------
 
 
+def buttons_of(client: Client, job: Job) -> list[str]:
+    return re.findall(r'<button type="submit">([^<]+)</button></form></li>', client.get(page_of(job)).content.decode())
+
+
 def test_a_button_does_it_and_stays_on_the_page(root: Client) -> None:
     (job,) = failed(1)
-    assert "Try again" in text(root.get(page_of(job)))
+    assert buttons_of(root, job) == ["Retry", "End without score…"]
     response = act(root, "retry_failed", [job], page=str(job.pk))
     assert response.redirect_chain == [(page_of(job), 302)]
-    assert "1 job put back into the queue." in text(response)
-    assert "Try again" not in text(response)
+    assert "1 job will be graded again." in text(response)
+    assert buttons_of(root, job) == ["End without score…"]
 
 
 @pytest.mark.parametrize(
     ("state", "buttons"),
     [
-        ("pending", ["Retire..."]),
-        ("pulled", ["Release the lease", "Retire..."]),
-        ("failed", ["Try again", "Retire..."]),
+        ("pending", ["End without score…"]),
+        ("pulled", ["Release", "End without score…"]),
+        ("failed", ["Retry", "End without score…"]),
         ("retired", []),
     ],
 )
@@ -208,8 +212,7 @@ def test_the_buttons_are_the_verbs_that_are_legal_now(root: Client, state: str, 
         claim_one("q")
     if state == "retired":
         queue.retire(job.submission_id)
-    shown = text(root.get(page_of(job)))
-    assert [one for one in ("Try again", "Release the lease", "Retire...") if one in shown] == buttons
+    assert buttons_of(root, job) == buttons
 
 
 # Rights. --------------------------------------------------------------------------------------------------------------
@@ -241,4 +244,4 @@ def test_an_action_without_the_view_permission_is_forbidden(login: Login) -> Non
 def test_a_verb_of_the_admin_is_the_queues_own() -> None:
     job = make("q")
     with pytest.raises(NotAllowed):
-        verbs.RETRY.move(job.submission_id)
+        operators.RETRY.run(job.submission_id, "")

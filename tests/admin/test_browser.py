@@ -88,10 +88,10 @@ def test_a_failed_job_is_mended_in_three_clicks(page: Any, server: Server, name:
     (submission_id,) = server.enqueue({"queue_name": name})
     server.run("shell", "-c", FAIL.format(submission_id=submission_id))
     page.goto(f"{server.url}/admin/submissions/graderqueue/?q={name}")
-    page.click("text=1 failed")
+    page.click("a:has-text('1 failed')")
     page.click("#result_list th a")
-    page.click("text=Try again")
-    assert "1 job put back into the queue." in page.inner_text(".messagelist")
+    page.click("button:has-text('Retry')")
+    assert "1 job will be graded again." in page.inner_text(".messagelist")
     assert server.show(submission_id)[0]["status"] == "pending"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -122,6 +122,6 @@ def test_long_work_goes_on_by_itself(page: Any, server: Server, name: str) -> No
     page.select_option("select[name=action] >> nth=0", "retire_jobs")
     page.click("button[name=index] >> nth=0")
     page.fill("#id_reason", "The course is over.")
-    page.click("input[value=Retire]")
-    assert "3 jobs retired without a score." in page.inner_text(".messagelist")
+    page.click("input[value='End without score']")
+    assert "3 jobs ended without score." in page.inner_text(".messagelist")
     assert {row["last_error"] for row in server.show(*ids)} == {"The course is over."}

@@ -36,9 +36,9 @@ def test_the_list_says_where_it_goes_and_why_it_does_not(root: Client) -> None:
 def test_deliveries_are_sent_again(root: Client) -> None:
     rows = [delivery(), delivery("waiting")]
     response = resend(root, *rows)
-    assert told(response) == ["1 delivery to be sent again.", "1 delivery skipped: not given_up or delivered or due."]
+    assert told(response) == ["1 delivery will be sent again.", "1 delivery skipped: nothing to send."]
     assert [row.state for row in Delivery.objects.order_by("pk")] == [DeliveryState.DUE, DeliveryState.WAITING]
-    assert list(LogEntry.objects.values_list("object_id", "change_message")) == [(str(rows[0].pk), "To be sent again.")]
+    assert list(LogEntry.objects.values_list("object_id", "change_message")) == [(str(rows[0].pk), "Sent again.")]
 
 
 def test_sending_again_has_a_permission_of_its_own(login: Login) -> None:
@@ -56,5 +56,5 @@ def test_the_button_of_the_page(root: Client) -> None:
     assert "Send again" in shown
     assert "https://lms.example.org/cb" in shown
     response = resend(root, row, page=str(row.pk))
-    assert "1 delivery to be sent again." in text(response)
+    assert "1 delivery will be sent again." in text(response)
     assert "retried" in text(response)

@@ -109,7 +109,7 @@ def test_what_is_refused(root: Client, row: GraderQueue, field: str, value: str,
 
 def test_a_name_is_printable(root: Client) -> None:
     response = root.post(address("graderqueue", "add"), form(name="a\tb"))
-    assert errors(response) == {"name": ["A queue's name has printable characters only."]}
+    assert errors(response) == {"name": ["The name of a queue can have printable characters only."]}
 
 
 # Who may pull. --------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_only_graders_are_offered_and_listing_one_closes_the_queue(root: Client,
 
 def test_a_queue_that_nobody_may_pull_from_is_told(root: Client, row: GraderQueue) -> None:
     response = change(root, row, restricted="on")
-    assert "No grader may pull from q now: it is restricted, and nobody is listed." in told(response)
+    assert "No grader may pull from q: the queue is restricted, and no grader is listed." in told(response)
 
 
 # Pausing. -------------------------------------------------------------------------------------------------------------
@@ -146,9 +146,9 @@ def act(client: Client, action: str, *rows: GraderQueue) -> Any:
 def test_pause_and_resume(login: Login, row: GraderQueue) -> None:
     make("q")
     client = login("view_graderqueue", "can_pause")
-    assert told(act(client, "pause", row)) == ["1 queue paused."]
+    assert told(act(client, "pause", row)) == ["1 queue paused; graders receive no jobs."]
     assert queue.claim("q", grader="g") == []
-    assert told(act(client, "pause", row)) == ["0 queues paused."]
+    assert told(act(client, "pause", row)) == ["1 queue skipped: paused already."]
     assert told(act(client, "resume", row)) == ["1 queue resumed."]
     assert len(queue.claim("q", grader="g")) == 1
     lines = LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")
@@ -168,9 +168,9 @@ def test_numbers_lead_to_the_jobs(root: Client) -> None:
     make("q")
     claim_one("q")
     shown = root.get(QUEUES)
-    assert "q open 0 1 0 1" in text(shown)
+    assert "q green 1 job waiting; graders are polling 0 1 0 1" in text(shown)
     body = shown.content.decode()
-    assert 'href="/admin/submissions/externalgraderdetail/?queue_name=q&amp;status__exact=pending"' in body
+    assert 'href="/admin/submissions/externalgraderdetail/?queue_name=q&amp;status__exact=waiting"' in body
 
 
 def test_a_list_of_queues_asks_as_much_for_many_as_for_few(root: Client) -> None:
@@ -183,7 +183,7 @@ def test_a_list_of_queues_asks_as_much_for_many_as_for_few(root: Client) -> None
         with CaptureQueriesContext(connection) as asked:
             root.get(QUEUES)
         counts.append(len(asked))
-    assert counts[0] == counts[1] <= 5
+    assert counts[0] == counts[1] <= 20
 
 
 def test_a_queue_that_has_jobs_is_not_deleted(root: Client) -> None:

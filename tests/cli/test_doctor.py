@@ -37,7 +37,7 @@ def test_a_database_as_the_service_sets_it_up_is_fine(server: Server, kind: str)
 
 def test_it_reads_as_sentences(server: Server) -> None:
     lines = server.run("doctor", check=False).stdout.splitlines()
-    assert "ok    claim index: Claims walk their index." in lines
+    assert "ok       claim index: Claims walk their index." in lines
 
 
 @pytest.mark.django_db(transaction=True)

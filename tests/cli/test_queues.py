@@ -20,6 +20,9 @@ FIELDS = [
     "paused",
     "warnings",
     "at_least",
+    "pending",
+    "lapsed",
+    "light",
 ]
 
 
@@ -43,7 +46,10 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
         "last_polled_by": "",
         "paused": False,
         "at_least": False,
-        "warnings": ["5 jobs wait, and no grader has ever polled"],
+        "pending": 5,
+        "lapsed": 0,
+        "light": "red",
+        "warnings": ["5 jobs waiting; no grader has ever polled"],
     }
     http, _, _ = log_in(server, name, server.grader(name))
     with http:
@@ -51,12 +57,16 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
         put(http, server, pull(http, server, name), '{"score": "no number"}')
         pull(http, server, name)
     after = queue(server, name)
-    assert {field: after[field] for field in ("waiting", "being_graded", "retry", "failed", "warnings")} == {
-        "waiting": 2,
+    assert {
+        field: after[field] for field in ("waiting", "pending", "being_graded", "retry", "failed", "warnings", "light")
+    } == {
+        "waiting": 3,
+        "pending": 2,
         "being_graded": 1,
         "retry": 1,
         "failed": 0,
         "warnings": [],
+        "light": "green",
     }
     assert after["last_polled_by"] == name
     assert datetime.fromisoformat(after["last_polled_at"]).tzinfo is not None
@@ -65,7 +75,7 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
 def test_people_get_a_table(server: Server, name: str) -> None:
     server.enqueue({"queue_name": name})
     lines = server.run("queues").stdout.splitlines()
-    columns = "queue waiting graded now retry failed oldest waiting (s) last polled by warnings"
+    columns = "queue light waiting being graded retry failed oldest waiting last polled by cause"
     assert " ".join(lines[0].split()) == columns
     (row,) = (line for line in lines if line.startswith(name))
-    assert row.rstrip().endswith("1 job waits, and no grader has ever polled")
+    assert row.rstrip().endswith("1 job waiting; no grader has ever polled")

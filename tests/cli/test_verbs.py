@@ -27,7 +27,7 @@ def test_jobs_are_released_and_retired_by_ids_while_a_grader_holds_them(server: 
         assert [key["submission_id"] for key in keys] == [first, second]
         done = server.run("release", "--json", str(first), str(third), "4711000", "x", check=False)
         assert done.returncode == 1
-        assert done.stderr.startswith("4 jobs to be released.\n")
+        assert done.stderr.startswith("Will release 4 jobs.\n")
         assert done.stderr.endswith("1 released, 3 refused.\n")
         assert [json.loads(line) for line in done.stdout.splitlines()] == [
             {"submission_id": first, "status": "retry"},
@@ -38,8 +38,8 @@ def test_jobs_are_released_and_retired_by_ids_while_a_grader_holds_them(server: 
         done = server.run("retire", given=f"{second}\n\n{third}\n")
         assert (done.stdout, done.stderr.splitlines()[0], done.stderr.splitlines()[-1]) == (
             "",
-            "2 jobs to be retired.",
-            "2 retired, 0 refused.",
+            "Will end 2 jobs without a score.",
+            "2 ended without score, 0 refused.",
         )
         result = {"xqueue_header": json.dumps(keys[1]), "xqueue_body": '{"score": 1}'}
         late = http.post(f"{server.url}/xqueue/put_result/", data=result, timeout=20)
@@ -47,8 +47,8 @@ def test_jobs_are_released_and_retired_by_ids_while_a_grader_holds_them(server: 
     told = [(row["status"], row["points_earned"], row["last_error"]) for row in server.show(first, second, third)]
     assert told == [
         ("retry", None, None),
-        ("retired", None, "Retired by an operator."),
-        ("retired", None, "Retired by an operator."),
+        ("retired", None, "Ended by an operator."),
+        ("retired", None, "Ended by an operator."),
     ]
 
 
@@ -91,21 +91,26 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[Any]
 
 @in_process
 @pytest.mark.parametrize(
-    ("verb", "done", "starts_from", "ends_in"),
+    ("verb", "will", "done", "starts_from", "ends_in"),
     [
-        ("retry", "retried", {"failed"}, "pending"),
-        ("retire", "retired", {"pending", "retry", "pulled", "failed"}, "retired"),
-        ("release", "released", {"pulled"}, "retry"),
+        ("retry", "Will retry 1 job.", "1 retried", {"failed"}, "pending"),
+        (
+            "retire",
+            "Will end 4 jobs without a score.",
+            "4 ended without score",
+            {"pending", "retry", "pulled", "failed"},
+            "retired",
+        ),
+        ("release", "Will release 1 job.", "1 released", {"pulled"}, "retry"),
     ],
 )
 def test_all_of_a_queue_are_those_that_can_be_moved(
-    capsys: pytest.CaptureFixture[str], verb: str, done: str, starts_from: set[str], ends_in: str
+    capsys: pytest.CaptureFixture[str], verb: str, will: str, done: str, starts_from: set[str], ends_in: str
 ) -> None:
     ids = {status: enqueue("a", status) for status in ("pending", "retry", "pulled", "failed", "retired")}
     other = enqueue("b", sorted(starts_from)[0])
     code, rows, told = run(capsys, verb, "--queue", "a", "--json")
-    count = "1 job" if len(starts_from) == 1 else f"{len(starts_from)} jobs"
-    assert (code, told) == (0, [f"{count} to be {done}.", f"{len(starts_from)} {done}, 0 refused."])
+    assert (code, told) == (0, [will, f"{done}, 0 refused."])
     touched = [ids[status] for status in ids if status in starts_from]
     assert rows == [{"submission_id": one, "status": ends_in} for one in touched]
     assert states() == {
@@ -126,7 +131,7 @@ def test_a_retried_job_starts_afresh(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("words", [("--all-matching",), ("--queue", "a"), ("--all-matching", "--course", "c")])
 def test_a_dry_run_only_says_how_many(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     ids = [enqueue("a", "failed"), enqueue("a", "failed")]
-    assert run(capsys, "retry", "--dry-run", *words) == (0, [], ["2 jobs to be retried."])
+    assert run(capsys, "retry", "--dry-run", *words) == (0, [], ["Will retry 2 jobs."])
     assert states() == dict.fromkeys(ids, "failed")
 
 
@@ -171,7 +176,7 @@ def test_more_jobs_than_a_batch_are_each_touched_once(
     ids = [enqueue("a", "failed", student_id=f"s{number}") for number in range(8)]
     code, rows, told = run(capsys, "retry", "--queue", "a", "--json")
     assert (code, [row["submission_id"] for row in rows]) == (0, ids)
-    assert told == ["8 jobs to be retried.", "8 retried, 0 refused."]
+    assert told == ["Will retry 8 jobs.", "8 retried, 0 refused."]
 
 
 @in_process
@@ -180,7 +185,7 @@ def test_an_id_twice_is_refused_the_second_time(capsys: pytest.CaptureFixture[st
     code, rows, told = run(capsys, "retry", one, one)
     assert (code, rows) == (1, [])
     assert told == [
-        "2 jobs to be retried.",
+        "Will retry 2 jobs.",
         f"{one}: Submission {one} is pending; only failed can be retried.",
         "1 retried, 1 refused.",
     ]

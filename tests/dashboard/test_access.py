@@ -47,7 +47,7 @@ def test_everybody_else_is_refused(pages: list[str], who: str) -> None:
     for page in pages:
         answer = client.get(page)
         assert answer.status_code == 403
-        assert b"may not see the dashboard" in answer.content
+        assert b"has no access to the dashboard" in answer.content
         assert b"anna" not in answer.content
 
 
@@ -120,7 +120,7 @@ def test_staff_without_the_permission_of_a_verb_see_no_button_and_are_refused(on
     assert f'{verb}/"'.encode() not in onlooker.get(page).content
     answer = onlooker.post(f"{page}{verb}/")
     assert answer.status_code == 403
-    assert b"may look, but not do this" in answer.content
+    assert b"has no permission for this action" in answer.content
     job.refresh_from_db()
     assert job.status == "pending"
 

@@ -88,14 +88,14 @@ def test_an_operator_finds_what_is_stuck_mends_it_and_sees_it_graded(
     with staff(browser, site, accounts) as page:
         # What is stuck stands on top, with its cause.
         stuck = page.locator("tr.red", has_text="cs201-java")
-        expect(stuck).to_contain_text(re.compile(r"\d+ jobs wait, nobody has polled for 2 h 3\d min"))
+        expect(stuck).to_contain_text(re.compile(r"\d+ jobs waiting; no grader has polled for 2 h 3\d min"))
         row = page.locator("tr", has_text=name)
-        expect(row).to_contain_text("2 jobs failed and wait for an operator")
+        expect(row).to_contain_text("2 failed jobs need an operator")
         # One click to the failed ones, one to put them back.
         row.get_by_role("link", name="2", exact=True).click()
         expect(page.locator("#failed")).to_contain_text("The reply has no score.")
-        page.get_by_role("button", name="Retry these 2").click()
-        expect(page.get_by_role("status").first).to_contain_text("2 were put back.")
+        page.get_by_role("button", name="Retry 2 jobs").click()
+        expect(page.get_by_role("status").first).to_contain_text("2 jobs will be graded again.")
         expect(page.locator("#failed")).to_have_count(0)
         with example_grader(site, name, password, name):
             # The page refreshes itself.
@@ -103,9 +103,9 @@ def test_an_operator_finds_what_is_stuck_mends_it_and_sees_it_graded(
             expect(results.get_by_role("row")).to_have_count(3, timeout=30_000)
         page.get_by_role("link", name=str(ids[0])).first.click()
         life = page.locator(".timeline")
-        expect(life).to_contain_text(f"{name} failed at it")
-        expect(life).to_contain_text("Put back by an operator")
-        expect(life).to_contain_text(f"{name} graded it")
+        expect(life).to_contain_text(f"Grading failed ({name})")
+        expect(life).to_contain_text("Retried by an operator")
+        expect(life).to_contain_text(f"Graded by {name}")
         expect(life).to_contain_text("Scored: 1 of 1 points")
         expect(page.frame_locator("#message").locator("body")).to_contain_text("1 of 1 tests passed.")
 
@@ -169,9 +169,9 @@ def test_names_as_long_as_may_be_and_the_shares_of_graders_fit_a_phone(
         page.get_by_role("link", name="q" * 128, exact=True).click()
         assert fits(page)
         page.locator("[aria-labelledby=next-title] a").first.click()
-        expect(page.locator(".timeline")).to_contain_text("Came into queue qqq")
+        expect(page.locator(".timeline")).to_contain_text("Queued in qqq")
         assert fits(page)
-        page.get_by_role("link", name="In the admin").click()
+        page.get_by_role("link", name="Open in admin").click()
         expect(page.get_by_role("heading", level=2).first).to_contain_text("in qqq")
         assert fits(page)
         page.goto("/dashboard/")
@@ -202,9 +202,9 @@ def test_the_keyboard_is_enough(browser: Browser, site: Server, accounts: dict[s
         tab_to(page, name)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_contain_text(name)
-        tab_to(page, "Retry this one")
+        tab_to(page, "Retry 1 job")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status").first).to_contain_text("1 was put back.")
+        expect(page.get_by_role("status").first).to_contain_text("1 job will be graded again.")
 
 
 def test_a_refresh_keeps_what_the_reader_opened_and_where_he_is(
@@ -215,7 +215,7 @@ def test_a_refresh_keeps_what_the_reader_opened_and_where_he_is(
         page.goto("/dashboard/")
         page.get_by_role("link", name="algo-cpp", exact=True).click()
         page.get_by_role("link", name="last 7 days").click()
-        summary = page.get_by_text("The newest error as it is").first
+        summary = page.get_by_text("Full text of the latest error").first
         summary.click()
         page.evaluate("window.scrollTo(0, 700)")
         with page.expect_response(re.compile(r"window=week")) as answer:
@@ -240,7 +240,7 @@ def test_refreshing_can_be_paused_and_stays_paused(browser: Browser, site: Serve
         page.reload()
         expect(page.locator("#refreshed")).to_have_text("Refresh is paused.")
         with page.expect_response(re.compile(r"/dashboard/$")):
-            page.get_by_role("button", name="Go on refreshing").click()
+            page.get_by_role("button", name="Resume refresh").click()
             page.clock.fast_forward(6_000)
 
 
@@ -249,15 +249,15 @@ def test_what_is_being_confirmed_does_not_move_away(browser: Browser, site: Serv
     with staff(browser, site, accounts) as page:
         page.clock.install()
         page.goto(f"/dashboard/submissions/{job}/")
-        page.get_by_text("End without a score…").click()
+        page.get_by_text("End without score…").click()
         page.get_by_label("Reason").fill("a reason that I am still writ")
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.clock.fast_forward(30_000)
         page.wait_for_timeout(300)
         assert asked == []
-        page.get_by_role("button", name="End it for good").click()
-        expect(page.get_by_role("status").first).to_contain_text(f"Submission {job} was retired without a score.")
+        page.get_by_role("button", name="End without score").click()
+        expect(page.get_by_role("status").first).to_contain_text(f"Submission {job} ended without score.")
         expect(page.locator(".timeline")).to_contain_text("a reason that I am still writ")
 
 
@@ -269,7 +269,7 @@ def test_a_server_that_is_away_is_said_and_a_lost_session_leads_to_the_login(
         page.goto("/dashboard/")
         page.route("**/dashboard/", lambda route: route.abort())
         page.clock.fast_forward(6_000)
-        expect(page.locator("#refreshed")).to_contain_text("The server did not answer; what you see may be old.")
+        expect(page.locator("#refreshed")).to_contain_text("The server did not answer; this page may be out of date.")
         page.unroute("**/dashboard/")
         page.clock.fast_forward(6_000)
         expect(page.locator("#refreshed")).to_have_text("Refreshes every 5 seconds.")

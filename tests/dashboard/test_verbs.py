@@ -34,16 +34,16 @@ def key_of_cause(words: str) -> str:
 def test_a_failed_job_is_put_back(staff: Client) -> None:
     job = failed("x")
     answer = staff.post(f"/dashboard/submissions/{job}/retry/", follow=True)
-    assert f"Submission {job} was put back." in text(answer)
+    assert f"Submission {job} will be graded again." in text(answer)
     assert state(job) == "pending"
-    assert logged() == [f"staff: Job {job} in q: failed: On the dashboard: put back."]
+    assert logged() == [f"staff: Job {job} in q: failed: Retried."]
 
 
 def test_a_lease_is_taken_away(staff: Client) -> None:
     make("q")
     job = claim_one("q", "ada")
     answer = staff.post(f"/dashboard/submissions/{job.submission_id}/release/", follow=True)
-    assert "was taken away from its grader" in text(answer)
+    assert "released for other graders." in text(answer)
     assert state(job.submission_id) == "retry"
 
 
@@ -55,7 +55,7 @@ def test_a_job_is_ended_with_a_reason(staff: Client) -> None:
     other = make("q")
     staff.post(f"/dashboard/submissions/{other.submission_id}/retire/")
     other.refresh_from_db()
-    assert (other.status, other.last_error) == ("retired", "Retired by an operator.")
+    assert (other.status, other.last_error) == ("retired", "Ended by an operator.")
 
 
 def test_what_is_not_legal_any_more_is_told_and_changes_nothing(staff: Client) -> None:
@@ -77,10 +77,10 @@ def test_the_jobs_of_one_cause_are_put_back_and_no_others(staff: Client) -> None
     full = [failed(f"box {number}: full") for number in (1, 2, 3)]
     other = failed("no score")
     answer = staff.post(f"{page_of('q')}retry/", {"cause": key_of_cause("box #: full")}, follow=True)
-    assert "3 were put back." in text(answer)
+    assert "3 jobs will be graded again." in text(answer)
     assert [state(job) for job in full] == ["pending"] * 3
     assert state(other) == "failed"
-    assert logged() == [f"staff: q: On the dashboard: 3 failed jobs put back: {full[::-1]}"]
+    assert logged() == [f"staff: q: Retried 3 failed jobs: {full[::-1]}"]
 
 
 def test_all_that_failed_are_put_back(staff: Client) -> None:
@@ -92,7 +92,7 @@ def test_all_that_failed_are_put_back(staff: Client) -> None:
 def test_a_cause_that_is_gone(staff: Client) -> None:
     job = failed("a")
     answer = staff.post(f"{page_of('q')}retry/", {"cause": "0123456789abcdef"}, follow=True)
-    assert "None was put back: they are gone from here already." in text(answer)
+    assert "Nothing to retry: these jobs are no longer failed." in text(answer)
     assert state(job) == "failed"
     assert '<li class="warning">' in answer.content.decode()
 
@@ -101,7 +101,7 @@ def test_what_takes_too_long_is_left_for_the_next_press(staff: Client, monkeypat
     for number in range(3):
         failed(f"{number}")
     monkeypatch.setattr(verbs, "PATIENCE", -1)
-    assert "0 were put back. 3 are left: press again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
+    assert "3 jobs are left: press again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
 
 
 def test_what_a_busy_database_did_not_take_is_left_and_the_rest_is_logged(
@@ -117,17 +117,19 @@ def test_what_a_busy_database_did_not_take_is_left_and_the_rest_is_logged(
 
     monkeypatch.setattr(queue, "retry", at_times_too_busy)
     answer = staff.post(f"{page_of('q')}retry/", follow=True)
-    assert "2 were put back. 1 is left: press again." in text(answer)
+    assert "2 jobs will be graded again. 1 job is left: press again." in text(answer)
     assert [state(job) for job in (first, busy, last)] == ["pending", "failed", "pending"]
-    assert logged() == [f"staff: q: On the dashboard: 2 failed jobs put back: [{last}, {first}]"]
+    assert logged() == [f"staff: q: Retried 2 failed jobs: [{last}, {first}]"]
 
 
 def test_only_the_newest_are_looked_at(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         failed(f"{number}")
     monkeypatch.setattr(failures, "MOST", 2)
-    assert "The newest 2 of 3." in text(staff.get(page_of("q")))
-    assert "2 were put back. There are more: look again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
+    assert "The latest 2 of 3." in text(staff.get(page_of("q")))
+    assert "2 jobs will be graded again. More failed jobs remain." in text(
+        staff.post(f"{page_of('q')}retry/", follow=True)
+    )
 
 
 def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
@@ -138,7 +140,7 @@ def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
     assert queue.claim("q", grader="ada") == []
     staff.post(f"{page_of('q')}resume/")
     assert len(queue.claim("q", grader="ada")) == 1
-    assert logged() == ["staff: q: On the dashboard: paused.", "staff: q: On the dashboard: resumed."]
+    assert logged() == ["staff: q: Paused.", "staff: q: Resumed."]
 
 
 def test_a_foreign_referer_leads_nowhere_else(staff: Client) -> None:
@@ -158,7 +160,7 @@ def lost(host: str) -> Delivery:
 def test_what_one_host_did_not_take_is_sent_again(staff: Client) -> None:
     here, there = lost("a.example.org"), lost("b.example.org")
     answer = staff.post(f"{page_of('q')}resend/", {"host": "a.example.org"}, follow=True)
-    assert "1 was made due again." in text(answer)
+    assert "1 delivery will be sent again." in text(answer)
     here.refresh_from_db()
     there.refresh_from_db()
     assert (here.state, there.state) == ("due", "given_up")
@@ -167,11 +169,11 @@ def test_what_one_host_did_not_take_is_sent_again(staff: Client) -> None:
 def test_the_result_of_one_submission_is_sent_again(staff: Client) -> None:
     one = lost("a.example.org")
     page = f"/dashboard/submissions/{one.job.submission_id}/"
-    assert "Send its result again" in text(staff.get(page))
+    assert "Send again" in text(staff.get(page))
     staff.post(f"{page}resend/")
     one.refresh_from_db()
     assert one.state == "due"
-    assert "Send its result again" not in text(staff.get(page))
+    assert "Send again" not in text(staff.get(page))
 
 
 @pytest.mark.parametrize(

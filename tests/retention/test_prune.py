@@ -117,7 +117,7 @@ def test_a_dry_run_says_how_many_and_removes_nothing(capsys: pytest.CaptureFixtu
     scored(31, files={"a.py": "1"})
     scored(31)
     call_command("prune", "--older-than", "30", "--dry-run")
-    assert capsys.readouterr().err == "2 jobs to be removed.\n"
+    assert capsys.readouterr().err == "Will remove 2 jobs.\n"
     assert (Job.objects.count(), SubmissionFile.objects.count()) == (2, 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from submissions.text import made_storable
 from submissions.xqueue import wire
 
 HEADER = '{"submission_id": 72, "submission_key": "ab12"}'
@@ -99,7 +100,7 @@ def test_only_the_beginning_of_a_reply_that_is_too_long_is_kept() -> None:
     [("a\0b", "a\\u0000b"), ("\ud800", "\\ud800"), ("\U0001f600 \u00f6\n", "\U0001f600 \u00f6\n"), ("", "")],
 )
 def test_what_no_database_can_keep_becomes_an_escape(text: str, kept: str) -> None:
-    assert wire.storable(text) == kept
+    assert made_storable(text) == kept
 
 
 def test_a_submission_is_json_in_json_in_json() -> None:

@@ -1,70 +1,63 @@
-"""Who may see what: staff with Django's view permission everything, observers their queues, nobody else anything."""
+"""Access: staff with Django's view permission see everything, observers their queues, others nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.crypto import salted_hmac
 
-from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue
+from submissions.models import ExternalGraderDetail, GraderQueue
+from submissions.operators import Move
 
 VIEW = "submissions.view_externalgraderdetail"
-# What each verb wants; the permissions are those of the admin's actions.
-PERMISSIONS = {
-    "retry": "submissions.can_retry",
-    "retire": "submissions.can_retire",
-    "release": "submissions.can_release",
-    "pause": "submissions.can_pause",
-    "resume": "submissions.can_pause",
-    "resend": "submissions.can_resend",
-}
 
 
 @dataclass(frozen=True)
 class Viewer:
-    """Somebody who may look."""
+    """A user with access to the dashboard."""
 
-    user: Any
+    user: User
     everything: bool
-    """Every queue, with students' ids. If not: an observer, who sees pseudonyms and changes nothing."""
+    """Sees every queue and students' ids. Otherwise an observer, who sees pseudonyms and changes nothing."""
 
-    def queues(self) -> Any:
-        """The queues to be seen, by name, each with the database's time as ``now``."""
-        queues = GraderQueue.objects.annotate(now=DatabaseNow()).order_by("name")
+    def queues(self) -> QuerySet[GraderQueue]:
+        """The queues that this user sees, by name."""
+        queues = GraderQueue.objects.order_by("name")
         return queues if self.everything else queues.filter(observers=self.user)
 
-    def queue(self, pk: int) -> Any:
-        """Raises Http404, for a queue that is not to be seen as for one that does not exist."""
+    def queue(self, pk: int) -> GraderQueue:
+        """Raises Http404, the same for a hidden queue and for one that does not exist."""
         queue = self.queues().filter(pk=pk).first()
         if queue is None:
             raise Http404
         return queue
 
-    def jobs(self) -> Any:
-        """The jobs to be seen. Not one of a queue that is not, and none in the order that costs a sort of all."""
+    def jobs(self) -> QuerySet[ExternalGraderDetail]:
+        """The jobs that this user sees, without the default order, which would sort them all."""
         jobs = ExternalGraderDetail.objects.order_by()
         return jobs if self.everything else jobs.filter(queue_name__in=self.queues().order_by().values("name"))
 
     def student(self, student_id: str) -> str:
-        """The id for staff; for observers a short pseudonym, the same one everywhere as long as the secret key is."""
+        """The id for staff; for observers a short pseudonym, the same on every page for one secret key."""
         if self.everything:
             return student_id
         return f"student-{salted_hmac('gradequeue.dashboard.student', student_id, algorithm='sha256').hexdigest()[:8]}"
 
-    def may(self, verb: str) -> bool:
-        return self.everything and bool(self.user.has_perm(PERMISSIONS[verb]))
+    def may(self, move: Move) -> bool:
+        return self.everything and bool(self.user.has_perm(f"submissions.{move.permission}"))
 
-    def require(self, verb: str) -> None:
+    def require(self, move: Move) -> None:
         """Raises PermissionDenied."""
-        if not self.may(verb):
+        if not self.may(move):
             raise PermissionDenied
 
 
-def viewer_of(user: Any) -> Viewer | None:
-    """None for who may not look at all. `user` is logged in."""
+def viewer_of(user: User) -> Viewer | None:
+    """None for a user without access. `user` is logged in."""
     if user.is_staff and user.has_perm(VIEW):
         return Viewer(user, everything=True)
     if GraderQueue.objects.filter(observers=user).exists():

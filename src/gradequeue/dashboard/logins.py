@@ -1,11 +1,12 @@
-"""The dashboard's login: that of the admin, throttled like it, but open to observers, who are no staff."""
+"""The dashboard's login: that of the admin, throttled like it, but open to observers, who are not staff."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from gradequeue.accounts.logins import LoginForm
 from gradequeue.dashboard.views.page import POLICY
@@ -14,7 +15,7 @@ from gradequeue.dashboard.views.page import POLICY
 class Form(LoginForm):
     error_messages = AuthenticationForm.error_messages
 
-    def confirm_login_allowed(self, user: Any) -> None:
+    def confirm_login_allowed(self, user: User) -> None:
         # Not the admin's, which takes staff only; what one may see is each page's question.
         AuthenticationForm.confirm_login_allowed(self, user)
 
@@ -24,8 +25,8 @@ class Login(LoginView):
     authentication_form = Form
     next_page = "dashboard:overview"
 
-    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        response = super().dispatch(*args, **kwargs)
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        response = super().dispatch(request, *args, **kwargs)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gradequeue.dashboard.words import duration
+from submissions.text import duration
 
 WIDTH, HEIGHT = 600, 120
 
@@ -30,9 +30,9 @@ class Chart:
     top: str
     """What the upper edge stands for."""
     summary: str
-    """What it shows, for who does not see it."""
+    """What it shows, in words for screen readers."""
     marks: Sequence[object] = ()
-    """Under it, from left to right: moments or words."""
+    """Below it, from left to right: times or words."""
     empty: bool = False
 
 
@@ -49,14 +49,14 @@ def top_of(*rows: Sequence[Value]) -> float:
 
 
 def line(values: Sequence[Value], top: float) -> str:
-    """A path through the values, with gaps where there is none."""
+    """A path through the values, with a gap where a value is missing."""
     parts, pen = [], "M"
     for position, value in enumerate(values):
         if value is None:
             pen = "M"
             continue
         parts.append(f"{pen}{_x(position, len(values))} {_y(value, top)}")
-        # A single point is still to be seen.
+        # A single point stays visible.
         if pen == "M":
             parts.append("h0.1")
         pen = "L"
@@ -102,7 +102,7 @@ def throughput(starts: Sequence[datetime], arrived: Sequence[int], completed: Se
             Series("graded", "graded", line(completed, top)),
         ],
         f"{top:,.0f}",
-        f"{sum(arrived):,} arrived, {sum(completed):,} were graded.",
+        f"{sum(arrived):,} arrived, {sum(completed):,} graded.",
         _marks(starts),
         empty=not any(arrived) and not any(completed),
     )
@@ -115,7 +115,7 @@ def depth(starts: Sequence[datetime], values: Sequence[int]) -> Chart:
         "Waiting or being graded",
         [Series("jobs", "open", area(values, top), "area")],
         f"{top:,.0f}",
-        f"{last:,} now, {max(values, default=0):,} at the most.",
+        f"{last:,} now, at most {max(values, default=0):,}.",
         _marks(starts),
         empty=not any(values),
     )
@@ -125,13 +125,13 @@ def waits(starts: Sequence[datetime], half: Sequence[Value], most: Sequence[Valu
     top = top_of(half, most)
     known = [value for value in most if value is not None]
     return Chart(
-        "How long jobs waited",
+        "Waiting times",
         [
-            Series("95 of 100 at most", "p95", line(most, top)),
-            Series("half at most", "p50", line(half, top)),
+            Series("95th percentile", "p95", line(most, top)),
+            Series("median", "p50", line(half, top)),
         ],
         duration(top),
-        f"95 of 100 waited {duration(max(known))} at the most, in the worst step." if known else "Nothing was graded.",
+        f"95th percentile: at most {duration(max(known))}." if known else "No jobs were graded.",
         _marks(starts),
         empty=not known,
     )
@@ -141,7 +141,7 @@ def wait_distribution(rows: Sequence[tuple[float | None, int]]) -> Chart:
     numbers = [number for _, number in rows]
     top = top_of(numbers)
     return Chart(
-        "Waits",
+        "Distribution of waiting times",
         [Series("jobs", "graded", bars(numbers, top), "area")],
         f"{top:,.0f}",
         ", ".join(
@@ -173,7 +173,7 @@ def _marks(starts: Sequence[datetime]) -> list[datetime]:
 
 @dataclass(frozen=True)
 class Spark:
-    """A small plot for a row of the overview: bars of what was graded, above lines of how long it had waited."""
+    """A small plot for a row of the overview: bars of graded jobs above lines of waiting times."""
 
     graded: str
     half: str
@@ -183,10 +183,10 @@ class Spark:
 
 
 def spark(completed: Sequence[int], half: Sequence[Value], most: Sequence[Value], whole: tuple[Value, Value]) -> Spark:
-    """`whole`: how long half of all, and 95 of 100, waited (seconds) over the whole time."""
+    """`whole`: median and 95th percentile of the waiting times over the whole time (seconds)."""
     top, wait_top = top_of(completed), top_of(half, most)
     words = f"{sum(completed):,} graded"
-    waited = f"half waited up to {duration(whole[0])}, 95 of 100 up to {duration(whole[1])}"
+    waited = f"median wait {duration(whole[0])}, 95th percentile {duration(whole[1])}"
     return Spark(
         bars(completed, top),
         line(half, wait_top),

@@ -15,10 +15,10 @@ urlpatterns = [
     path("queues/<int:pk>/", pages.queue, name="queue"),
     path("queues/<int:pk>/retry/", verbs.retry_cause, name="retry-cause"),
     path("queues/<int:pk>/resend/", verbs.resend_host, name="resend-host"),
-    re_path(r"^queues/(?P<pk>\d{1,9})/(?P<verb>pause|resume)/$", verbs.pause, name="pause"),
+    re_path(r"^queues/(?P<pk>\d{1,9})/(?P<name>pause|resume)/$", verbs.pause, name="pause"),
     path("submissions/<int:submission_id>/", pages.submission, name="submission"),
     path("submissions/<int:submission_id>/reply/", frames.reply, name="reply"),
     path("submissions/<int:submission_id>/files/<int:pk>/", frames.file, name="file"),
     path("submissions/<int:submission_id>/resend/", verbs.resend, name="resend"),
-    path("submissions/<int:submission_id>/<slug:verb>/", verbs.submission_verb, name="submission-verb"),
+    path("submissions/<int:submission_id>/<slug:name>/", verbs.move_job, name="move-job"),
 ]

@@ -1,1 +1,1 @@
-"""The demonstration: a course being graded in front of you, by real graders over HTTP (``gradequeue demo``)."""
+"""The live demo: a course graded by real graders over HTTP (``gradequeue demo``)."""

@@ -151,4 +151,4 @@ def _why(result: Result, right: list[Attempt]) -> str:
 
 def finished(queue: str) -> int:
     """How many jobs of the queue are over: scored or given up."""
-    return ExternalGraderDetail.objects.filter(queue_name=queue, status__in=(Status.RETIRED, Status.FAILED)).count()
+    return ExternalGraderDetail.objects.filter(queue_name=queue, status__in=Status.ended()).count()

@@ -51,5 +51,5 @@ class UnstorableMiddleware:
         if not isinstance(exception, DataError | UnicodeEncodeError | FieldDoesNotExist):
             return None
         # By its type alone: its words repeat what a stranger sent.
-        logger.warning("a request names what cannot be: %s", type(exception).__name__)
+        logger.warning("invalid request: %s", type(exception).__name__)
         return bad_request(request, exception)

@@ -5,11 +5,9 @@ Counters come from the tables, so they are the same from each process and go on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from django.db.models import Count as Number
-from django.db.models import Q
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -19,11 +17,11 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector as Base
 
 from gradequeue.monitoring.health import outbox_age
-from submissions.conf import conf
-from submissions.models import DatabaseNow, Delivery, DeliveryState, GraderSighting, Tally
-from submissions.statistics import depths, history, standing
+from submissions.models import Delivery, DeliveryState, Tally
+from submissions.statistics import depths, history, lights, standing
 from submissions.statistics.histogram import Histogram
 from submissions.statistics.rollup import watermark
+from submissions.statistics.standing import Standing
 
 # A grader that was not seen for longer is no longer expected.
 EXPECTED = timedelta(days=1)
@@ -31,9 +29,10 @@ EXPECTED = timedelta(days=1)
 
 class Collector(Base):
     def collect(self) -> Iterator[Metric]:
-        yield from _states()
+        found = standing.of_all()
+        yield from _states(found)
         yield from _totals()
-        yield from _graders()
+        yield _graders(found)
         yield from _outbox()
         yield _single(
             CounterMetricFamily("gradequeue_logins_refused", "Logins with a wrong name, password or group."),
@@ -42,31 +41,45 @@ class Collector(Base):
         if (mark := watermark()) is not None:
             yield _single(
                 GaugeMetricFamily(
-                    "gradequeue_counted_until_timestamp_seconds", "Up to where events are rolled up by minutes."
+                    "gradequeue_counted_until_timestamp_seconds", "Up to when events are rolled up by minutes."
                 ),
                 mark.until.timestamp(),
             )
 
 
-def _states() -> Iterator[Metric]:
+def _states(found: list[Standing]) -> Iterator[Metric]:
+    """The gauges of the queues."""
     states = GaugeMetricFamily("gradequeue_submissions", "Unfinished jobs.", labels=["queue", "state"])
-    oldest = GaugeMetricFamily(
-        "gradequeue_oldest_waiting_seconds", "For how long the next job could have been taken.", labels=["queue"]
-    )
-    paused = GaugeMetricFamily("gradequeue_queue_paused", "1 while a queue is paused.", labels=["queue"])
-    polled = GaugeMetricFamily(
-        "gradequeue_last_polled_timestamp_seconds", "When a grader last asked for a job.", labels=["queue"]
-    )
-    for queue in standing.queues():
-        name = queue.queue_name
-        numbers = (queue.waiting, queue.being_graded, queue.retry, queue.failed)
-        for state, number in zip(depths.STATES, numbers, strict=True):
-            states.add_metric([name, state], number)
-        oldest.add_metric([name], queue.oldest_waiting_seconds or 0)
-        paused.add_metric([name], int(queue.paused))
-        if queue.last_polled_at is not None:
-            polled.add_metric([name], queue.last_polled_at.timestamp())
-    yield from (states, oldest, paused, polled)
+    for one in found:
+        for state in depths.STATES:
+            states.add_metric([one.name, state], getattr(one.count, state))
+    yield states
+    for name, text, value in GAUGES:
+        gauge = GaugeMetricFamily(f"gradequeue_{name}", text, labels=["queue"])
+        for one in found:
+            if (number := value(one)) is not None:
+                gauge.add_metric([one.name], number)
+        yield gauge
+
+
+def _last_polled(one: Standing) -> float | None:
+    polled = one.queue.last_polled_at
+    return None if polled is None else polled.timestamp()
+
+
+# Name, what it says, and the number of a queue; None where there is none.
+GAUGES: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
+    (
+        "waiting",
+        "Jobs that a grader can get now or later.",
+        lambda one: one.waiting,
+    ),
+    ("being_graded", "Jobs that a grader holds under a lease.", lambda one: one.being_graded),
+    ("light", "0 green, 1 amber, 2 red, as on the dashboard.", lambda one: lights.ORDER[::-1].index(one.light.colour)),
+    ("oldest_waiting_seconds", "How long the next job has been available.", lambda one: one.oldest_seconds or 0),
+    ("queue_paused", "1 while a queue is paused.", lambda one: int(one.queue.paused)),
+    ("last_polled_timestamp_seconds", "When a grader last asked for a job.", _last_polled),
+)
 
 
 # Name, what it says, and where each outcome stands in `statistics.history.Count`; without an outcome, the number.
@@ -107,27 +120,26 @@ def _add(family: HistogramMetricFamily, queue_name: str, histogram: Histogram) -
     family.add_metric([queue_name], buckets, sum_value=round(histogram.sum, 3))
 
 
-def _graders() -> Iterator[Metric]:
+def _graders(found: list[Standing]) -> Metric:
     family = GaugeMetricFamily(
         "gradequeue_workers", "Graders' accounts that polled within the last day.", labels=["queue", "health"]
     )
-    lately = Q(seen_at__gte=DatabaseNow() - timedelta(seconds=conf.SILENCE_SECONDS))
-    seen = GraderSighting.objects.filter(seen_at__gte=DatabaseNow() - EXPECTED).order_by()
-    by_queue = seen.values_list("queue__name").annotate(live=Number("pk", filter=lately), all=Number("pk"))
-    for name, live, everybody in by_queue:
-        family.add_metric([name, "live"], live)
-        family.add_metric([name, "silent"], everybody - live)
-    yield family
+    for one in found:
+        expected = [grader for grader, seen_at in one.seen if seen_at >= one.now - EXPECTED]
+        if expected:
+            family.add_metric([one.name, "live"], len(one.active))
+            family.add_metric([one.name, "silent"], len(expected) - len(one.active))
+    return family
 
 
 def _outbox() -> Iterator[Metric]:
     due = Delivery.objects.filter(state=DeliveryState.DUE).order_by()
     yield _single(
-        GaugeMetricFamily("gradequeue_outbox_pending", "Results that are to be sent; 10000 stands for more."),
+        GaugeMetricFamily("gradequeue_outbox_pending", "Results that are due; 10000 stands for more."),
         due.values("pk")[: depths.MOST].count(),
     )
     yield _single(
-        GaugeMetricFamily("gradequeue_outbox_oldest_seconds", "For how long the oldest could have been sent."),
+        GaugeMetricFamily("gradequeue_outbox_oldest_seconds", "How long the oldest has been due."),
         outbox_age() or 0,
     )
     deliveries = CounterMetricFamily(

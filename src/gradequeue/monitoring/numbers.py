@@ -10,10 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client.exposition import choose_encoder
 
 from gradequeue.monitoring.collector import Collector
-from submissions.models import GraderQueue
 from submissions.statistics import history
-from submissions.statistics.depths import names_of_jobs
-from submissions.statistics.standing import QueueNumbers, numbers_of
+from submissions.statistics.standing import Numbers, numbers_of
 
 # What a grading is taken to last where none was seen lately (seconds).
 UNKNOWN_GRADING = 10.0
@@ -27,18 +25,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def autoscaling(request: HttpRequest, queue_name: str) -> JsonResponse:
     """One queue in numbers that a scaler can act on; 404 for a name that no queue and no job has."""
-    known = queue_name.isprintable() and (
-        GraderQueue.objects.filter(name=queue_name).exists() or queue_name in names_of_jobs()
-    )
-    if not known:
+    queue = numbers_of(queue_name) if queue_name.isprintable() else None
+    if queue is None:
         return JsonResponse({"error": "There is no such queue"}, status=404)
-    queue = numbers_of(queue_name)
     return JsonResponse(
         {
             "queue": queue_name,
-            "waiting": queue.waiting + queue.retry,
+            "waiting": queue.waiting,
             "in_flight": queue.being_graded,
-            "oldest_age_seconds": queue.oldest_waiting_seconds or 0,
+            "oldest_age_seconds": queue.oldest_seconds or 0,
             "desired_graders": desired_graders(queue, _grading_seconds(queue_name)),
         }
     )
@@ -49,7 +44,7 @@ def _grading_seconds(queue_name: str) -> float:
     return bucket.gradings.quantile(0.95) or UNKNOWN_GRADING
 
 
-def desired_graders(queue: QueueNumbers, grading_seconds: float) -> int:
+def desired_graders(queue: Numbers, grading_seconds: float) -> int:
     """As many as would bring the backlog to its end within the target wait; a paused queue keeps who is at work."""
-    backlog = queue.being_graded if queue.paused else queue.waiting + queue.retry + queue.being_graded
+    backlog = queue.being_graded if queue.queue.paused else queue.waiting + queue.being_graded
     return math.ceil(backlog * grading_seconds / settings.TARGET_WAIT_SECONDS)

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import TextIO
 
+from submissions.text import first_line
+
 SECOND = 1.0
 TRACEBACK_SECONDS = 60.0
 # Causes that are remembered; who has more of them is told some tracebacks again.
@@ -47,7 +49,7 @@ class RepeatsHandler(logging.StreamHandler[TextIO]):
         if error is None:
             super().emit(record)
             return
-        cause = type(error).__name__, _first_line(error)
+        cause = type(error).__name__, first_line(error)[:CAUSE_LENGTH]
         told = self.told.get(cause) or self._new(cause)
         wait = told.next_at - time.monotonic()
         if wait <= 0:
@@ -98,7 +100,3 @@ class AnsweredFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return bool(record.exc_info) or record.levelno < logging.ERROR
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), "")[:CAUSE_LENGTH]

@@ -15,7 +15,8 @@ from rich.progress import track
 from gradequeue.xqueue_import.source import Row, Skipped, Source
 from submissions.errors import QueueError, SubmissionRequestError
 from submissions.intake import jobs
-from submissions.management.base import DataCommand, Options, UsageError, first_line
+from submissions.management.base import DataCommand, Options, UsageError
+from submissions.text import first_line
 
 TAKEN, SCORED, KNOWN, SKIPPED = "taken", "scored", "known", "skipped"
 

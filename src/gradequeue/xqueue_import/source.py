@@ -20,6 +20,7 @@ from gradequeue import env
 from submissions.intake.jobs import Result
 from submissions.intake.requests import BadSubmitRequest, SubmitRequest, parse
 from submissions.outbound import http
+from submissions.text import made_storable
 from submissions.xqueue import wire
 
 TABLE = "queue_submission"
@@ -84,7 +85,7 @@ class Row:
 
     def result(self) -> Result | None:
         """What a grader said, if that can be scored; without it the job is graded again."""
-        said = wire.read_reply(self.id, "", wire.storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
+        said = wire.read_reply(self.id, "", made_storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
         return Result(self.grader_id[:150] or "xqueue", said.score, said.reply) if said.flaw is None else None
 
     def links(self, base: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Django's admin for operators: rows to look at, the queue's verbs as actions, and the settings of the queues.
+"""Django's admin for operators: read-only rows, operators' moves as actions, and the settings of the queues.
 
 Rows are read-only: a job is moved by the verbs of `submissions.queue` alone. Importing this registers everything.
 """

@@ -1,87 +1,91 @@
-"""Verbs as actions of a list and as buttons of a page, with a page between where one request is not enough."""
+"""Operators' moves as actions of a list and as buttons of a page. Long work goes on from request to request."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from submissions.admin.base import ReadOnly, may
-from submissions.admin.verbs import Doer, Verb, Work, skipped
-from submissions.serializers import storable
+from submissions.admin.base import Base, may
+from submissions.admin.work import Doer, Work, skipped
+from submissions.operators import LONGEST_REASON, REASON, Move
+from submissions.text import row_id, squeezed, storable
 
 COUNTED = ("after", "done", "refused", "skipped")
 
 
-class Working(ReadOnly):
-    """For the admin of rows that verbs move."""
+class Working(Base):
+    """For the admin of rows that operators move."""
 
     change_form_template = "admin/submissions/change_form_verbs.html"
     actions_on_bottom = True
     seconds_per_request = 10.0
     """How long an action works before it shows how far it has come."""
-    buttons: ClassVar[tuple[tuple[Verb, str], ...]] = ()
+    moves: ClassVar[dict[str, Move]] = {}
+    """By the name of the action, which is the method's."""
 
-    def work(self, request: HttpRequest, selection: Any, verb: Verb) -> HttpResponse | None:
+    def work(self, request: HttpRequest, selection: QuerySet[Model], move: Move) -> HttpResponse | None:
         work = _work_so_far(request)
-        if verb.asks_reason and "reason" not in request.POST:
-            return self._ask(request, verb, work, going_on=False)
-        reason = request.POST.get("reason", "").strip()[:200]
+        if move.takes_reason and "reason" not in request.POST:
+            return self._ask(request, move, work, going_on=False)
+        reason = squeezed(request.POST.get("reason", ""), LONGEST_REASON)
         if not storable(reason):
             messages.error(request, "This reason cannot be stored.")
-            return self._ask(request, verb, work, going_on=False)
+            return self._ask(request, move, work, going_on=False)
         if not work.after:
-            work.skipped = skipped(selection, verb)
-        doer = Doer(verb, int(request.user.pk or 0), reason)
+            work.skipped = skipped(selection, move)
+        doer = Doer(move, int(request.user.pk or 0), reason)
         if not doer.work_through(selection, work, seconds=self.seconds_per_request):
-            return self._ask(request, verb, work, going_on=True)
-        self._tell(request, verb, work)
+            return self._ask(request, move, work, going_on=True)
+        self._tell(request, move, work)
         return self._back(request)
 
-    def _ask(self, request: HttpRequest, verb: Verb, work: Work, *, going_on: bool) -> HttpResponse:
+    def _ask(self, request: HttpRequest, move: Move, work: Work, *, going_on: bool) -> HttpResponse:
         """A page between: for the reason, or because there is more to do than one request may take."""
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{verb.noun[1].capitalize()}: {verb.done}",
+            "title": move.label if going_on else move.question(_selected(request, move)),
             "opts": self.opts,
-            "verb": verb,
+            "move": move,
             "work": work,
+            "longest": LONGEST_REASON,
+            "usual": REASON,
             "going_on": going_on,
             "kept": _kept(request, going_on=going_on),
             "numbers": [(name, getattr(work, name)) for name in COUNTED],
             "back": self.url(self.model, "changelist"),
-            "selected": _selected(request, verb),
         }
         return TemplateResponse(request, "admin/submissions/work.html", context)
 
-    def _tell(self, request: HttpRequest, verb: Verb, work: Work) -> None:
+    def _tell(self, request: HttpRequest, move: Move, work: Work) -> None:
         if work.done:
-            messages.success(request, f"{verb.counted(work.done)} {verb.done}.")
+            messages.success(request, move.told(work.done))
         if work.skipped:
-            messages.warning(request, f"{verb.counted(work.skipped)} skipped: not {' or '.join(verb.starts_from)}.")
+            messages.warning(request, f"{move.counted(work.skipped)} skipped: {move.otherwise}.")
         if work.refused:
             more = work.refused - len(work.errors)
             tail = f" And {more} more." if more else ""
-            messages.error(request, f"{verb.counted(work.refused)} refused. {' '.join(work.errors)}{tail}")
+            messages.error(request, f"{move.counted(work.refused)} refused. {' '.join(work.errors)}{tail}")
         if not (work.done or work.skipped or work.refused):
-            messages.warning(request, "There was nothing to be done.")
+            messages.warning(request, move.nothing)
 
     def _back(self, request: HttpRequest) -> HttpResponse | None:
         """To the page that the button was on; None lets Django go back to the list."""
-        page = request.POST.get("page", "")
-        if not (page.isascii() and page.isdigit()):
-            return None
-        return HttpResponseRedirect(self.url(self.model, "change", int(page)))
+        page = row_id(request.POST.get("page", ""))
+        return None if page is None else HttpResponseRedirect(self.url(self.model, "change", page))
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """With a button for each verb that is legal now, for those who may."""
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, object], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With a button for each move that is legal now, for those who may."""
         row = kwargs.get("obj")
-        context["verbs"] = [
-            (verb, label)
-            for verb, label in self.buttons
-            if row is not None and getattr(row, verb.state) in verb.starts_from and may(request, verb.permission)
+        context["moves"] = [
+            (action, f"{move.label}{'…' if move.takes_reason else ''}")
+            for action, move in self.moves.items()
+            if row is not None and move.starts(row) and may(request, move.permission)
         ]
         context["list_url"] = self.url(self.model, "changelist")
         return super().render_change_form(request, context, *args, **kwargs)
@@ -94,10 +98,10 @@ def _work_so_far(request: HttpRequest) -> Work:
     return Work(**read, errors=request.POST.getlist("error")[:20])
 
 
-def _selected(request: HttpRequest, verb: Verb) -> str:
+def _selected(request: HttpRequest, move: Move) -> str:
     if request.POST.get("select_across") == "1":
-        return f"All {verb.noun[1]} that the list's filters let through, on all pages"
-    return verb.counted(len(request.POST.getlist("_selected_action")))
+        return f"all {move.noun[1]} of this list"
+    return move.counted(len(request.POST.getlist("_selected_action")))
 
 
 def _kept(request: HttpRequest, *, going_on: bool) -> list[tuple[str, str]]:

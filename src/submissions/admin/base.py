@@ -1,4 +1,4 @@
-"""What all pages of the admin share: who may do what, addresses, and lists that stay fast."""
+"""What all pages of the admin share: permissions, addresses, and lists that stay fast."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from submissions.admin import display
 from submissions.admin.bounded import BoundedList
 from submissions.admin.terms import ITEM_COLUMNS, Term, Text, of_items
+from submissions.text import row_id
 
 
 def may(request: HttpRequest, what: str) -> bool:
@@ -24,7 +25,7 @@ def may(request: HttpRequest, what: str) -> bool:
 
 
 def may_view(request: HttpRequest, model: type[models.Model]) -> bool:
-    """As Django's admin decides it: who may change may view."""
+    """As in Django's admin: the permission to change includes viewing."""
     name = model._meta.model_name
     return may(request, f"view_{name}") or may(request, f"change_{name}")
 
@@ -42,7 +43,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields: ClassVar[tuple[str, ...]] = ("=pk",)
     routes: ClassVar[dict[str, type[Term]]] = {}
     path_to_item: ClassVar[str | None] = None
-    """Where a search can also be for a student, a course or an item: the path to the student item, or ""."""
+    """For searches by student, course or item: the path to the student item, or ""."""
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {}
     """Fields that show rows of another table."""
 
@@ -53,9 +54,9 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Only the filters that are offered: Django's own rule lets anybody feel for a key, a secret, a reply with
-        ``?pullkey__startswith=``, and scan the table for it."""
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
+        """Only the filters on the page: Django's own rule allows anybody to guess a key, a secret or a reply with
+        ``?pullkey__startswith=``, and to scan the table for it."""
         return lookup in {
             name
             for one in self.list_filter
@@ -65,13 +66,13 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def response_action(
         self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """What is no id, in a form that somebody made, is a bad request; to Django it is an internal error."""
+        """In a forged form, a value that is not an id is a bad request; to Django it is an internal error."""
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
-            if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31):
-                raise SuspiciousOperation("Something is selected that is no row.")
+            if row_id(text) is None:
+                raise SuspiciousOperation("A selected value is not the id of a row.")
         return super().response_action(request, queryset, *args, **kwargs)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[BoundedList]:
         return BoundedList
 
     def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
@@ -80,10 +81,10 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         sampled = self.sampled(request, getattr(request, "search_sample", None), most)
         return sampled or list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
 
-    def sampled(self, request: HttpRequest, sample: Any, most: int) -> list[int]:
-        """Of a search that finds very much, and is not narrowed by a filter: the rows of the newest student items.
+    def sampled(self, request: HttpRequest, sample: models.QuerySet[models.Model] | None, most: int) -> list[int]:
+        """Of a search with very many results and no filter: the rows of the newest student items.
 
-        All of them would have to be sorted to find the newest rows: seconds on MariaDB.
+        Sorting all results to find the newest rows takes seconds on MariaDB.
         """
         if sample is None or not set(request.GET) <= {"q", "p", "o", "all"}:
             return []
@@ -100,7 +101,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return [found[pk] for pk in ids if pk in found]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the shape of the term, along an index; the first route that finds something decides."""
+        """By the shape of the term, along an index; the first route with a result is used."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -116,7 +117,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         return queryset.none(), False
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        """Without what belongs to a table that the user may not view."""
+        """Without the fields of tables that the user may not view."""
         hidden = {name for name, model in self.belongs_to.items() if not may_view(request, model)}
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
@@ -125,23 +126,23 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
 
     # Addresses. -------------------------------------------------------------------------------------------------------
 
-    def page(self, obj: models.Model | None, text: object = None) -> SafeString | str:
+    def page(self, obj: models.Model | None, text: object = None) -> str:
         """A link to the page of `obj`, as `text`."""
         if obj is None:
             return display.EMPTY
         return display.link(self.url(type(obj), "change", obj.pk), str(obj) if text is None else text)
 
-    def list_link(self, model: type[models.Model], text: object, **filters: Any) -> SafeString:
+    def list_link(self, model: type[models.Model], text: object, **filters: str) -> SafeString:
         """A link to the list of `model` under these filters."""
         return display.link(f"{self.url(model, 'changelist')}?{urlencode(filters)}", text)
 
-    def url(self, model: type[models.Model], what: str, *args: Any) -> str:
+    def url(self, model: type[models.Model], what: str, *args: object) -> str:
         name = f"admin:submissions_{model._meta.model_name}_{what}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 
 
 class ReadOnly(Base):
-    """Rows to look at: nobody adds or changes them here."""
+    """Read-only rows: nobody adds or changes them here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -10,11 +10,11 @@ from django.core.paginator import InvalidPage, Paginator
 from django.http import HttpRequest
 
 MOST = 500
-"""How many rows a list can be paged through. Who looks for more than that needs a filter."""
+"""How many rows a list can be paged through; beyond that, a filter is needed."""
 
 
 class AtLeast(int):
-    """How many there are, at least; stands on the page as ``500 or more``."""
+    """A lower bound; shown as ``500 or more``."""
 
     def __str__(self) -> str:
         return f"{int(self)} or more"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 
 from submissions.admin import display
 from submissions.admin.actions import Working
-from submissions.admin.base import may
+from submissions.admin.base import ReadOnly, may
 from submissions.admin.terms import Id, Text, Uuid
-from submissions.admin.verbs import RESEND
 from submissions.deliveries import attempts_of
 from submissions.models import Delivery
+from submissions.operators import SEND_AGAIN, Move
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(Working):
+class DeliveryAdmin(Working, ReadOnly):
     list_display = ("submission", "where", "badge", "attempts", "when", "last_error")
     list_filter = ("state",)
     list_select_related = ("job",)
@@ -28,55 +30,55 @@ class DeliveryAdmin(Working):
         ("Attempts", {"fields": ("attempts", "due", "delivered", "last_error", "history_table")}),
     )
     actions = ("resend",)
-    buttons = ((RESEND, "Send again"),)
+    moves: ClassVar[dict[str, Move]] = {"resend": SEND_AGAIN}
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return Delivery.objects.select_related("job")
 
-    def get_ordering(self, request: HttpRequest) -> list[Any]:
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         # With a state, along the index that begins with it.
         return ["-due_at", "-id"] if request.GET.get("state__exact") else ["-id"]
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        return may(request, "can_resend")
+        return may(request, SEND_AGAIN.permission)
 
-    @admin.action(description="Send again", permissions=["resend"])
-    def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self.work(request, queryset, RESEND)
+    @admin.action(description=SEND_AGAIN.label, permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        return self.work(request, queryset, SEND_AGAIN)
 
     @admin.display(description="Submission")
     def submission(self, row: Delivery) -> int:
         return row.job.submission_id
 
     @admin.display(description="Job")
-    def job_link(self, row: Delivery) -> Any:
+    def job_link(self, row: Delivery) -> str:
         return self.page(row.job)
 
     @admin.display(description="Transport, host")
-    def where(self, row: Delivery) -> Any:
+    def where(self, row: Delivery) -> str:
         return display.lines([row.get_transport_display(), row.host])
 
     @admin.display(description="When")
-    def when(self, row: Delivery) -> Any:
+    def when(self, row: Delivery) -> str:
         return display.moment_short(row.delivered_at or row.due_at)
 
     @admin.display(description="History")
-    def history_table(self, row: Delivery) -> Any:
+    def history_table(self, row: Delivery) -> str:
         rows = ((one.outcome, display.moment(one.at), one.error) for one in reversed(attempts_of(row)))
         return display.table(("Outcome", "When", "Error"), rows)
 
     @admin.display(description="State")
-    def badge(self, row: Delivery) -> Any:
+    def badge(self, row: Delivery) -> str:
         return display.badge(row.state, row.get_state_display())
 
     @admin.display(description="Tells")
-    def told(self, row: Delivery) -> Any:
+    def told(self, row: Delivery) -> str:
         return row.get_result_display()
 
     @admin.display(description="Due")
-    def due(self, row: Delivery) -> Any:
+    def due(self, row: Delivery) -> str:
         return display.moment(row.due_at)
 
     @admin.display(description="Delivered")
-    def delivered(self, row: Delivery) -> Any:
+    def delivered(self, row: Delivery) -> str:
         return display.moment(row.delivered_at)

@@ -1,22 +1,22 @@
-"""How the admin's pages word things: badges, moments with their age, links, code."""
+"""How the admin's pages show things: badges, times with their age, links, code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from submissions.text import duration, made_storable
 from submissions.xqueue import replies
 
 EMPTY = "-"
 
 
 def badge(kind: str, text: object) -> SafeString:
-    """A word in a coloured box; the stylesheet knows the colours by `kind`, the word says it without them."""
+    """A word in a coloured box; the stylesheet has the colour of each `kind`."""
     return format_html('<span class="gq-badge gq-{}">{}</span>', kind, text)
 
 
@@ -25,29 +25,29 @@ def link(url: str, text: object) -> SafeString:
 
 
 def subject(title: object, student: str, course: str, item: str) -> SafeString:
-    """Whose it is, in one column: names that are too long are cut, and whole in a title."""
+    """Student, course and item in one column: long names are cut, the title has them whole."""
     block = item.rpartition("@")[2] or item  # of an Open edX usage key the part that tells one problem from another
     rows = format_html_join("", '<span title="{}">{}</span>', ((student, student), (course, course), (item, block)))
     return format_html('{}<span class="gq-subject gq-note">{}</span>', title, rows)
 
 
-def lines(parts: Iterable[Any]) -> SafeString | str:
+def lines(parts: Iterable[object]) -> str:
     return format_html_join(mark_safe("<br>"), "{}", ((part,) for part in parts)) or EMPTY
 
 
-def code(text: str | None) -> SafeString | str:
-    """Text that a grader or a learner wrote, escaped, as it stands."""
+def code(text: str | None) -> str:
+    """Text of a grader or a learner, escaped, otherwise unchanged."""
     return format_html('<pre class="gq-code" tabindex="0">{}</pre>', text) if text else EMPTY
 
 
-def value(given: object) -> SafeString | str:
+def value(given: object) -> str:
     """A learner's answer: a text as it is, everything else as JSON."""
     text = given if isinstance(given, str) else replies.indented(given)
-    return code(replies.shortened(text.encode("utf-8", "backslashreplace").decode()))
+    return code(replies.shortened(made_storable(text)))
 
 
-def sandbox(html: str) -> SafeString | str:
-    """Sanitised HTML in a frame of its own, where nothing runs and nothing reaches the page around it."""
+def sandbox(html: str) -> str:
+    """Sanitised HTML in a frame of its own: no scripts, no access to the page around it."""
     if not html:
         return EMPTY
     # No stylesheet: to the frame, which has no origin, our own address is a stranger's, and it would not get it.
@@ -55,8 +55,8 @@ def sandbox(html: str) -> SafeString | str:
     return format_html(frame, "The grader's message", f'<!doctype html><meta charset="utf-8"><body>{html}')
 
 
-def moment(when: datetime | None) -> SafeString | str:
-    """In the server's zone, for a script to put into the reader's, with the age that needs no zone."""
+def moment(when: datetime | None) -> str:
+    """In the server's zone, with its age; a script rewrites it in the reader's zone."""
     if when is None:
         return EMPTY
     local = timezone.localtime(when)
@@ -68,7 +68,7 @@ def moment(when: datetime | None) -> SafeString | str:
     )
 
 
-def moment_short(when: datetime | None) -> SafeString | str:
+def moment_short(when: datetime | None) -> str:
     """For a column of a list: the age, and below it day and minute."""
     if when is None:
         return EMPTY
@@ -88,15 +88,7 @@ def age(when: datetime) -> str:
     return f"{text} ago" if seconds >= 0 else f"in {text}"
 
 
-def duration(seconds: float) -> str:
-    """The largest unit alone: nobody reads seconds behind days."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length or (unit == "min" and seconds >= length):
-            return f"{int(seconds // length)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString | str:
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     body = format_html_join(
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
     )

@@ -1,13 +1,13 @@
-"""Which jobs a list shows, along indexes alone: by its filters, and by what somebody searches for (ADR 0061)."""
+"""Which jobs a list shows: by filters and search, along indexes alone (ADR 0061)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from django.db import connections
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from submissions.admin.filters import exactly
@@ -28,47 +28,47 @@ KEYS_OF_FINISHED = 2000
 
 @dataclass(frozen=True)
 class Found:
-    """What a term turned out to be."""
+    """What a term turned out to be, in words for the head of the list."""
 
-    jobs: Any
+    jobs: QuerySet[Job]
     words: str
     narrow: bool = True
-    """An index of its own leads to these rows, in the order of ids."""
+    """These rows have an index of their own, in the order of ids."""
     queue: str | None = None
-    sample: Any = None
+    sample: QuerySet[Job] | None = None
     """Where there are too many for that: those of the newest student items."""
 
 
-def search(jobs: Any, term: str, *, keys: bool) -> Found:
-    """The first that there is: an id, a uuid, a queue, a name of the platform's, a grader's file, a learner, a course,
-    an item; and with `keys` a pull key."""
+def search(jobs: QuerySet[Job], term: str, *, keys: bool) -> Found:
+    """By the first kind that matches: id, uuid, queue, queue key, grader file, student, course, item; with `keys` also
+    the key of a claim."""
     number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
     if number is not None and Job.objects.filter(submission_id=number).exists():
-        return Found(jobs.filter(submission_id=number), f"submission {number}")
+        return Found(jobs.filter(submission_id=number), f"found by submission {number}")
     # The ids of learners in Open edX look like a uuid without dashes, so the search goes on where there is none.
     if uuid is not None and (ids := list(Submission._objects.filter(uuid=uuid).values_list("pk", flat=True))):
-        return Found(jobs.filter(submission_id__in=ids), f"submission {uuid}")
+        return Found(jobs.filter(submission_id__in=ids), f"found by submission {uuid}")
     for found in _by_text(jobs, text, keys=keys) if text else ():
         return found
-    return Found(jobs.none(), "nothing that is known here")
+    return Found(jobs.none(), f'No match for "{term[:100]}"')
 
 
-def _by_text(jobs: Any, text: str, *, keys: bool) -> Iterator[Found]:
+def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
     if GraderQueue.objects.filter(name=text).exists():
-        yield Found(jobs.filter(queue_name=text), f"queue {text}", narrow=False, queue=text)
+        yield Found(jobs.filter(queue_name=text), f"found by queue {text}", narrow=False, queue=text)
     for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
         if Job.objects.filter(**{column: text}).order_by().exists():
-            yield Found(jobs.filter(**{column: text}), f"{what} {text}")
+            yield Found(jobs.filter(**{column: text}), f"found by {what} {text}")
     for column, what in ITEM_COLUMNS.items():
         if (items := of_items(column, text, at="submission__student_item")) is not None:
             sample = None if items.few else jobs.filter(**items.newest)
-            yield Found(jobs.filter(**items.where), f"{what} {text}", narrow=items.few, sample=sample)
+            yield Found(jobs.filter(**items.where), f"found by {what} {text}", narrow=items.few, sample=sample)
     if keys and (job := _by_key(text)) is not None:
-        yield Found(jobs.filter(pk=job), "the pull key")
+        yield Found(jobs.filter(pk=job), "found by the pull key")
 
 
 def _by_key(key: str) -> int | None:
-    """No index leads to keys: each claim writes a new one, and would pay for it. Who holds a job is a short list."""
+    """Keys have no index: each claim writes a new key, and would pay for it. The jobs with a valid key are few."""
     held = Job.objects.filter(status__in=(Status.PULLED, Status.RETRY), queue_name__in=_queues())
     last = Job.objects.order_by(*LAST_CHANGE).values_list("pk", "pullkey", "status")[:KEYS_OF_FINISHED]
     found = held.filter(pullkey=key).order_by().values_list("pk", flat=True).first()
@@ -78,7 +78,7 @@ def _by_key(key: str) -> int | None:
 
 
 def first_ids(
-    jobs: Any, most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
+    jobs: QuerySet[Job], most: int, *, queue: str | None = None, status: str | None = None, narrow: bool = False
 ) -> list[int]:
     """The ids of the first `most` of `jobs`: of those that changed last, or of the newest of a narrow search.
 

@@ -1,8 +1,8 @@
-"""The page of one job: what came in, where it stands, what came back, and who had it."""
+"""The page of one job: submission, state, result, times and claims."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -21,13 +21,14 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.queue import claim_log, settings_of
+from submissions.text import duration
 from submissions.xqueue import replies
 
 Job = ExternalGraderDetail
 
 
 class JobPage(ReadOnly):
-    """Fields that are methods. What belongs to another table is shown to those who may view that table."""
+    """Fields that are methods. Fields of other tables are shown only with the permission to view these tables."""
 
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {
         "answer": Submission,
@@ -42,20 +43,20 @@ class JobPage(ReadOnly):
         ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
         ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
         ("Deliveries", {"fields": ("delivery_table",)}),
-        ("History of pulls", {"fields": ("pull_table",)}),
-        ("What the platform sent along", {"fields": ("payload", "info"), "classes": ["collapse"]}),
+        ("Claims", {"fields": ("pull_table",)}),
+        ("Sent by the platform", {"fields": ("payload", "info"), "classes": ["collapse"]}),
     )
 
     # Submission. ------------------------------------------------------------------------------------------------------
 
     @admin.display(description="Submission")
-    def submission_link(self, job: Job) -> Any:
+    def submission_link(self, job: Job) -> str:
         deleted = display.badge("deleted", "deleted") if job.submission.status == "D" else ""
         text = f"{job.submission_id} ({job.submission.uuid})"
         return format_html("{} {}", self.page(job.submission, text), deleted)
 
     @admin.display(description="Student")
-    def student_link(self, job: Job) -> Any:
+    def student_link(self, job: Job) -> str:
         item = job.submission.student_item
         others = self.list_link(Job, "all jobs of this student", q=item.student_id)
         return format_html("{} ({})", self.page(item, item.student_id), others)
@@ -74,11 +75,11 @@ class JobPage(ReadOnly):
         return job.submission.attempt_number
 
     @admin.display
-    def answer(self, job: Job) -> Any:
+    def answer(self, job: Job) -> str:
         return display.value(job.submission.answer)
 
     @admin.display
-    def files(self, job: Job) -> Any:
+    def files(self, job: Job) -> str:
         return display.lines([self.page(row, row.original_filename) for row in job.files.all()])
 
     # Status. ----------------------------------------------------------------------------------------------------------
@@ -88,14 +89,14 @@ class JobPage(ReadOnly):
         return display.badge(job.status, job.get_status_display())
 
     @admin.display(description="Why")
-    def why(self, job: Job) -> Any:
+    def why(self, job: Job) -> str:
         return display.code(job.last_error)
 
     @admin.display
     def failures(self, job: Job) -> str:
         return f"{job.num_failures} of {self._queue(job).failure_limit}"
 
-    @admin.display(description="Pulls")
+    @admin.display(description="Claims")
     def pulls_so_far(self, job: Job) -> int:
         return job.num_pulls
 
@@ -106,7 +107,7 @@ class JobPage(ReadOnly):
     # Result. ----------------------------------------------------------------------------------------------------------
 
     @admin.display
-    def scores(self, job: Job) -> Any:
+    def scores(self, job: Job) -> str:
         found = [
             self.page(score, f"{score} points{' (reset)' if score.reset else ''}")
             for score in Score.objects.filter(submission_id=job.submission_id).order_by("-id")[:20]
@@ -114,54 +115,54 @@ class JobPage(ReadOnly):
         return display.lines(found)
 
     @admin.display(description="Message")
-    def message(self, job: Job) -> Any:
+    def message(self, job: Job) -> str:
         return display.sandbox(replies.html_of(job.grader_reply))
 
     @admin.display(description="Reply")
-    def reply(self, job: Job) -> Any:
+    def reply(self, job: Job) -> str:
         return display.code(replies.pretty(job.grader_reply))
 
     # Queue and times. -------------------------------------------------------------------------------------------------
 
     @admin.display(description="Queue")
-    def queue_link(self, job: Job) -> Any:
+    def queue_link(self, job: Job) -> str:
         settings = self.page(row, row.name) if (row := self._queue(job)).pk else job.queue_name
         return format_html("{} ({})", settings, self.list_link(Job, "its jobs", queue_name=job.queue_name))
 
     @staticmethod
     def _queue(job: Job) -> GraderQueue:
-        """Asked once for a page: two fields show something of it."""
+        """Read once for a page: two fields need it."""
         if not hasattr(job, "settings_of_queue"):
             job.settings_of_queue = settings_of(job.queue_name)  # type: ignore[attr-defined]
         return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
 
     @admin.display
-    def created(self, job: Job) -> Any:
+    def created(self, job: Job) -> str:
         return display.moment(job.created_at)
 
-    @admin.display(description="In this state since")
-    def changed(self, job: Job) -> Any:
+    @admin.display(description="Status since")
+    def changed(self, job: Job) -> str:
         return display.moment(job.status_time)
 
     @admin.display(description="Available")
-    def next_moment(self, job: Job) -> Any:
+    def next_moment(self, job: Job) -> str:
         """What `available_at` means depends on the state (docs/states.md)."""
-        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "tried again from then on"}
+        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "next attempt"}
         meaning = meanings.get(job.status, "")
         return format_html("{} {}", display.moment(job.available_at), meaning)
 
-    @admin.display(description="Pulled")
-    def pulled(self, job: Job) -> Any:
+    @admin.display(description="Claimed")
+    def pulled(self, job: Job) -> str:
         return display.moment(job.pulled_at)
 
-    @admin.display(description="Reply came")
-    def returned(self, job: Job) -> Any:
+    @admin.display(description="Reply received")
+    def returned(self, job: Job) -> str:
         return display.moment(job.returned_at)
 
     # What happened. ---------------------------------------------------------------------------------------------------
 
     @admin.display(description="Deliveries")
-    def delivery_table(self, job: Job) -> Any:
+    def delivery_table(self, job: Job) -> str:
         rows = (
             (
                 self.page(row, row.transport),
@@ -175,15 +176,15 @@ class JobPage(ReadOnly):
         )
         return display.table(("Transport", "State", "Destination", "Attempts", "When", "Last error"), rows)
 
-    @admin.display(description="Pulls")
-    def pull_table(self, job: Job) -> Any:
+    @admin.display(description="Claims")
+    def pull_table(self, job: Job) -> str:
         rows = (
             (
                 pull.outcome,
                 pull.grader or display.EMPTY,
                 display.moment(pull.since),
                 display.moment(pull.until),
-                display.duration((pull.until - pull.since).total_seconds()) if pull.since else "",
+                duration(pull.until - pull.since) if pull.since else "",
                 pull.reason,
             )
             for pull in reversed(claim_log.of(job))
@@ -191,9 +192,9 @@ class JobPage(ReadOnly):
         return display.table(("Outcome", "Grader", "From", "Until", "Took", "Reason"), rows)
 
     @admin.display(description="grader_payload")
-    def payload(self, job: Job) -> Any:
+    def payload(self, job: Job) -> str:
         return display.code(replies.pretty(job.grader_payload))
 
     @admin.display(description="student_info")
-    def info(self, job: Job) -> Any:
+    def info(self, job: Job) -> str:
         return display.code(replies.pretty(job.student_info))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -14,8 +15,8 @@ from submissions.admin import display, filters, job_list
 from submissions.admin.actions import Working
 from submissions.admin.base import may
 from submissions.admin.job_page import JobPage
-from submissions.admin.verbs import RELEASE, RETIRE, RETRY
 from submissions.models import ExternalGraderDetail
+from submissions.operators import RELEASE, RETIRE, RETRY, Move
 
 Job = ExternalGraderDetail
 
@@ -42,18 +43,20 @@ class JobAdmin(Working, JobPage):
     list_select_related = ("submission__student_item",)
     search_help_text = (
         "Exactly: a submission's id or uuid, the name of a queue, a queue key, a grader file, a student, course or "
-        "item id. The first that there is counts. Superusers: also the key of a claim."
+        "item id. The first kind that matches is used. Superusers: also the key of a claim."
     )
     actions = ("retry_failed", "release_leases", "retire_jobs")
     actions_on_bottom = True
-    buttons = ((RETRY, "Try again"), (RELEASE, "Release the lease"), (RETIRE, "Retire..."))
+    moves: ClassVar[dict[str, Move]] = {"retry_failed": RETRY, "release_leases": RELEASE, "retire_jobs": RETIRE}
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return Job.objects.select_related(*self.list_select_related)
 
     # The list. --------------------------------------------------------------------------------------------------------
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -61,7 +64,7 @@ class JobAdmin(Working, JobPage):
         request.job_search = found  # type: ignore[attr-defined]
         return found.jobs, False
 
-    def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
+    def first_ids(self, request: HttpRequest, queryset: QuerySet[Job], most: int) -> list[int]:
         found = getattr(request, "job_search", None)
         queue, status = job_list.chosen(request)
         if found is not None and queue is None:
@@ -76,12 +79,12 @@ class JobAdmin(Working, JobPage):
         found = {job.pk: job for job in rows.only(*LIST_COLUMNS)}
         return [found[pk] for pk in ids if pk in found]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
         found = getattr(request, "job_search", None)
         if found is not None and isinstance(response, TemplateResponse) and response.context_data is not None:
             newest = ", the newest of many" if getattr(request, "is_sample", False) else ""
-            response.context_data["subtitle"] = f"found by {found.words}{newest}"
+            response.context_data["subtitle"] = f"{found.words}{newest}"
         return response
 
     @admin.display(description="Submission")
@@ -90,19 +93,19 @@ class JobAdmin(Working, JobPage):
         return display.subject(job.submission_id, item.student_id, item.course_id, item.item_id)
 
     @admin.display(description="Status, queue")
-    def where(self, job: Job) -> Any:
+    def where(self, job: Job) -> str:
         return display.lines([self.badge(job), job.queue_name])
 
     @admin.display(description="Since")
-    def since(self, job: Job) -> Any:
+    def since(self, job: Job) -> str:
         return display.moment_short(job.status_time)
 
     @admin.display(description="Created")
-    def made(self, job: Job) -> Any:
+    def made(self, job: Job) -> str:
         return display.moment_short(job.created_at)
 
     @admin.display(description="Grader")
-    def failures_and_grader(self, job: Job) -> Any:
+    def failures_and_grader(self, job: Job) -> str:
         failed = format_html('<span class="gq-note">failed {} of {}</span>', job.num_failures, job.num_pulls)
         return display.lines([job.grader or display.EMPTY, failed])
 
@@ -117,14 +120,14 @@ class JobAdmin(Working, JobPage):
     def has_retire_permission(self, request: HttpRequest) -> bool:
         return may(request, RETIRE.permission)
 
-    @admin.action(description="Reset failed to pending: try again", permissions=["retry"])
-    def retry_failed(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+    @admin.action(description=RETRY.label, permissions=["retry"])
+    def retry_failed(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         return self.work(request, queryset, RETRY)
 
-    @admin.action(description="Release a stuck lease now", permissions=["release"])
-    def release_leases(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+    @admin.action(description=RELEASE.label, permissions=["release"])
+    def release_leases(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         return self.work(request, queryset, RELEASE)
 
-    @admin.action(description="Retire without a score...", permissions=["retire"])
-    def retire_jobs(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+    @admin.action(description=f"{RETIRE.label}…", permissions=["retire"])
+    def retire_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         return self.work(request, queryset, RETIRE)

@@ -1,35 +1,38 @@
-"""The settings of the queues, who may pull, and pausing."""
+"""The queues: settings, permissions, pausing, and how each stands."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
-from django.db.models import Count, Q
-from django.http import HttpRequest
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
 
 from submissions.admin import display
-from submissions.admin.base import Base, may
+from submissions.admin.actions import Working
+from submissions.admin.base import may
 from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, Status
-from submissions.serializers import storable
+from submissions.operators import PAUSE, RESUME, Move
+from submissions.statistics import standing
+from submissions.statistics.standing import Standing
+from submissions.text import storable
 
 Job = ExternalGraderDetail
 
 LONGEST_LEASE = 7 * 24 * 3600
 LONGEST_DELAY = 30 * 24 * 3600
 RESULTS = ("callback_hosts", "webhook_url", "webhook_secrets", "notify_failures")
-UNFINISHED = (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Numbers that contradict one another are refused before a grader meets them."""
+    """Refuses numbers that contradict one another before they reach a grader."""
 
     class Meta:
         model = GraderQueue
@@ -39,6 +42,15 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             *("restricted", "graders", "push_url", "submitters", "observers"),
             *RESULTS,
         )
+        labels: ClassVar[dict[str, str]] = {
+            "lease_seconds": "Lease (s)",
+            "max_failures": "Maximum number of failures",
+            "backoff_seconds": "Delay after a failure (s)",
+            "initial_delay_seconds": "Initial delay (s)",
+            "supersede": "Replace older attempts",
+            "files_max_count": "Maximum number of files",
+            "files_max_bytes": "Maximum size of files (bytes)",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,13 +59,13 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
                 default = getattr(conf, name.upper())
                 field.help_text = f"{field.help_text} Empty: {default}, as SUBMISSIONS_{name.upper()} says."
         if paused := self.fields.get("paused"):
-            # What counts as changed is what this page showed, not what stands by now.
+            # Changed means: different from what this page showed, not from the present value.
             paused.show_hidden_initial = True
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
         if not (name.isprintable() and storable(name)):
-            raise ValidationError("A queue's name has printable characters only.")
+            raise ValidationError("The name of a queue can have printable characters only.")
         return name
 
     def clean_lease_seconds(self) -> int | None:
@@ -74,9 +86,9 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(GraderQueue)
-class QueueAdmin(Base):
+class QueueAdmin(Working):
     form = QueueForm
-    # On a phone three columns are to be seen: what needs somebody is one of them.
+    # A phone shows three columns: failed jobs are among them.
     list_display = ("name", "state", "failed", "waiting", "again", "being_graded", "polled", "pulled_by")
     list_filter = ("paused", "restricted")
     ordering = ("name",)
@@ -85,13 +97,14 @@ class QueueAdmin(Base):
     filter_horizontal = ("graders",)
     raw_id_fields = ("submitters", "observers")  # a platform has more users than a list can hold
     actions = ("pause", "resume")
+    moves: ClassVar[dict[str, Move]] = {"pause": PAUSE, "resume": RESUME}
     readonly_fields = ("numbers", "polled")
     fieldsets = (
         (None, {"fields": ("name", "paused", "numbers", "polled")}),
         ("Grading", {"fields": ("score_meaning", "lease_seconds", "max_failures", "backoff_seconds")}),
-        ("Intake", {"fields": ("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes")}),
-        ("Who may pull", {"fields": ("restricted", "graders", "push_url")}),
-        ("Who may submit, who may look", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
+        ("Submissions", {"fields": ("initial_delay_seconds", "supersede", "files_max_count", "files_max_bytes")}),
+        ("Graders", {"fields": ("restricted", "graders", "push_url")}),
+        ("Submitters and observers", {"fields": ("submitters", "observers"), "classes": ["collapse"]}),
         (
             "Results",
             {
@@ -106,7 +119,7 @@ class QueueAdmin(Base):
         return (*self.readonly_fields, "name") if obj else self.readonly_fields
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
-        """Secrets only for those who may set them."""
+        """Secrets only with the permission to set them."""
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return super().get_fieldsets(request, obj)
         return [
@@ -115,12 +128,12 @@ class QueueAdmin(Base):
         ]
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Not while it has jobs: they would be in a queue that no list knows."""
+        """Not while it has jobs: no list would show the queue of these jobs."""
         in_use = isinstance(obj, GraderQueue) and Job.objects.filter(queue_name=obj.name).order_by().exists()
         return super().has_delete_permission(request, obj) and not in_use
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Queues are deleted one by one, where it is asked whether they have jobs."""
+        """Queues are deleted one by one: that page checks for jobs."""
         # Django 6.1 says where the actions are to be shown; earlier ones do not know the word.
         found = super().get_actions(request, *([] if action_location is None else [action_location]))
         found.pop("delete_selected", None)
@@ -134,56 +147,55 @@ class QueueAdmin(Base):
             kwargs["queryset"] = users.filter(pk__in=users.filter(graders).values("pk"))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: GraderQueue, form: Any, change: bool) -> None:
-        """Only what was changed on the page: who paused the queue meanwhile, or polled it, is not undone."""
+    def save_model(self, request: HttpRequest, obj: GraderQueue, form: QueueForm, change: bool) -> None:
+        """Only the fields changed on the page: a pause or a poll that came meanwhile is kept."""
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[name for name in form.changed_data if name in columns] if change else None)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: QueueForm, formsets: object, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         queue = GraderQueue.objects.get(pk=form.instance.pk)
         if queue.restricted and not queue.graders.exists() and not queue.push_url:
-            warning = f"No grader may pull from {queue.name} now: it is restricted, and nobody is listed."
+            warning = f"No grader may pull from {queue.name}: the queue is restricted, and no grader is listed."
             messages.warning(request, warning)
 
     # Numbers. ---------------------------------------------------------------------------------------------------------
 
     def rows(self, ids: list[int]) -> list[Any]:
-        """With the jobs of all of them counted in one statement; finished ones are never touched."""
+        """Each with how it stands, by the rules of the dashboard; a fixed number of statements for all of them."""
         rows: list[Any] = super().rows(ids)
-        counted = _counted([row.name for row in rows])
-        for row in rows:
-            row.counted = {status: counted.get((row.name, status), 0) for status in UNFINISHED}
+        for row, one in zip(rows, standing.of(rows), strict=True):
+            row.standing = one
         return rows
 
-    def _count(self, queue: Any, status: Status) -> Any:
-        count = queue.counted[status]
-        return count and self.list_link(Job, count, queue_name=queue.name, status__exact=status.value)
+    def _jobs(self, one: Standing, number: int, state: str, text: object = None) -> str:
+        """How many of its jobs are in this state, as a link to these."""
+        shown = one.count.shown(number) if text is None else text
+        return self.list_link(Job, shown, queue_name=one.name, status__exact=state) if number else "0"
 
     @admin.display
-    def waiting(self, queue: Any) -> Any:
-        return self._count(queue, Status.PENDING)
+    def waiting(self, row: Shown) -> str:
+        return self._jobs(row.standing, row.standing.waiting, "waiting")
 
     @admin.display(description="Retry")
-    def again(self, queue: Any) -> Any:
-        return self._count(queue, Status.RETRY)
+    def again(self, row: Shown) -> str:
+        return self._jobs(row.standing, row.standing.count.retry, Status.RETRY.value)
 
-    @admin.display(description="Graded now")
-    def being_graded(self, queue: Any) -> Any:
-        return self._count(queue, Status.PULLED)
+    @admin.display(description="Being graded")
+    def being_graded(self, row: Shown) -> str:
+        return self._jobs(row.standing, row.standing.being_graded, "being_graded")
 
     @admin.display
-    def failed(self, queue: Any) -> Any:
-        count = queue.counted[Status.FAILED]
-        text = display.badge("failed", f"{count} failed")
-        return count and self.list_link(Job, text, queue_name=queue.name, status__exact=Status.FAILED.value)
+    def failed(self, row: Shown) -> str:
+        text = display.badge("failed", f"{row.standing.count.shown(row.standing.failed)} failed")
+        return self._jobs(row.standing, row.standing.failed, Status.FAILED.value, text)
 
     @admin.display(description="State")
-    def state(self, queue: GraderQueue) -> Any:
-        return display.badge("paused", "paused") if queue.paused else display.badge("open", "open")
+    def state(self, row: Shown) -> str:
+        return _light(row.standing)
 
     @admin.display(description="Last polled")
-    def polled(self, queue: GraderQueue) -> Any:
+    def polled(self, queue: GraderQueue) -> str:
         if queue.last_polled_at is None:
             return "never"
         return display.lines([display.moment_short(queue.last_polled_at), f"by {queue.last_polled_by}"])
@@ -193,44 +205,41 @@ class QueueAdmin(Base):
         return "listed" if queue.restricted else "all"
 
     @admin.display(description="Jobs")
-    def numbers(self, queue: GraderQueue) -> Any:
-        if not queue.name:
+    def numbers(self, queue: GraderQueue) -> str:
+        if not queue.pk:
             return display.EMPTY
-        counted = _counted([queue.name])
-        rows = []
-        for status in UNFINISHED:
-            filters = {"queue_name": queue.name, "status__exact": status.value}
-            link = self.list_link(Job, counted.get((queue.name, status), 0), **filters)
-            rows.append((display.badge(status, status.label), link))
-        return display.table(("State", "Jobs"), rows)
+        (one,) = standing.of([queue])
+        rows = (
+            ("Waiting", self._jobs(one, one.waiting, "waiting")),
+            ("of these in retry", self._jobs(one, one.count.retry, Status.RETRY.value)),
+            ("Being graded", self._jobs(one, one.being_graded, "being_graded")),
+            ("Failed", self._jobs(one, one.failed, Status.FAILED.value)),
+        )
+        return format_html("{}{}", _light(one), display.table(("State", "Jobs"), rows))
 
     # Actions. ---------------------------------------------------------------------------------------------------------
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
-        return may(request, "can_pause")
+        return may(request, PAUSE.permission)
 
-    @admin.action(description="Pause: graders are told that the queue is empty", permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_paused(request, queryset, True)
+    @admin.action(description=f"{PAUSE.label}: graders receive no jobs", permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[GraderQueue]) -> HttpResponse | None:
+        return self.work(request, queryset, PAUSE)
 
-    @admin.action(description="Resume", permissions=["pause"])
-    def resume(self, request: HttpRequest, queryset: Any) -> None:
-        self._set_paused(request, queryset, False)
-
-    def _set_paused(self, request: HttpRequest, queryset: Any, paused: bool) -> None:
-        done = "paused" if paused else "resumed"
-        with transaction.atomic():
-            changed = list(queryset.filter(paused=not paused).select_for_update().order_by("pk"))
-            for queue in changed:
-                queue.paused = paused
-                queue.save(update_fields=["paused"])  # one by one: the registry listens to saves
-            if changed:
-                LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"{done.capitalize()}.")
-        messages.success(request, f"{len(changed)} {'queue' if len(changed) == 1 else 'queues'} {done}.")
+    @admin.action(description=RESUME.label, permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[GraderQueue]) -> HttpResponse | None:
+        return self.work(request, queryset, RESUME)
 
 
-def _counted(names: list[str]) -> dict[tuple[str, str], int]:
-    jobs = Job.objects.filter(queue_name__in=names, status__in=UNFINISHED).order_by()
-    return {
-        (name, status): count for name, status, count in jobs.values_list("queue_name", "status").annotate(Count("pk"))
-    }
+class Shown(Protocol):
+    """A queue's row as `QueueAdmin.rows` gives it to the list."""
+
+    standing: Standing
+
+
+def _light(one: Standing) -> str:
+    """The light of the dashboard with its causes."""
+    colour = one.light.colour
+    badges = [display.badge(colour, colour)] + ([display.badge("paused", "paused")] if one.queue.paused else [])
+    causes = (format_html('<span class="gq-note">{}</span>', cause) for cause in one.light.causes)
+    return display.lines([format_html_join(" ", "{}", ((badge,) for badge in badges)), *causes])

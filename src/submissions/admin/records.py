@@ -1,11 +1,12 @@
-"""Learners, attempts, scores, files, logins: rows to look at, each with the way to what belongs to it."""
+"""Learners, attempts, scores, files, logins: read-only rows, each with links to the rows that belong to it."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from django.db import models
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import URLPattern, path
 
@@ -29,35 +30,35 @@ DOWNLOAD_SECONDS = 60
 
 
 class Row(ReadOnly):
-    """With the moments and links that several tables show."""
+    """Times and links that several tables show."""
 
     @admin.display(description="Created")
-    def created(self, row: Any) -> Any:
+    def created(self, row: Submission | Score | SubmissionFile) -> str:
         return display.moment(row.created_at)
 
     @admin.display(description="Submitted")
-    def submitted(self, row: Any) -> Any:
+    def submitted(self, row: Submission | TeamSubmission) -> str:
         return display.moment(row.submitted_at)
 
     @admin.display(description="State")
-    def state(self, row: Any) -> Any:
+    def state(self, row: Submission | TeamSubmission) -> str:
         return display.badge("deleted" if row.status == "D" else "open", row.get_status_display())
 
     @admin.display(description="Student, course, item")
-    def item(self, row: Any) -> Any:
+    def item(self, row: Submission | Score | ScoreSummary) -> str:
         item = row.student_item
         return display.subject("", item.student_id, item.course_id, item.item_id)
 
     @admin.display(description="Student item")
-    def item_link(self, row: Any) -> Any:
+    def item_link(self, row: Submission | Score | ScoreSummary) -> str:
         return self.page(row.student_item)
 
     @admin.display(description="Submission")
-    def submission_link(self, row: Any) -> Any:
+    def submission_link(self, row: Score) -> str:
         return self.page(row.submission, f"{row.submission.pk} ({row.submission.uuid})" if row.submission else None)
 
     @admin.display(description="Job")
-    def job_link(self, row: Any) -> Any:
+    def job_link(self, row: Submission | Score | SubmissionFile) -> str:
         """Of a submission, a score, a file."""
         submission = row if isinstance(row, Submission) else getattr(row, "submission", None)
         job = getattr(row, "external_grader", None) or getattr(submission, "external_grader_detail", None)
@@ -81,21 +82,21 @@ class SubmissionAdmin(Row):
         ("Answer", {"fields": ("answer_text",)}),
     )
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Submission]:
         # Not the default manager: it hides what was deleted, and a deleted submission still has a job to look at.
         return Submission._objects.select_related("student_item", "external_grader_detail", "team_submission")
 
-    def rows(self, ids: list[int]) -> list[Any]:
+    def rows(self, ids: list[int]) -> list[Submission]:
         found = Submission._objects.defer("answer").select_related("student_item").in_bulk(ids)
         return [found[pk] for pk in ids if pk in found]
 
     @admin.display(description="Scores")
-    def score_list(self, row: Submission) -> Any:
+    def score_list(self, row: Submission) -> str:
         found = [self.page(score, f"{score} points") for score in row.score_set.order_by("-id")[:20]]
         return display.lines(found)
 
     @admin.display(description="Answer")
-    def answer_text(self, row: Submission) -> Any:
+    def answer_text(self, row: Submission) -> str:
         return display.value(row.answer)
 
 
@@ -108,18 +109,18 @@ class TeamSubmissionAdmin(Row):
     fieldsets = (
         (None, {"fields": ("uuid", "team_id", "course_id", "item_id", "attempt_number", "state", "submitted_by")}),
         ("Submissions of its members", {"fields": ("members",)}),
-        ("Timing", {"fields": ("submitted", "created", "modified")}),
+        ("Timing", {"fields": ("submitted", "began", "modified")}),
     )
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TeamSubmission]:
         return TeamSubmission._objects.select_related("submitted_by")
 
     @admin.display(description="Created")
-    def created(self, row: TeamSubmission) -> Any:
+    def began(self, row: TeamSubmission) -> str:
         return display.moment(row.created)
 
     @admin.display(description="Members")
-    def members(self, row: TeamSubmission) -> Any:
+    def members(self, row: TeamSubmission) -> str:
         own = Submission._objects.filter(team_submission=row).select_related("student_item").defer("answer")
         found = [self.page(one, f"{one.pk}: {one.student_item.student_id}") for one in own.order_by("id")[:100]]
         return display.lines(found)
@@ -133,7 +134,7 @@ class StudentItemAdmin(Row):
     search_help_text = "Exactly: an id, a student, course or item id"
     fieldsets = (
         (None, {"fields": ("student_id", "course_id", "item_id", "item_type")}),
-        ("What belongs to it", {"fields": ("submissions", "scores", "summary")}),
+        ("Related rows", {"fields": ("submissions", "scores", "summary")}),
     )
     belongs_to: ClassVar[dict[str, type[models.Model]]] = {
         "submissions": Submission,
@@ -142,23 +143,23 @@ class StudentItemAdmin(Row):
     }
 
     @admin.display(description="Submissions")
-    def submissions(self, row: StudentItem) -> Any:
+    def submissions(self, row: StudentItem) -> str:
         own = Submission._objects.filter(student_item=row).select_related("external_grader_detail").defer("answer")
         found = [self._attempt(one) for one in own.order_by("-id")[:100]]
         return display.table(("Submission", "Submitted", "Job"), found)
 
-    def _attempt(self, one: Submission) -> tuple[Any, ...]:
+    def _attempt(self, one: Submission) -> tuple[str, str, str]:
         job = getattr(one, "external_grader_detail", None)
         status = "" if job is None else self.page(job, display.badge(job.status, job.get_status_display()))
         return self.page(one, f"{one.pk}, attempt {one.attempt_number}"), display.moment(one.submitted_at), status
 
     @admin.display(description="Scores")
-    def scores(self, row: StudentItem) -> Any:
+    def scores(self, row: StudentItem) -> str:
         found = [self.page(score, f"{score} points") for score in row.score_set.order_by("-id")[:100]]
         return display.lines(found)
 
     @admin.display(description="Summary")
-    def summary(self, row: StudentItem) -> Any:
+    def summary(self, row: StudentItem) -> str:
         return self.page(ScoreSummary.objects.filter(student_item=row).select_related("latest", "highest").first())
 
 
@@ -174,7 +175,7 @@ class ScoreAdmin(Row):
         ("Belongs to", {"fields": ("item_link", "submission_link", "job_link", "summary", "annotations")}),
     )
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Score]:
         rows = Score.objects.select_related("student_item", "submission__external_grader_detail")
         return rows.defer("submission__answer")
 
@@ -183,12 +184,12 @@ class ScoreAdmin(Row):
         return f"{row.points_earned} of {row.points_possible}"
 
     @admin.display(description="Summary")
-    def summary(self, row: Score) -> Any:
+    def summary(self, row: Score) -> str:
         found = ScoreSummary.objects.filter(student_item_id=row.student_item_id).select_related("latest", "highest")
         return self.page(found.first())
 
     @admin.display(description="Annotations")
-    def annotations(self, row: Score) -> Any:
+    def annotations(self, row: Score) -> str:
         found = [self.page(one) for one in row.scoreannotation_set.order_by("-id")[:20]]
         return display.lines(found)
 
@@ -202,15 +203,15 @@ class ScoreSummaryAdmin(Row):
     search_help_text = "Exactly: an id, a student, course or item id"
     fieldsets = ((None, {"fields": ("item_link", "latest_link", "highest_link")}),)
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScoreSummary]:
         return ScoreSummary.objects.select_related("student_item", "latest", "highest")
 
     @admin.display(description="Latest")
-    def latest_link(self, row: ScoreSummary) -> Any:
+    def latest_link(self, row: ScoreSummary) -> str:
         return self.page(row.latest)
 
     @admin.display(description="Highest")
-    def highest_link(self, row: ScoreSummary) -> Any:
+    def highest_link(self, row: ScoreSummary) -> str:
         return self.page(row.highest)
 
 
@@ -223,13 +224,13 @@ class ScoreAnnotationAdmin(Row):
     fieldsets = ((None, {"fields": ("score_link", "annotation_type", "creator", "reason")}),)
 
     @admin.display(description="Score")
-    def score_link(self, row: ScoreAnnotation) -> Any:
+    def score_link(self, row: ScoreAnnotation) -> str:
         return self.page(row.score)
 
 
 @admin.register(SubmissionFile)
 class FileAdmin(Row):
-    """No address of the storage: a file is handed out under our signature only, to who may view files."""
+    """No address of the storage: a file is handed out under our signature only, with the permission to view files."""
 
     list_display = ("id", "original_filename", "submission_id", "created")
     list_select_related = ("external_grader",)
@@ -237,7 +238,7 @@ class FileAdmin(Row):
     search_help_text = "Exactly: a submission's id or uuid"
     fieldsets = ((None, {"fields": ("original_filename", "download_link", "job_link", "uuid", "created")}),)
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SubmissionFile]:
         return SubmissionFile.objects.select_related("external_grader")
 
     def get_urls(self) -> list[URLPattern]:
@@ -245,23 +246,23 @@ class FileAdmin(Row):
         return [path("<int:pk>/download/", view, name="submissions_submissionfile_download"), *super().get_urls()]
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseRedirect:
-        """To a fresh signed address: one that stood on the page would be good for whoever reads it there."""
+        """To a fresh signed address: on the page, it would be valid for anybody who reads the page."""
         if not may_view(request, SubmissionFile) or (row := SubmissionFile.objects.filter(pk=pk).first()) is None:
             raise Http404
         return HttpResponseRedirect(files.address(row, api.files_mount(), DOWNLOAD_SECONDS))
 
     @admin.display(description="Submission")
-    def submission_id(self, row: SubmissionFile) -> Any:
+    def submission_id(self, row: SubmissionFile) -> int | str:
         return row.external_grader.submission_id if row.external_grader else display.EMPTY
 
     @admin.display(description="Content")
-    def download_link(self, row: SubmissionFile) -> Any:
+    def download_link(self, row: SubmissionFile) -> str:
         return display.link(self.url(SubmissionFile, "download", row.pk), "Download")
 
 
 @admin.register(LoginCounter)
 class LoginCounterAdmin(Row):
-    """Neither names nor addresses: the table has digests only, and they are not shown either."""
+    """No names and no addresses: the table has digests only, and they are not shown."""
 
     list_display = ("id", "failures", "blocked", "known", "seen")
     ordering = ("-seen_at",)
@@ -270,9 +271,9 @@ class LoginCounterAdmin(Row):
     fieldsets = ((None, {"fields": ("failures", "blocked", "known", "seen")}),)
 
     @admin.display(description="Blocked until")
-    def blocked(self, row: LoginCounter) -> Any:
+    def blocked(self, row: LoginCounter) -> str:
         return display.moment(row.blocked_until)
 
     @admin.display(description="Seen")
-    def seen(self, row: LoginCounter) -> Any:
+    def seen(self, row: LoginCounter) -> str:
         return display.moment(row.seen_at)

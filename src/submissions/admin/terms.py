@@ -1,20 +1,17 @@
-"""What a search term can be. Each shape is looked up along an index, exactly; nothing is searched in part."""
+"""What a search term can be. Each shape is looked up along an index, and only whole."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from submissions.models import StudentItem
-
-LARGEST_ID = 2**31 - 1
-"""Primary keys are 32 bits; PostgreSQL refuses to compare with more."""
+from submissions.text import row_id, storable
 
 
 class Term:
-    """Reads a term as one shape; None where it has another one."""
+    """Reads a term as one shape; None for another shape."""
 
     @staticmethod
     def read(term: str) -> object | None:
@@ -24,9 +21,7 @@ class Term:
 class Id(Term):
     @staticmethod
     def read(term: str) -> int | None:
-        if not re.fullmatch(r"[0-9]{1,10}", term):
-            return None
-        return int(term) if int(term) <= LARGEST_ID else None
+        return row_id(term)
 
 
 class Uuid(Term):
@@ -41,9 +36,8 @@ class Uuid(Term):
 class Text(Term):
     @staticmethod
     def read(term: str) -> str | None:
-        # NUL and half surrogates stand in no row, and some databases refuse to compare with them.
-        text = term.encode("utf-8", "ignore").decode()
-        return term if term == text and "\0" not in term and len(term) <= 255 else None
+        # What cannot be stored stands in no row, and some databases refuse to compare with it.
+        return term if storable(term) and len(term) <= 255 else None
 
 
 MOST_ITEMS = 1000
@@ -56,8 +50,8 @@ ITEM_COLUMNS = {"student_id": "student", "course_id": "course", "item_id": "item
 class Items:
     """The student items of a student, a course or an item, as a filter of a table that leads to them."""
 
-    where: dict[str, Any]
-    newest: dict[str, Any]
+    where: Mapping[str, str | list[int]]
+    newest: Mapping[str, str | list[int]]
     """Only the newest of them."""
     few: bool
 
@@ -68,7 +62,7 @@ def of_items(column: str, text: str, *, at: str = "") -> Items | None:
     ids = list(rows[: MOST_ITEMS + 1])
     if not ids:
         return None
-    # By their ids, a planner has no choice but to come from them.
+    # With their ids, a planner can only begin with them.
     newest = {f"{at or 'pk'}__in": ids}
     if len(ids) <= MOST_ITEMS:
         return Items(newest, newest, few=True)

@@ -14,7 +14,8 @@ from django.db.models import Model, QuerySet
 from submissions import sql
 from submissions.errors import Overtaken, SubmissionNotFoundError, SubmissionRequestError
 from submissions.models import StudentItem, Submission
-from submissions.serializers import StudentItemSerializer, storable
+from submissions.serializers import StudentItemSerializer
+from submissions.text import storable
 
 # A row as plain data.
 Data = dict[str, Any]

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile, File
 from submissions.conf import conf
 from submissions.errors import FileProcessingError, InvalidFileTypeError, SubmissionRequestError
 from submissions.models import GraderQueue
-from submissions.serializers import storable
+from submissions.text import storable
 
 # Of bytes or of text; the class takes no parameter when it runs.
 AnyFile: TypeAlias = "File[Any]"

@@ -16,10 +16,11 @@ from submissions import files as stored_files
 from submissions.accounts.permissions import Account, may_submit_to
 from submissions.deliveries.transports import callback
 from submissions.errors import BadReply, SubmissionRequestError, UnknownQueue
-from submissions.intake.requests import BadSubmitRequest, SubmitRequest, is_storable
+from submissions.intake.requests import BadSubmitRequest, SubmitRequest
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.outbound import http
 from submissions.queue.transactions import in_transaction
+from submissions.text import storable
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
 MOST_COUNTED = 10_000
@@ -176,7 +177,7 @@ def _enqueue(
         handed.student_item,
         _kept_answer(handed),
         queue_name=handed.queue_name,
-        queue_key=handed.lms_key[:128] if is_storable(handed.lms_key) else None,
+        queue_key=handed.lms_key[:128] if storable(handed.lms_key) else None,
         grader_file_name=handed.grader_file_name,
         grader_payload=handed.grader_payload,
         student_info=handed.student_info,

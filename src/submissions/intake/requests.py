@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from submissions.text import storable
+
 # Of a student item's columns (characters).
 LONGEST_NAME = 255
 # Copies of what stands in the body anyway, for who looks at a job; longer ones are left there (characters).
@@ -76,7 +78,7 @@ class SubmitRequest:
     def grader_file_name(self) -> str:
         """The payload's "grader", which the watchers' own graders go by; "" where there is none."""
         name = _object(self.content.get("grader_payload")).get("grader")
-        return name if isinstance(name, str) and len(name) <= 128 and is_storable(name) else ""
+        return name if isinstance(name, str) and len(name) <= 128 and storable(name) else ""
 
 
 def parse(header: object, body: object) -> SubmitRequest:
@@ -90,18 +92,9 @@ def parse(header: object, body: object) -> SubmitRequest:
     if queue_name is None or callback_url is None or lms_key is None:
         raise BadSubmitRequest
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
-        if not is_storable(text):
+        if not storable(text):
             raise BadSubmitRequest(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
     return SubmitRequest(header, body, queue_name, callback_url, lms_key, _object(body))
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database can keep `text`: no NUL, no lone surrogate. Fast, where it is many megabytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def _place(callback_url: str) -> dict[str, str]:
@@ -146,7 +139,7 @@ def _object(value: object) -> Mapping[str, object]:
 def _name(value: object) -> str | None:
     """`value` as a column of a student item may hold it, shortened to what is still one name; None where it is none."""
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text or not is_storable(text):
+    if not text or not storable(text):
         return None
     if len(text) <= LONGEST_NAME:
         return text
@@ -158,4 +151,4 @@ def _copy(value: object) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else _dump(value)
-    return text if text is not None and len(text) <= LONGEST_COPY and is_storable(text) else None
+    return text if text is not None and len(text) <= LONGEST_COPY and storable(text) else None

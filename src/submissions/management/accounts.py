@@ -69,7 +69,7 @@ class AccountCommand(DataCommand):
         password = commands.add_parser("password", help="set a new password; its sessions end")
         grant = commands.add_parser("grant", help=f"let it {self.verb} further queues")
         grant.add_argument("--queue", action="append", required=True, help="the queue (repeatable)")
-        disable = commands.add_parser("disable", help="end its sessions and let it log in no more")
+        disable = commands.add_parser("disable", help="end its sessions and block its logins")
         for command in (create, password, grant, disable):
             command.add_argument("name", help="the account's name")
         for command in (create, password):

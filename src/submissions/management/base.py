@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from submissions.models import ExternalGraderDetail
+from submissions.text import first_line, printable, row_id
 
 Options = dict[str, Any]
 
@@ -66,10 +67,6 @@ def _require_tables() -> None:
         raise CommandError("The database has no tables yet; run 'migrate' first.")
 
 
-def first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
@@ -77,12 +74,8 @@ def _plain(value: object) -> object:
 def _shown(cell: object) -> str:
     if cell is None or cell == "":
         return "-"
-    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else _escape(str(cell))
-
-
-def _escape(text: str) -> str:
-    """Texts of learners and graders must not be able to steer the operator's terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    # Text of learners and graders must not steer the operator's terminal.
+    return cell.isoformat(" ", "seconds") if isinstance(cell, datetime) else printable(str(cell), keep="\n")
 
 
 def ids_from(given: list[str]) -> Iterator[str]:
@@ -99,9 +92,10 @@ def ids_from(given: list[str]) -> Iterator[str]:
 
 def parsed_id(text: str) -> int:
     """A submission's id. Raises ValueError with a sentence."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**31):
+    number = row_id(text)
+    if number is None:
         raise ValueError(f"{text[:60]!r} is not the id of a submission")
-    return int(text)
+    return number
 
 
 class UsageError(CommandError):

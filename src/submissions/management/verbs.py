@@ -1,8 +1,7 @@
-"""retry, retire and release: one verb of the queue, for the ids given or for all that match."""
+"""retry, retire and release: one operator's move, for the ids given or for all jobs that match."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -12,26 +11,20 @@ from django.db.models import QuerySet
 
 from submissions.errors import QueueError
 from submissions.management.base import DataCommand, UsageError, ids_from, parsed_id, positive
-from submissions.models import DatabaseNow, ExternalGraderDetail, Status
+from submissions.models import DatabaseNow, ExternalGraderDetail
+from submissions.operators import Move
 
 BATCH = 500
 
 
-class VerbCommand(DataCommand):
-    """Subclasses name the verb, its past participle, and the states that it starts from."""
+class MoveCommand(DataCommand):
+    """Subclasses name the move."""
 
-    done: ClassVar[str]
-
-    @staticmethod
-    @abstractmethod
-    def verb(submission_id: int) -> ExternalGraderDetail:
-        """The move of one job; raises QueueError."""
-
-    starts_from: ClassVar[tuple[Status, ...]]
+    move: ClassVar[Move]
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        states = ", ".join(self.starts_from)
+        states = " or ".join(map(str, self.move.starts_from))
         parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids; else one per line on standard input")
         parser.add_argument("--queue", help=f"every job of this queue that is {states}")
         parser.add_argument(
@@ -58,12 +51,12 @@ class VerbCommand(DataCommand):
         else:
             given = list(ids_from(options["ids"]))
             count, ids = len(given), iter(given)
-        self.tell(f"{count} {'job' if count == 1 else 'jobs'} to be {self.done}.")
+        self.tell(self.move.will(count))
         if not options["dry_run"]:
             self._touch(ids, options["as_json"])
 
     def _matching(self, options: dict[str, Any]) -> QuerySet[ExternalGraderDetail]:
-        jobs = ExternalGraderDetail.objects.filter(status__in=self.starts_from)
+        jobs = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
         wanted = {
             "queue_name": options["queue"],
             "submission__student_item__course_id": options["course"],
@@ -85,18 +78,18 @@ class VerbCommand(DataCommand):
                 self.tell(f"{text}: {row['error']}")
             if as_json:
                 self.say(row)
-        self.tell(f"{done} {self.done}, {refused} refused.")
+        self.tell(f"{done} {self.move.done}, {refused} refused.")
         if refused:
             raise SystemExit(1)
 
-    def _row(self, text: str) -> dict[str, Any]:
+    def _row(self, text: str) -> dict[str, object]:
         submission_id: int | str = text
         try:
             submission_id = parsed_id(text)
-            job = self.verb(submission_id)
+            job = self.move.run(submission_id, "")
         except (QueueError, ValueError) as refusal:
             return {"submission_id": submission_id, "error": str(refusal)}
-        return {"submission_id": submission_id, "status": str(job.status)}
+        return {"submission_id": submission_id, "status": str(getattr(job, self.move.state))}
 
 
 def _walk(jobs: QuerySet[ExternalGraderDetail]) -> Iterator[int]:

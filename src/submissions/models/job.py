@@ -41,7 +41,7 @@ class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
         return due.order_by("available_at", "id")
 
     def waiting(self) -> ExternalGraderDetailQuerySet:
-        return self.filter(status__in=[Status.PENDING, Status.RETRY])
+        return self.filter(status__in=Status.waiting())
 
     def locked(self, *, skip_locked: bool = False) -> ExternalGraderDetailQuerySet:
         """These rows, locked until the transaction ends, each with the database's time as ``now``.
@@ -63,7 +63,7 @@ class Status(models.TextChoices):
     """Where a job stands. The words are edx-submissions' own and are stored."""
 
     PENDING = "pending", "Pending"
-    """Never taken, or put back by an operator. Set by enqueue and retry."""
+    """Never taken, or retried by an operator. Set by enqueue and retry."""
     PULLED = "pulled", "Pulled"
     """A grader has it, until available_at. Set by claim."""
     RETIRED = "retired", "Retired"
@@ -72,6 +72,39 @@ class Status(models.TextChoices):
     """Given up after too many failures; waits for an operator."""
     RETRY = "retry", "Retry"
     """Given back or failed at; claimable again from available_at on."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nobody holds the job, and a grader can get it now or later. So does a pulled job whose lease is over."""
+        return self in (Status.PENDING, Status.RETRY)
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody needs to act before the job can get its score: it waits, or a grader has it."""
+        return self.is_waiting or self is Status.PULLED
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing leaves this state."""
+        return self is Status.RETIRED
+
+    @classmethod
+    def waiting(cls) -> tuple[Status, ...]:
+        return tuple(status for status in cls if status.is_waiting)
+
+    @classmethod
+    def open(cls) -> tuple[Status, ...]:
+        return tuple(status for status in cls if status.is_open)
+
+    @classmethod
+    def ended(cls) -> tuple[Status, ...]:
+        """No grader is offered the job: finished, or given up."""
+        return tuple(status for status in cls if not status.is_open)
+
+    @classmethod
+    def unfinished(cls) -> tuple[Status, ...]:
+        """Open, or given up: an operator can still end or retry the job."""
+        return tuple(status for status in cls if not status.is_final)
 
 
 class IndexWhere(models.Index):

@@ -1,4 +1,4 @@
-"""How many jobs are in which state: exact up to a limit, beyond it the number that was counted last (ADR 0080).
+"""How many jobs are in which state: exact up to a limit, above it the number that was counted last (ADR 0080).
 
 A database counts a million entries of an index in a tenth of a second; monitors that ask every few seconds must
 not make it do so each time.
@@ -10,16 +10,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db import connections, router
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
 
-# So many are counted for each who asks.
+# So many are counted for each reader.
 MOST = 10_000
-# More than that are counted at the most so often.
+# More than that are counted at most so often.
 AGAIN = timedelta(minutes=1)
 # A count that is older tells nothing.
 STALE = timedelta(minutes=15)
@@ -36,9 +35,23 @@ class Depths:
     retry: int = 0
     failed: int = 0
     lapsed: int = 0
-    """Pulled, and the lease is over: they wait, too."""
+    """Pulled, and the lease is over."""
     at_least: bool = False
     """Whether a number is only a lower bound."""
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that a grader can get now or later without anybody else acting (docs/glossary.md)."""
+        return self.pending + self.retry + self.lapsed
+
+    @property
+    def being_graded(self) -> int:
+        """Pulled under a lease that still holds."""
+        return max(self.pulled - self.lapsed, 0)
+
+    def shown(self, number: int) -> str:
+        """One of these numbers for people: ``10,000+`` where it is a lower bound."""
+        return f"{number:,}+" if self.at_least and number >= MOST else f"{number:,}"
 
 
 def counts(names: Sequence[str]) -> dict[str, Depths]:
@@ -101,7 +114,7 @@ def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
             yield (*asked[position], number)
 
 
-def _in_state(name: str, state: str) -> Any:
+def _in_state(name: str, state: str) -> QuerySet[ExternalGraderDetail]:
     jobs = ExternalGraderDetail.objects
     if state == "lapsed":
         return jobs.claimable(name).filter(status=Status.PULLED).order_by()

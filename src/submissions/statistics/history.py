@@ -1,8 +1,9 @@
-"""What happened in the queues, for whoever draws it: by minutes, and in total."""
+"""What happened in the queues, by steps of time and in total: the one reader of the minutes that `rollup` counts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +13,11 @@ from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
 from submissions.statistics.histogram import Histogram
 from submissions.statistics.rollup import MINUTE, Count, Watermark, counted, roll_up, watermark
 
-__all__ = ["Bucket", "Count", "Histogram", "history", "losses", "roll_up", "totals"]
+__all__ = ["Bucket", "Count", "Histogram", "by_queue", "history", "losses", "roll_up", "together", "totals"]
 
-# Of what is not yet rolled up, so much is counted for each who asks.
+# So much of what is not yet rolled up is counted for each reader.
 TAIL = timedelta(minutes=15)
-# A reader does so many minutes of the roll-up, where no `serve` runs that does it.
+# Where no `serve` rolls up, a reader does, at most so many minutes.
 CATCH_UP = 24 * 60
 # More points than a screen has.
 MOST_BUCKETS = 10_000
@@ -45,24 +46,69 @@ def history(queue_name: str | None, *, since: datetime, step: timedelta) -> list
     state = watermark()
     now = state.now if state is not None else datetime.now(UTC)
     start = since.replace(second=0, microsecond=0)
-    length = max(-((start - now) // step), 0)
-    if length > MOST_BUCKETS:
-        raise ValueError(f"These are more than {MOST_BUCKETS} steps.")
-    buckets = [Bucket(start=start + number * step) for number in range(length)]
-    for at, count in _minutes(queue_name, start, state):
-        if 0 <= (position := (at - start) // step) < length:
-            buckets[position].add(count)
+    buckets = _empty(start, step, max(-((start - now) // step), 0))
+    names = None if queue_name is None else [queue_name]
+    for _, at, count in _minutes(names, start, state):
+        _put(buckets, at, count, step)
     return buckets
 
 
-def _minutes(queue_name: str | None, start: datetime, state: Watermark | None) -> list[tuple[datetime, Count]]:
+def by_queue(names: Collection[str], *, span: timedelta, step: timedelta) -> dict[str, list[Bucket]]:
+    """The last `span` of each of these queues, oldest bucket first, also where nothing happened.
+
+    The buckets begin at whole steps from midnight (UTC), so that a point does not change while it moves across a plot;
+    the last one goes on. No bucket before there is any job. Raises ValueError as `history` does.
+    """
+    if step < MINUTE or step % MINUTE:
+        raise ValueError("A step is a whole number of minutes.")
+    roll_up(CATCH_UP)
+    state = watermark()
+    if state is None or not names:
+        return {name: [] for name in names}
+    midnight = state.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight + (state.now - midnight) // step * step - span + step
+    found = {name: _empty(start, step, span // step) for name in names}
+    for name, at, count in _minutes(names, start, state):
+        _put(found[name], at, count, step)
+    return found
+
+
+def together(buckets: Iterable[Count]) -> Count:
+    """All of them as one."""
+    total = Count()
+    for bucket in buckets:
+        total.add(bucket)
+    return total
+
+
+def _empty(start: datetime, step: timedelta, length: int) -> list[Bucket]:
+    if length > MOST_BUCKETS:
+        raise ValueError(f"These are more than {MOST_BUCKETS} steps.")
+    return [Bucket(start=start + number * step) for number in range(length)]
+
+
+def _put(buckets: list[Bucket], at: datetime, count: Count, step: timedelta) -> None:
+    position = (at - buckets[0].start) // step if buckets else -1
+    if 0 <= position < len(buckets):
+        buckets[position].add(count)
+
+
+def _minutes(
+    names: Collection[str] | None, start: datetime, state: Watermark | None
+) -> Iterator[tuple[str, datetime, Count]]:
+    """What was counted from `start` on, by queue and minute; `names` None: of all queues."""
     if state is None:
-        return []
+        return
     rows = QueueMinute.objects.filter(minute__gte=start, minute__lt=state.until).order_by()
-    if queue_name is not None:
-        rows = rows.filter(queue_name=queue_name)
-    found = [(row.minute, Count.of(row)) for row in rows.iterator()]
-    return found + [(at, count) for (name, at), count in _tail(state).items() if queue_name in (None, name)]
+    if names is not None:
+        rows = rows.filter(queue_name__in=names)
+    for row in rows.iterator():
+        # MariaDB also finds names in other cases.
+        if names is None or row.queue_name in names:
+            yield row.queue_name, row.minute, Count.of(row)
+    for (name, at), count in _tail(state).items():
+        if names is None or name in names:
+            yield name, at, count
 
 
 def _tail(state: Watermark) -> dict[tuple[str, datetime], Count]:
@@ -71,7 +117,7 @@ def _tail(state: Watermark) -> dict[tuple[str, datetime], Count]:
 
 
 def totals() -> dict[str, Count]:
-    """Everything that ever happened, by queue, up to this moment; none of its numbers falls."""
+    """All events by queue, until now; none of these numbers falls."""
     roll_up(CATCH_UP)
     for _ in range(5):
         state = watermark()

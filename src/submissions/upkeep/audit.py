@@ -20,9 +20,6 @@ from submissions.models import (
 
 Job = ExternalGraderDetail
 
-OPEN = (Status.PENDING, Status.PULLED, Status.RETRY)
-ENDED = (Status.RETIRED, Status.FAILED)
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -54,11 +51,17 @@ def problems(*, look_at_files: bool = False) -> Iterator[Problem]:
 def _rules() -> Iterator[tuple[QuerySet[Job], str]]:
     jobs = Job.objects.all()
     yield jobs.exclude(status__in=Status.values), "is in no known state"
-    yield jobs.filter(status__in=OPEN, available_at=None), "is not finished, but will never be offered to a grader"
-    yield jobs.filter(status__in=ENDED).exclude(available_at=None), "is finished, but would be offered to a grader"
+    yield (
+        jobs.filter(status__in=Status.open(), available_at=None),
+        "is not finished, but will never be offered to a grader",
+    )
+    yield (
+        jobs.filter(status__in=Status.ended()).exclude(available_at=None),
+        "is finished, but would be offered to a grader",
+    )
     yield jobs.filter(status=Status.PULLED).filter(Q(pullkey=None) | Q(pullkey="")), "is pulled without a key"
     by_grader = Score.objects.filter(submission_id=OuterRef("submission_id"), scoreannotation=None, reset=False)
-    yield jobs.filter(Exists(by_grader), status__in=OPEN), "has a score, but would be graded again"
+    yield jobs.filter(Exists(by_grader), status__in=Status.open()), "has a score, but would be graded again"
     unexplained = jobs.filter(~_has_score(), status=Status.RETIRED)
     yield unexplained.filter(Q(last_error=None) | Q(last_error="")), "is retired without a score and without a reason"
     yield jobs.alias(scores=Count("submission__score", filter=_by_graders())).filter(scores__gt=1), "has two scores"
@@ -72,7 +75,7 @@ def _delivery_rules(jobs: QuerySet[Job]) -> Iterator[tuple[QuerySet[Job], str]]:
     yield retired.filter(_has_score(), waiting), "has a score, but a delivery that is not due"
     yield retired.filter(~_has_score(), waiting), "is retired, but a delivery waits for its result"
     scores = _delivery(result=Told.SCORE)
-    yield jobs.filter(scores, status__in=OPEN), "is not finished, but its result is on its way"
+    yield jobs.filter(scores, status__in=Status.open()), "is not finished, but its result is on its way"
     told = Exists(Delivery.objects.filter(_is_told(), job=OuterRef("pk")))
     yield retired.filter(_has_score(), told).exclude(scores), "has a score that no delivery tells"
     yield jobs.filter(_delivery(state=DeliveryState.DUE, due_at=None)), "has a delivery that is due, but never sent"

@@ -1,4 +1,4 @@
-"""Look at the database and the storage in use, and say what would hurt a queue that runs on them."""
+"""Checks of the database and the storage in use, for problems that a queue would have with them."""
 
 from __future__ import annotations
 

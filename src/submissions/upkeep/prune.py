@@ -29,8 +29,6 @@ from submissions.upkeep.removal import BATCH, Removed, remove_files
 
 Job = ExternalGraderDetail
 
-PRUNABLE = (Status.RETIRED, Status.FAILED)
-
 
 def prunable(
     days: int, *, states: tuple[Status, ...] = (Status.RETIRED,), queue_name: str | None = None

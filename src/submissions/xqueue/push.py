@@ -23,6 +23,7 @@ from submissions.deliveries.transports.base import BUSY, retry_after
 from submissions.errors import QueueError, UnknownQueue
 from submissions.outbound import http
 from submissions.queue import ClaimedJob, names_of_pushed, settings_of
+from submissions.text import made_storable
 from submissions.xqueue import wire
 from submissions.xqueue.jobs import body_of
 
@@ -141,7 +142,7 @@ def _body(job: ClaimedJob, mount: str) -> bytes:
 
 def _record(submission_id: int, key: str, text: str) -> bool:
     """Whether there was a score in it. Raises QueueError."""
-    result = wire.read_reply(submission_id, key, wire.storable(text), int(conf.REPLY_MAX_BYTES))
+    result = wire.read_reply(submission_id, key, made_storable(text), int(conf.REPLY_MAX_BYTES))
     if result.flaw is not None:
         queue.fail(submission_id, key, reason=result.flaw, reply=result.reply)
     else:

@@ -7,6 +7,8 @@ from typing import Any
 
 import nh3
 
+from submissions.text import made_storable
+
 LONGEST = 200_000
 """More than anybody reads on a page (characters); what is longer is cut, and says so."""
 
@@ -50,8 +52,8 @@ def indented(value: Any) -> str:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     except RecursionError:
         return "(nested too deeply to be shown)"
-    # Half a pair of surrogates, which no page can be sent with.
-    return text.encode("utf-8", "backslashreplace").decode()
+    # No page can be sent with half a pair of surrogates.
+    return made_storable(text)
 
 
 def shortened(text: str) -> str:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from submissions.accounts.permissions import may_log_in
 from submissions.accounts.throttle import Attempt
-from submissions.serializers import storable
+from submissions.text import storable
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from submissions.text import LARGEST_ID, made_storable
+
 # Larger than any key of a table, small enough for every database to compare with.
-LARGEST_ID = 2**31 - 1
 
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
@@ -32,7 +33,7 @@ class Result:
     submission_id: int
     key: str
     reply: str
-    """The grader's reply, verbatim but for what no database can keep (see `storable`)."""
+    """The grader's reply, verbatim but for what no database can keep (`submissions.text.made_storable`)."""
     score: object = None
     """What stands there as the score: anything that JSON can say."""
     flaw: str | None = None
@@ -57,7 +58,7 @@ def parse_result(fields: object, *, longest: int) -> Result:
     key = header.get("submission_key")
     if not isinstance(body, str) or not isinstance(key, str):
         raise Malformed
-    return read_reply(_id(header.get("submission_id")), key, storable(body), longest)
+    return read_reply(_id(header.get("submission_id")), key, made_storable(body), longest)
 
 
 def read_reply(submission_id: int, key: str, reply: str, longest: int) -> Result:
@@ -95,11 +96,6 @@ def _id(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Malformed
     return value if 0 < value <= LARGEST_ID else 0
-
-
-def storable(text: str) -> str:
-    """`text` with NUL and lone surrogates as JSON escapes: within JSON that is the same text."""
-    return text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode()
 
 
 def submission(*, submission_id: int, key: str, body: str, files: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Failed jobs, grouped by cause. Errors name processes, lines and times; what is left without them is the cause."""
+"""Failed jobs, grouped by cause: their errors without process ids, line numbers and times."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.db.models.functions import Left
 
 from gradequeue.dashboard.reads.newest import newest
 from submissions.models import Status
 
-# The newest failed ones that are looked at; with more, the page says so.
+# How many of the newest failed jobs are read; the page says where there are more.
 MOST = 1000
 # Of an error's text, from its beginning (characters).
 LENGTH = 400
@@ -37,7 +36,7 @@ class Cause:
     words: str
     """What their errors have in common; "#" stands for a number."""
     example: str
-    """The newest error, as it is."""
+    """The newest error, unchanged."""
     newest: datetime
     ids: list[int] = field(default_factory=list)
     """Of their submissions, newest first."""
@@ -45,7 +44,7 @@ class Cause:
 
     @property
     def who(self) -> list[str]:
-        """In one order: a set has another one in each process, and the page would flicker."""
+        """Sorted: the order of a set differs between processes, and the page would flicker."""
         return sorted(self.graders - {""})
 
     @property
@@ -67,21 +66,20 @@ class Failures:
 
 
 def failures(queue_name: str) -> Failures:
-    rows = list(_newest(queue_name)[: MOST + 1])
+    rows = _newest(queue_name)
     causes: dict[str, Cause] = {}
-    for submission_id, error, grader, moment in rows[:MOST]:
+    for submission_id, error, grader, failed_at in rows[:MOST]:
         words = cause_of(error or "", grader)
-        cause = causes.setdefault(words, Cause(_key(words), words, error or words, moment))
+        cause = causes.setdefault(words, Cause(_key(words), words, error or words, failed_at))
         cause.ids.append(submission_id)
         cause.graders.add(grader)
     ordered = sorted(causes.values(), key=lambda cause: -len(cause.ids))
     return Failures(ordered, min(len(rows), MOST), len(rows) > MOST)
 
 
-def _newest(queue_name: str) -> Any:
-    return newest(queue_name, Status.FAILED).values_list(
-        "submission_id", Left("last_error", LENGTH), "grader", "status_time"
-    )
+def _newest(queue_name: str) -> list[tuple[int, str | None, str, datetime]]:
+    failed = newest(queue_name, Status.FAILED)
+    return list(failed.values_list("submission_id", Left("last_error", LENGTH), "grader", "status_time")[: MOST + 1])
 
 
 def cause_of(error: str, grader: str = "") -> str:
@@ -95,7 +93,7 @@ def cause_of(error: str, grader: str = "") -> str:
 
 
 def ids_of(queue_name: str, key: str) -> Iterator[int]:
-    """The submissions of the cause with this key, as far as they are among the newest."""
+    """The submissions of the cause with this key, among the newest."""
     for cause in failures(queue_name).causes:
         if cause.key == key:
             yield from cause.ids

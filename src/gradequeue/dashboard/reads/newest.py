@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections
-from django.db.models import BooleanField, F, Func, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Value
 
 from submissions.models import ExternalGraderDetail, Status
 
 
-def newest(queue_name: str, status: Status) -> Any:
-    """To be sliced: by what entered the state last."""
+def newest(queue_name: str, status: Status) -> QuerySet[ExternalGraderDetail]:
+    """Newest in the state first; to be sliced."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=queue_name, status=status).order_by("-status_time")
     if connections[jobs.db].vendor != "postgresql":
         return jobs
-    # It takes status_time for the whole order where it sees that the others are constant, and then may walk that
-    # column's own index over all queues: over a million newer jobs of others, to find a thousand of a queue that has
-    # rested since last term.
+    # Where it knows that the other columns are constant, it orders by status_time alone and may walk that column's
+    # own index over all queues: past a million newer jobs, to find a thousand of a queue idle since last term.
     pinned = _Pinned(F("queue_name"), F("status"), Value(queue_name), Value(status))
     return ExternalGraderDetail.objects.filter(pinned).order_by("-queue_name", "-status", "-status_time")
 

@@ -1,24 +1,24 @@
-"""One queue: its plots, who holds what, who graded, what was scored."""
+"""One queue: plots, held jobs, graders, results."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+
+from django.db.models import QuerySet
 
 from gradequeue.dashboard.access import Viewer
-from gradequeue.dashboard.lights import Light
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.newest import newest
-from gradequeue.dashboard.reads.overview import light_of, lost_lately
-from gradequeue.dashboard.reads.queues import Standing, standings
 from submissions.models import ExternalGraderDetail, Score, Status
 from submissions.queue import first_ids
-from submissions.statistics import history as stats
+from submissions.statistics import standing
+from submissions.statistics.history import Bucket, losses, together
+from submissions.statistics.standing import Standing
 
-# Rows of a list; results that the scores' distribution and the graders' rates are taken from.
+# Rows of a list; results for the distribution of scores and the rates of graders.
 MOST_LEASES, MOST_NEXT, MOST_RESULTS = 50, 10, 1000
 # The scores' distribution has so many bars.
 BARS = 10
@@ -27,7 +27,7 @@ RECENT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class GraderRow:
-    """One grader at this queue, in the time that the page looks at."""
+    """One grader of this queue, in the period of the page."""
 
     name: str
     seen_at: datetime | None
@@ -44,7 +44,7 @@ class GraderRow:
 
     @property
     def claims(self) -> int:
-        """That ended by a score, a failure or a lost lease."""
+        """Claims that ended with a score, a failure or an expired lease."""
         return self.graded + self.failed + self.lost
 
     @property
@@ -64,18 +64,17 @@ class Result:
 @dataclass(frozen=True)
 class QueuePage:
     standing: Standing
-    light: Light
     window: history.Window
-    steps: list[history.Step]
-    leases: list[Any]
-    next: list[Any]
+    steps: list[Bucket]
+    leases: list[ExternalGraderDetail]
+    next: list[ExternalGraderDetail]
     failures: Failures
     results: list[Result]
     scores: list[int]
     """How many of `results` lie in each tenth of the points possible, lowest first."""
     graders: list[GraderRow]
     graders_over: timedelta
-    """The time that their numbers are of: an hour, or less where so many results came that not all are looked at."""
+    """The period of their numbers: an hour, or less where there are more results than the page reads."""
 
     @property
     def now(self) -> datetime:
@@ -83,38 +82,38 @@ class QueuePage:
 
 
 def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | None:
-    """None where there is no such queue to be seen."""
-    found = standings(viewer, pk=pk)
+    """None where this user sees no such queue."""
+    found = standing.of(list(viewer.queues().filter(pk=pk)))
     if not found:
         return None
-    standing, name = found[0], found[0].queue.name
-    hour = history.history([name], history.SMALL_HOUR)[name]
+    one, name = found[0], found[0].name
     results = _results(name)
-    since = _since(standing.now, results)
+    since = _since(one.now, results)
     return QueuePage(
-        standing=standing,
-        light=light_of(standing, hour, lost_lately(standing.now)[name]),
+        standing=one,
         window=window,
         steps=history.history([name], window)[name],
         leases=list(_live(name).filter(status=Status.PULLED).order_by("available_at")[:MOST_LEASES]),
-        next=_next(standing),
+        next=_next(one),
         failures=failures(name),
         results=results,
         scores=_distribution(results),
-        graders=_graders(standing, results, since),
-        graders_over=standing.now - since,
+        graders=_graders(one, results, since),
+        graders_over=one.now - since,
     )
 
 
-def _next(standing: Standing) -> list[Any]:
-    """Whom a claim would find first, and after them those whose pause or delay is not over."""
-    ids = first_ids(standing.queue.name, MOST_NEXT + MOST_LEASES)
-    found = _live(standing.queue.name).filter(pk__in=ids).order_by("available_at", "id")
-    waiting = [job for job in found if job.status != Status.PULLED or job.available_at <= standing.now]
+def _next(one: Standing) -> list[ExternalGraderDetail]:
+    """The jobs that a claim would find first, then those whose pause or delay is not over."""
+    ids = first_ids(one.name, MOST_NEXT + MOST_LEASES)
+    found = _live(one.name).filter(pk__in=ids).order_by("available_at", "id")
+    waiting = [
+        job for job in found if job.status != Status.PULLED or (job.available_at and job.available_at <= one.now)
+    ]
     return waiting[:MOST_NEXT]
 
 
-def _live(name: str) -> Any:
+def _live(name: str) -> QuerySet[ExternalGraderDetail]:
     """Without answers and replies, which may be megabytes."""
     jobs = ExternalGraderDetail.objects.filter(queue_name=name)
     return jobs.only("submission_id", "grader", "available_at", "pulled_at", "created_at", "num_failures", "status")
@@ -141,24 +140,19 @@ def _since(now: datetime, results: list[Result]) -> datetime:
     return max(oldest, now - RECENT)
 
 
-def _graders(standing: Standing, results: list[Result], since: datetime) -> list[GraderRow]:
+def _graders(one: Standing, results: list[Result], since: datetime) -> list[GraderRow]:
     graded = Counter(result.grader for result in results if result.at >= since and result.earned is not None)
-    losses = {
-        grader: outcomes for (name, grader), outcomes in stats.losses(since).items() if name == standing.queue.name
-    }
-    seen = dict(standing.seen)
-    names = {*seen, *graded, *losses} - {""}
-    rows = [GraderRow(name, seen.get(name), graded[name], losses.get(name, {})) for name in names]
+    lost = {grader: outcomes for (name, grader), outcomes in losses(since).items() if name == one.name}
+    seen = dict(one.seen)
+    names = {*seen, *graded, *lost} - {""}
+    rows = [GraderRow(name, seen.get(name), graded[name], lost.get(name, {})) for name in names]
     return sorted(rows, key=lambda row: (-row.claims, row.name))
 
 
-def waits_of(steps: list[history.Step]) -> list[tuple[float | None, int]]:
-    """How many jobs waited how long: each upper bound (seconds; None: longer) with its number."""
-    total = history.merged(steps)
-    if total is None:
-        return []
+def waits_of(steps: list[Bucket]) -> list[tuple[float | None, int]]:
+    """The distribution of waiting times: each upper bound (seconds; None: longer) with its number of jobs."""
     before, found = 0, []
-    for bound, until in total.waits.cumulative():
+    for bound, until in together(steps).waits.cumulative() if steps else ():
         found.append((bound, until - before))
         before = until
     return found

@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from django.http import Http404
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.timeline import Event, timeline
-from submissions.models import DELETED, DatabaseNow, DeliveryState, Score, Status
+from submissions import operators
+from submissions.models import (
+    DELETED,
+    DatabaseNow,
+    Delivery,
+    DeliveryState,
+    ExternalGraderDetail,
+    GraderQueue,
+    Score,
+    StudentItem,
+    SubmissionFile,
+)
+from submissions.text import LARGEST_ID, made_storable
 from submissions.xqueue import replies
 
-# From which states each verb starts (docs/states.md).
-STARTS = {
-    "retry": (Status.FAILED,),
-    "release": (Status.PULLED,),
-    "retire": (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED),
-}
 MOST_FILES, MOST_DELIVERIES = 100, 50
+
+
+class OtherAttempt(NamedTuple):
+    submission_id: int
+    status: str
 
 
 @dataclass(frozen=True)
 class SubmissionPage:
-    job: Any
-    item: Any
+    job: ExternalGraderDetail
+    item: StudentItem
     student: str
-    queue: Any
-    score: Any
+    queue: GraderQueue | None
+    score: Score | None
     answer: str
     reply: str
     has_message: bool
     """Whether the reply has HTML to be shown in a frame."""
-    files: list[Any]
-    deliveries: list[Any]
+    files: list[SubmissionFile]
+    deliveries: list[Delivery]
     events: list[Event]
-    other_attempts: list[Any]
+    other_attempts: list[OtherAttempt]
 
     @property
-    def verbs(self) -> list[str]:
-        """Those that are legal now."""
-        return [verb for verb, starts in STARTS.items() if self.job.status in starts]
+    def moves(self) -> list[str]:
+        """The names of those that the job's state allows."""
+        return [name for name, move in operators.OF_JOBS.items() if move.starts(self.job)]
 
     @property
     def given_up(self) -> bool:
@@ -74,23 +85,23 @@ def submission_page(viewer: Viewer, submission_id: int) -> SubmissionPage:
     )
 
 
-def job_of(viewer: Viewer, submission_id: int) -> Any:
+def job_of(viewer: Viewer, submission_id: int) -> ExternalGraderDetail:
     """The job with its submission, student item and the database's time as ``now``. Raises Http404."""
-    jobs = viewer.jobs().filter(submission_id=submission_id).annotate(now=DatabaseNow())
-    job = jobs.select_related("submission__student_item").first() if submission_id < 2**31 else None
+    rows = viewer.jobs().filter(submission_id=submission_id)
+    jobs = rows.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # the attribute is declared for its readers
+    job = jobs.select_related("submission__student_item").first() if submission_id <= LARGEST_ID else None
     if job is None:
         raise Http404
     return job
 
 
-def _others(viewer: Viewer, job: Any) -> list[Any]:
+def _others(viewer: Viewer, job: ExternalGraderDetail) -> list[OtherAttempt]:
     """The newest other attempts of this learner at this item."""
     jobs = viewer.jobs().filter(submission__student_item_id=job.submission.student_item_id).exclude(pk=job.pk)
-    return list(jobs.order_by("-submission_id").values("submission_id", "status", "created_at")[:6])
+    return [OtherAttempt(*row) for row in jobs.order_by("-submission_id").values_list("submission_id", "status")[:6]]
 
 
-def text_of(answer: Any) -> str:
+def text_of(answer: object) -> str:
     """A program as it is; anything else as JSON that a person can read."""
     text = answer if isinstance(answer, str) else replies.indented(answer)
-    # Half a pair of surrogates, which no page can be sent with.
-    return replies.shortened(text.encode("utf-8", "backslashreplace").decode())
+    return replies.shortened(made_storable(text))

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django import template
 
-from gradequeue.dashboard import plots, words
-from gradequeue.dashboard.reads import history
-from gradequeue.dashboard.reads.history import Step
+from gradequeue.dashboard import plots
+from submissions import text
+from submissions.statistics.history import Bucket, together
+from submissions.statistics.standing import Standing
+from submissions.text import duration
 
 register = template.Library()
 
-register.filter("duration", words.duration)
+register.filter("duration", duration)
 
 
 @register.filter
 def number(value: int) -> str:
     return f"{value:,}"
+
+
+@register.filter
+def jobs(standing: Standing, which: str) -> str:
+    """How many jobs of a queue are `which` (waiting, being_graded, failed)."""
+    return standing.count.shown(getattr(standing, which))
+
+
+@register.filter
+def counted(value: int, noun: str) -> str:
+    return text.counted(value, noun)
 
 
 @register.filter
@@ -33,47 +45,47 @@ def points(value: float | None) -> str:
 
 
 @register.inclusion_tag("dashboard/_moment.html")
-def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, Any]:
-    """A moment in UTC, which the script writes in the reader's zone; with its age where `now` is given."""
+def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, object]:
+    """A time in UTC, which the script rewrites in the reader's zone; with its age where `now` is given."""
     return {
         "at": at,
         "iso": at.astimezone(UTC).isoformat(timespec="milliseconds") if at else "",
         "form": form,
-        "age": None if at is None or now is None else words.duration(now - at),
+        "age": None if at is None or now is None else duration(now - at),
     }
 
 
 @register.filter
 def left(until: datetime | None, now: datetime) -> str:
-    """How much of a lease is left."""
+    """How long a lease still holds."""
     if until is None:
         return "-"
-    return f"{words.duration(until - now)} left" if until > now else f"over for {words.duration(now - until)}"
+    return duration(until - now) if until > now else f"expired {duration(now - until)} ago"
 
 
 @register.filter
 def since(at: datetime | None, now: datetime) -> str:
-    return "-" if at is None else words.duration(max(now - at, timedelta()))
+    return "-" if at is None else duration(max(now - at, timedelta()))
 
 
 @register.inclusion_tag("dashboard/_spark.html")
-def spark(steps: Sequence[Step], over: str) -> dict[str, Any]:
+def spark(steps: Sequence[Bucket], over: str) -> dict[str, object]:
     """The small plot of the overview."""
-    total = history.merged(steps)
-    whole = (None, None) if total is None else (total.waits.quantile(0.5), total.waits.quantile(0.95))
+    total = together(steps)
+    whole = (total.waits.quantile(0.5), total.waits.quantile(0.95))
     drawn = plots.spark([step.completed for step in steps], *_quantiles(steps), whole)
     return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1]}
 
 
-def _quantiles(steps: Sequence[Step]) -> tuple[list[float | None], list[float | None]]:
+def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float | None]]:
     return [step.waits.quantile(0.5) for step in steps], [step.waits.quantile(0.95) for step in steps]
 
 
 @register.inclusion_tag("dashboard/_chart.html")
-def chart(drawn: plots.Chart) -> dict[str, Any]:
+def chart(drawn: plots.Chart) -> dict[str, object]:
     return {"chart": drawn, "width": plots.WIDTH, "height": plots.HEIGHT}
 
 
 @register.inclusion_tag("dashboard/_light.html")
-def light(colour: str) -> dict[str, Any]:
+def light(colour: str) -> dict[str, object]:
     return {"colour": colour}

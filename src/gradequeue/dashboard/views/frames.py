@@ -1,4 +1,4 @@
-"""What comes from graders and learners, each at an address of its own, which trusts it with nothing."""
+"""Content of graders and learners, each at an address of its own without any rights."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ STYLE = (
     "overflow-wrap:anywhere}"
     "pre{background:#f3f4f6;padding:.5rem;overflow:auto}"
 )
-# A sheet of its own could not be loaded: what has no origin is a stranger to this server.
+# A style sheet could not be loaded: a page without origin is cross-origin to this server.
 STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
-# A page of no origin, without scripts, forms, pictures or styles of its own; only our page may frame it.
+# A page without origin: no scripts, forms, pictures or styles of its own; only our page may frame it.
 SANDBOX = (
     f"sandbox; default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'self'; base-uri 'none'; "
     "form-action 'none'"
@@ -42,7 +42,7 @@ def reply(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpRespo
 
 @page("GET", "HEAD")
 def file(request: HttpRequest, viewer: Viewer, submission_id: int, pk: int) -> HttpResponse:
-    """To the file's signed address, good for a minute: in the page it would be good for whoever reads the page."""
+    """To the file's signed address, valid for a minute: on the page, any reader of the page could use it."""
     job = job_of(viewer, submission_id)
     row = SubmissionFile.objects.filter(pk=pk, external_grader_id=job.pk).first()
     if row is None:

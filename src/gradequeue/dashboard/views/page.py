@@ -1,4 +1,4 @@
-"""What all pages share: who may come in, and what their answers carry."""
+"""What all pages share: access, and the headers of their answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POLICY = (
 
 
 def page(*methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
-    """A view for who may look: it is given the viewer. Others are sent to log in, or refused."""
+    """A view for users with access: it gets the viewer. Others are sent to the login, or refused."""
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @require_http_methods(list(methods))
@@ -55,7 +55,7 @@ def _answer(request: HttpRequest, view: Callable[[Viewer], HttpResponse]) -> Htt
 
 def _to_login(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
-        # A page that refreshes itself must not take the login form for its own content.
+        # A page that refreshes must not show the login form as its content.
         return HttpResponse(status=403, headers={"HX-Refresh": "true"})
     return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from gradequeue.dashboard import lights, plots
+from gradequeue.dashboard import plots
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.overview import overview as read_overview
 from gradequeue.dashboard.reads.queue_page import QueuePage, queue_page, waits_of
 from gradequeue.dashboard.reads.submission import submission_page
 from gradequeue.dashboard.views.page import page
+from submissions import operators
+from submissions.statistics import lights
+from submissions.text import row_id
 
 
 @page("GET", "HEAD")
 def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     found = read_overview(viewer)
     show = request.GET.get("show", "")
-    rows = [row for row in found.rows if show != "trouble" or row.light.colour != lights.GREEN]
+    rows = [row for row in found.rows if show != "trouble" or row.standing.light.colour != lights.GREEN]
     return render(request, "dashboard/overview.html", {"viewer": viewer, "found": found, "rows": rows, "show": show})
 
 
@@ -61,11 +63,10 @@ def submission(request: HttpRequest, viewer: Viewer, submission_id: int) -> Http
 
 @page("GET", "HEAD")
 def find(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """From an id, a uuid or the name of a queue to its page, in this order: a queue's name may be a number."""
+    """From an id, a uuid or the name of a queue to its page, in this order: the name of a queue can be a number."""
     text = request.GET.get("q", "").strip()
-    # No longer than it can be: Python refuses to read a number of thousands of digits.
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else 0
-    if 0 < number < 2**31 and viewer.jobs().filter(submission_id=number).exists():
+    number = row_id(text)
+    if number is not None and viewer.jobs().filter(submission_id=number).exists():
         return redirect("dashboard:submission", submission_id=number)
     if uuid := _uuid(text):
         job = viewer.jobs().filter(submission__uuid=uuid).values_list("submission_id", flat=True).first()
@@ -83,5 +84,5 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _may(viewer: Viewer) -> dict[str, Any]:
-    return {"may": {verb: viewer.may(verb) for verb in ("retry", "retire", "release", "pause", "resend")}}
+def _may(viewer: Viewer) -> dict[str, dict[str, bool]]:
+    return {"may": {name: viewer.may(move) for name, move in operators.MOVES.items()}}

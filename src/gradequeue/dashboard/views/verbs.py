@@ -1,10 +1,10 @@
-"""What an operator does: parse, the verb, a line in Django's log of such actions, and back to the page."""
+"""What an operator does: parse, the move, a line in Django's log of such actions, and back to the page."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -17,125 +17,136 @@ from django.urls import reverse
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import failures
-from gradequeue.dashboard.reads.queues import MOST_DELIVERIES, given_up
 from gradequeue.dashboard.reads.submission import job_of
 from gradequeue.dashboard.views.page import page
-from gradequeue.dashboard.words import counted
-from submissions import deliveries, queue
+from submissions import operators
 from submissions.errors import QueueError
+from submissions.operators import RETRY, SEND_AGAIN, Move
+from submissions.statistics import undelivered
+from submissions.text import counted, squeezed
 
-# A browser waits for the answer: what is not done by then is left for the next press of the button (seconds).
+# A browser waits for the answer: the rest is left for the next press of the button (seconds).
 PATIENCE = 8
-
-VERBS: dict[str, tuple[Callable[..., Any], str]] = {
-    "retry": (queue.retry, "put back"),
-    "retire": (queue.retire, "retired without a score"),
-    "release": (queue.release_lease, "taken away from its grader"),
-}
 
 
 @page("POST")
-def submission_verb(request: HttpRequest, viewer: Viewer, submission_id: int, verb: str) -> HttpResponse:
-    if verb not in VERBS:
+def move_job(request: HttpRequest, viewer: Viewer, submission_id: int, name: str) -> HttpResponse:
+    move = operators.OF_JOBS.get(name)
+    if move is None:
         raise Http404
-    viewer.require(verb)
+    viewer.require(move)
     job = job_of(viewer, submission_id)
-    run, done = VERBS[verb]
-    reason = " ".join(request.POST.get("reason", "").split())[:500]
+    reason = squeezed(request.POST.get("reason", ""), operators.LONGEST_REASON)
     try:
-        run(submission_id, reason) if verb == "retire" and reason else run(submission_id)
+        move.run(submission_id, reason)
     except QueueError as refusal:
         messages.error(request, str(refusal))
     else:
-        _log(viewer, [job], f"On the dashboard: {done}.{f' {reason}' if reason and verb == 'retire' else ''}")
-        messages.success(request, f"Submission {submission_id} was {done}.")
+        _log(viewer, [job], move.logged(reason))
+        messages.success(request, f"Submission {submission_id} {move.outcome}.")
     return redirect("dashboard:submission", submission_id=submission_id)
 
 
 @page("POST")
 def retry_cause(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
-    """Put back the failed jobs of one cause, or, without one, all that are looked at."""
-    viewer.require("retry")
+    """Retry the failed jobs of one cause; without a cause, all that the page shows."""
+    viewer.require(RETRY)
     row = viewer.queue(pk)
     key = request.POST.get("cause", "")
     found = failures.failures(row.name)
     jobs = [one for cause in found.causes if key in (cause.key, "") for one in cause.ids]
-    done, refused, left = _each(jobs, queue.retry)
-    if done:
-        _log(viewer, [row], f"On the dashboard: {counted(len(done), 'failed job', 'failed jobs')} put back: {done}")
-    _tell(request, len(done), "put back", refused, left, more=found.more)
+    outcome = _each(jobs, RETRY)
+    if outcome.done:
+        _log(viewer, [row], f"Retried {counted(len(outcome.done), 'failed job')}: {outcome.done}")
+    _tell(request, RETRY, outcome, "More failed jobs remain." if found.more else "")
     return _back(request, pk)
 
 
 @page("POST")
 def resend_host(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
-    """Send again what was given up on its way from this queue to one host."""
-    viewer.require("resend")
+    """Send the deliveries of this queue to one host again that were given up."""
+    viewer.require(SEND_AGAIN)
     row = viewer.queue(pk)
-    lost = given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
-    ids = list(lost.values_list("pk", flat=True)[: MOST_DELIVERIES + 1])
-    done, refused, left = _each(ids[:MOST_DELIVERIES], deliveries.retry)
-    if done:
-        _log(viewer, [row], f"On the dashboard: {counted(len(done), 'delivery', 'deliveries')} sent again: {done}")
-    more = len(ids) > MOST_DELIVERIES
-    _tell(request, len(done), "made due again", refused, left, more=more)
+    lost = undelivered.given_up().filter(host=request.POST.get("host", ""), job__queue_name=row.name)
+    ids = list(lost.values_list("pk", flat=True)[: undelivered.MOST + 1])
+    outcome = _each(ids[: undelivered.MOST], SEND_AGAIN)
+    if outcome.done:
+        _log(viewer, [row], f"Sent again {SEND_AGAIN.counted(len(outcome.done))}: {outcome.done}")
+    _tell(request, SEND_AGAIN, outcome, "More deliveries remain." if len(ids) > undelivered.MOST else "")
     return _back(request, pk)
 
 
 @page("POST")
 def resend(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     """Send the deliveries of one submission again that were given up."""
-    viewer.require("resend")
-    rows = list(given_up().filter(job=job_of(viewer, submission_id))[:MOST_DELIVERIES])
-    done, refused, left = _each([row.pk for row in rows], deliveries.retry)
-    _log(viewer, [row for row in rows if row.pk in done], "On the dashboard: sent again.")
-    _tell(request, len(done), "made due again", refused, left, more=False)
+    viewer.require(SEND_AGAIN)
+    rows = list(undelivered.given_up().filter(job=job_of(viewer, submission_id))[: undelivered.MOST])
+    outcome = _each([row.pk for row in rows], SEND_AGAIN)
+    _log(viewer, [row for row in rows if row.pk in outcome.done], SEND_AGAIN.logged())
+    _tell(request, SEND_AGAIN, outcome)
     return redirect("dashboard:submission", submission_id=submission_id)
 
 
-def _each(ids: Iterable[int], verb: Callable[[int], Any]) -> tuple[list[int], int, int]:
-    """With which the verb was done, how many it refused, how many are left."""
+@dataclass
+class Outcome:
+    """What became of several rows."""
+
+    done: list[int] = field(default_factory=list)
+    """As the move knows them."""
+    skipped: int = 0
+    """Their state had changed meanwhile."""
+    left: int = 0
+    """For the next press of the button."""
+
+
+def _each(ids: Iterable[int], move: Move) -> Outcome:
     until = time.monotonic() + PATIENCE
-    done: list[int] = []
-    refused = left = 0
+    outcome = Outcome()
     for one in ids:
         if time.monotonic() > until:
-            left += 1
+            outcome.left += 1
             continue
         try:
-            verb(one)
+            move.run(one, "")
         except QueueError:
-            refused += 1  # somebody was faster
+            outcome.skipped += 1
         except OperationalError:
-            left += 1  # the database was too busy; what was done before it must still be told and logged
+            outcome.left += 1  # the database was busy; the jobs done before must still be reported and logged
         else:
-            done.append(one)
-    return done, refused, left
+            outcome.done.append(one)
+    return outcome
 
 
-def _tell(request: HttpRequest, done: int, what: str, refused: int, left: int, *, more: bool) -> None:
-    if not (done or refused or left):
-        messages.warning(request, f"None was {what}: they are gone from here already.")
+def _tell(request: HttpRequest, move: Move, outcome: Outcome, more: str = "") -> None:
+    if not (outcome.done or outcome.skipped or outcome.left):
+        messages.warning(request, move.nothing)
         return
-    parts = [f"{counted(done, 'was', 'were')} {what}."]
-    if refused:
-        parts.append(f"{counted(refused, 'was', 'were')} refused: they stand otherwise by now.")
-    if left:
-        parts.append(f"{counted(left, 'is', 'are')} left: press again.")
+    parts = [move.told(len(outcome.done))] if outcome.done else []
+    if outcome.skipped:
+        one, many = move.noun
+        were = counted(outcome.skipped, f"{one} was skipped: its", f"{many} were skipped: their")
+        parts.append(f"{were} state has changed meanwhile.")
+    if outcome.left:
+        one, many = move.noun
+        parts.append(f"{counted(outcome.left, f'{one} is', f'{many} are')} left: press again.")
     elif more:
-        parts.append("There are more: look again.")
-    (messages.success if done else messages.warning)(request, " ".join(parts))
+        parts.append(more)
+    (messages.success if outcome.done else messages.warning)(request, " ".join(parts))
 
 
 @page("POST")
-def pause(request: HttpRequest, viewer: Viewer, pk: int, verb: str) -> HttpResponse:
-    viewer.require(verb)
+def pause(request: HttpRequest, viewer: Viewer, pk: int, name: str) -> HttpResponse:
+    """Pause or resume a queue."""
+    move = operators.OF_QUEUES[name]
+    viewer.require(move)
     row = viewer.queue(pk)
-    row.paused = verb == "pause"
-    row.save(update_fields=["paused"])
-    _log(viewer, [row], "On the dashboard: paused." if row.paused else "On the dashboard: resumed.")
-    word = "paused: graders are told that it is empty" if row.paused else "resumed"
-    messages.success(request, f"Queue {row.name} is {word}.")
+    try:
+        move.run(pk, "")
+    except QueueError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        _log(viewer, [row], move.logged())
+        messages.success(request, f"Queue {row.name} {move.outcome}.")
     return _back(request, pk)
 
 

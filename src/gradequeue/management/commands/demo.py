@@ -1,4 +1,4 @@
-"""A course being graded in front of you: a server, graders that pull over HTTP, and what became of each program."""
+"""Run a live demo: a server, graders that pull over HTTP, and what became of each program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the queue: web workers, and the delivery loop beside them, until SIGTERM or Ctrl-C, which let what is under way
+"""Run the service (web and deliveries) until SIGTERM or Ctrl-C, which let what is under way
 finish."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
 from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads, most_connections
 from gradequeue.processes.granian import PatientServer, end_when_told
-from submissions.management.base import first_line
+from submissions.text import first_line
 from submissions.upkeep.doctor import connection_limit
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).

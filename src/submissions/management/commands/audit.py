@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand
+from submissions.text import counted
 from submissions.upkeep import audit
 
 
@@ -33,7 +34,7 @@ class Command(DataCommand):
         else:
             listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
             jobs = sum(counts.values())
-            self.stdout.write(f"{_many(jobs, 'job')}: {listed or 'none'}. {_told(sent)}{_many(found, 'problem')}.")
+            self.stdout.write(f"{counted(jobs, 'job')}: {listed or 'none'}. {_told(sent)}{counted(found, 'problem')}.")
         if found:
             raise SystemExit(1)
 
@@ -41,7 +42,3 @@ class Command(DataCommand):
 def _told(sent: dict[str, int]) -> str:
     listed = ", ".join(f"{count} {state}" for state, count in sorted(sent.items()))
     return f"Deliveries: {listed}. " if sent else ""
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

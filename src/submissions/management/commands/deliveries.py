@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from submissions import deliveries
 from submissions.errors import QueueError
 from submissions.management.base import DataCommand, Options, UsageError, ids_from, parsed_id, positive
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
+from submissions.operators import GIVE_UP, SEND_AGAIN, Move
 
 BATCH = 500
 FILTERS = {
@@ -25,28 +26,28 @@ FILTERS = {
 COLUMNS = ("id", "submission", "transport", "host", "state", "tells", "attempts", "next at", "error")
 NAMES = ("id", "transport", "host", "destination", "state", "result", "points", "attempts")
 TIMES = ("ready_at", "due_at", "delivered_at", "last_error")
-# Each with the states that it starts from, and its past participle.
-VERBS: dict[str, tuple[Callable[[int], Delivery], tuple[DeliveryState, ...], str]] = {
-    "retry": (deliveries.retry, (DeliveryState.GIVEN_UP, DeliveryState.DUE), "put back"),
-    "give-up": (deliveries.give_up, (DeliveryState.DUE,), "given up"),
-}
 
 
 class Command(DataCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="what", required=True, metavar="list | hosts | retry | give-up")
+        commands = parser.add_subparsers(dest="what", required=True, metavar="list | hosts | resend | give-up")
         listing = commands.add_parser("list", help="deliveries, the newest first")
         listing.add_argument("--limit", type=positive, default=100, help="how many (default: %(default)s)")
         hosts = commands.add_parser("hosts", help="hosts that do not answer")
-        retry = commands.add_parser("retry", help="send again, at once: given up ones, or such as wait for their time")
-        give_up = commands.add_parser("give-up", help="send no more")
-        for command in (retry, give_up):
+        send_again = commands.add_parser(
+            # The older name stays for scripts.
+            SEND_AGAIN.name,
+            aliases=["retry"],
+            help="send again at once: deliveries that were given up, or whose next attempt is still to come",
+        )
+        give_up = commands.add_parser(GIVE_UP.name, help="send no more")
+        for command in (send_again, give_up):
             command.add_argument("ids", nargs="*", metavar="ID", help="ids; else one per line on standard input")
             command.add_argument("--all-matching", action="store_true", help="every one that matches the filters")
             command.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
-        for command in (listing, retry, give_up):
+        for command in (listing, send_again, give_up):
             filters = command.add_argument_group("filters")
             filters.add_argument("--state", choices=DeliveryState.values, help="in this state")
             filters.add_argument("--transport", choices=Transport.values, help="that travel so")
@@ -54,7 +55,7 @@ class Command(DataCommand):
             filters.add_argument("--queue", help="of jobs in this queue")
             filters.add_argument("--submission", type=positive, help="of this submission")
             filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="due for at least so long")
-        for command in (listing, hosts, retry, give_up):
+        for command in (listing, hosts, send_again, give_up):
             super().add_arguments(command)
 
     def handle(self, **options: Any) -> None:
@@ -86,35 +87,38 @@ class Command(DataCommand):
             self.table(("host", "failures in a row", "left alone until", "error"), (row.values() for row in rows))
 
     def _touch(self, options: Options) -> None:
-        verb, starts_from, done = VERBS[options["what"]]
+        move = GIVE_UP if options["what"] == GIVE_UP.name else SEND_AGAIN
         many = options["all_matching"]
         if many and options["ids"]:
             raise UsageError("Give ids, or --all-matching, not both.")
         if not many and any(options[name] is not None for name in (*FILTERS, "older_than")):
             raise UsageError("Filters go with --all-matching.")
         if many:
-            found = _matching(options).filter(state__in=[options["state"]] if options["state"] else starts_from)
-            if options["what"] == "retry":
+            found = _matching(options).filter(state__in=move.starts_from)
+            if move is SEND_AGAIN and not options["state"]:
+                # What was delivered already is sent again only where it is asked for.
+                found = found.exclude(state=DeliveryState.DELIVERED)
+            if move is SEND_AGAIN:
                 # News of a failure that is held back for an operator (ADR 0041) is not to be sent *again*.
                 found = found.exclude(state=DeliveryState.DUE, attempts=0)
             count, ids = found.count(), map(str, _walk(found))
         else:
             given = list(ids_from(options["ids"]))
             count, ids = len(given), map(str, given)
-        self.tell(f"{count} {'delivery' if count == 1 else 'deliveries'} to be {done}.")
+        self.tell(move.will(count))
         if not options["dry_run"]:
-            self._touch_each(verb, ids, done, options["as_json"])
+            self._touch_each(move, ids, options["as_json"])
 
-    def _touch_each(self, verb: Callable[[int], Delivery], ids: Iterator[str], done: str, as_json: bool) -> None:
+    def _touch_each(self, move: Move, ids: Iterator[str], as_json: bool) -> None:
         counts = {True: 0, False: 0}
         for text in ids:
-            row = _apply(verb, text)
+            row = _apply(move, text)
             counts["error" not in row] += 1
             if as_json:
                 self.say(row)
             elif "error" in row:
                 self.tell(f"{text}: {row['error']}")
-        self.tell(f"{counts[True]} {done}, {counts[False]} refused.")
+        self.tell(f"{counts[True]} {move.done}, {counts[False]} refused.")
         if counts[False]:
             raise SystemExit(1)
 
@@ -146,13 +150,13 @@ def _row(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _apply(verb: Callable[[int], Delivery], text: str) -> dict[str, object]:
+def _apply(move: Move, text: str) -> dict[str, object]:
     try:
         number = parsed_id(text)
     except ValueError:
         return {"id": text, "error": f"{text[:60]!r} is not the id of a delivery"}
     try:
-        delivery = verb(number)
+        row = move.run(number, "")
     except QueueError as refusal:
         return {"id": number, "error": str(refusal)}
-    return {"id": delivery.pk, "state": str(delivery.state)}
+    return {"id": row.pk, "state": str(getattr(row, move.state))}

@@ -1,4 +1,4 @@
-"""Look at the database and the storage in use, and say what would hurt."""
+"""Check database and storage for problems."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Command(DataCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        hurts = 0
+        problems = 0
         for finding in doctor.findings(options["connections"]):
-            hurts += not finding.fine
+            problems += not finding.fine
             if options["as_json"]:
                 self.say(asdict(finding))
             else:
-                self.stdout.write(f"{'ok  ' if finding.fine else 'HURT'}  {finding.check}: {finding.sentence}")
-        if hurts:
+                self.stdout.write(f"{'ok     ' if finding.fine else 'PROBLEM'}  {finding.check}: {finding.sentence}")
+        if problems:
             raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Graders' accounts: the least rights that grading needs, and the queues that they may pull from."""
+"""Manage grader accounts (minimum permissions) and the queues that they may pull from."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand, positive
 from submissions.models import Status
+from submissions.text import counted
 from submissions.upkeep import prune
 from submissions.upkeep.removal import Removed
 
@@ -33,7 +34,7 @@ class Command(DataCommand):
         )
         parser.add_argument(
             "--state",
-            choices=[*prune.PRUNABLE],
+            choices=[*Status.ended()],
             action="append",
             help="retired, failed; may be repeated (default: retired)",
         )
@@ -48,7 +49,7 @@ class Command(DataCommand):
         days = options["older_than"]
         jobs = prune.prunable(days, states=states, queue_name=options["queue"])
         count = jobs.count()
-        self.tell(f"{count} {'job' if count == 1 else 'jobs'} to be removed.")
+        self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
             return
         removed = Removed()

@@ -1,15 +1,9 @@
-"""Take jobs away from graders that hold them; they are due at once, and nothing is counted."""
+"""Release jobs from the graders that hold them: each waits for a grader again, and no failure is counted."""
 
-from submissions import queue
-from submissions.management.verbs import VerbCommand
-from submissions.models import ExternalGraderDetail, Status
+from submissions import operators
+from submissions.management.verbs import MoveCommand
 
 
-class Command(VerbCommand):
+class Command(MoveCommand):
     help = __doc__
-    done = "released"
-    starts_from = (Status.PULLED,)
-
-    @staticmethod
-    def verb(submission_id: int) -> ExternalGraderDetail:
-        return queue.release_lease(submission_id)
+    move = operators.RELEASE

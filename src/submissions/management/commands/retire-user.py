@@ -1,4 +1,4 @@
-"""Take a learner out: a pseudonym in place of the id; answers, files and replies are removed, scores stay."""
+"""Anonymise a learner: a pseudonym in place of the id; answers, files and replies are removed, scores stay."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand
+from submissions.text import counted
 from submissions.upkeep import retire_learner
 from submissions.upkeep.removal import Removed
 
@@ -24,12 +25,13 @@ class Command(DataCommand):
         student_id = options["student_id"]
         found = retire_learner.about(student_id)
         # The id itself is what must be forgotten: it is not repeated here.
-        self.tell(f"{found.items} items, {found.submissions} submissions, {found.files} files to be retired.")
+        parts = (counted(found.items, "item"), counted(found.submissions, "submission"), counted(found.files, "file"))
+        self.tell(f"Will anonymise {', '.join(parts)}.")
         if not options["dry_run"]:
             found = Removed()
             for part in retire_learner.retire_student(student_id):
                 found.add(part)
-            self.tell(f"Retired as {retire_learner.pseudonym(student_id)}.")
+            self.tell(f"Anonymised as {retire_learner.pseudonym(student_id)}.")
         if options["as_json"]:
             self.say(
                 asdict(found) | {"retired_as": retire_learner.pseudonym(student_id), "dry_run": options["dry_run"]}

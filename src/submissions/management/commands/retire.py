@@ -1,15 +1,9 @@
-"""End unfinished jobs without a score."""
+"""End unfinished jobs without a score. This cannot be undone."""
 
-from submissions import queue
-from submissions.management.verbs import VerbCommand
-from submissions.models import ExternalGraderDetail, Status
+from submissions import operators
+from submissions.management.verbs import MoveCommand
 
 
-class Command(VerbCommand):
+class Command(MoveCommand):
     help = __doc__
-    done = "retired"
-    starts_from = (Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
-
-    @staticmethod
-    def verb(submission_id: int) -> ExternalGraderDetail:
-        return queue.retire(submission_id)
+    move = operators.RETIRE

@@ -1,15 +1,9 @@
-"""Put failed jobs back into their queue, failures cleared."""
+"""Retry failed jobs: each waits for a grader again, with its failures cleared."""
 
-from submissions import queue
-from submissions.management.verbs import VerbCommand
-from submissions.models import ExternalGraderDetail, Status
+from submissions import operators
+from submissions.management.verbs import MoveCommand
 
 
-class Command(VerbCommand):
+class Command(MoveCommand):
     help = __doc__
-    done = "retried"
-    starts_from = (Status.FAILED,)
-
-    @staticmethod
-    def verb(submission_id: int) -> ExternalGraderDetail:
-        return queue.retry(submission_id)
+    move = operators.RETRY

@@ -1,4 +1,4 @@
-"""Platforms' accounts: they may submit over HTTP, and nothing else; to every queue, or to those granted."""
+"""Manage platform accounts: they may submit over HTTP, to every queue or to those granted, and nothing else."""
 
 from __future__ import annotations
 

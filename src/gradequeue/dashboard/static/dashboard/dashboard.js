@@ -30,14 +30,14 @@
     say(paused ? "Refresh is paused." : `Refreshes every ${EVERY / 1000} seconds.`);
   }
   function held() {
-    // Somebody is about to confirm or write something: it must not move away under the finger.
+    // Somebody is about to confirm or type something: the page must not change meanwhile.
     return document.querySelector("details[data-hold][open]") !== null || String(getSelection()) !== "";
   }
   if (pause && live()) {
     pause.hidden = false;
     try { paused = sessionStorage.getItem("gradequeue-paused") === "yes"; } catch { /* then not */ }
     const show = () => {
-      pause.textContent = paused ? "Go on refreshing" : "Pause refresh";
+      pause.textContent = paused ? "Resume refresh" : "Pause refresh";
       pause.setAttribute("aria-pressed", String(paused));
       calm();
     };
@@ -53,7 +53,7 @@
     document.body.addEventListener("htmx:afterSwap", () => { localise(); calm(); });
     for (const trouble of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
       document.body.addEventListener(trouble, () => {
-        say("The server did not answer; what you see may be old. Trying again.", true);
+        say("The server did not answer; this page may be out of date. Trying again.", true);
       });
     }
   }

@@ -1,39 +1,10 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from gradequeue.dashboard import plots
-from gradequeue.dashboard.words import counted, duration, share
 
 pytestmark = pytest.mark.once
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (None, "-"),
-        (0, "0 s"),
-        (-5, "0 s"),
-        (0.44, "0.4 s"),
-        (42.4, "42 s"),
-        (60, "1 min"),
-        (599, "9 min"),
-        (3600, "1 h"),
-        (9402, "2 h 36 min"),
-        (86400 * 3 + 4 * 3600, "3 d 4 h"),
-        (timedelta(minutes=9), "9 min"),
-    ],
-)
-def test_durations(seconds: float | timedelta | None, words: str) -> None:
-    assert duration(seconds) == words
-
-
-def test_counts_and_shares() -> None:
-    assert counted(1, "job waits", "jobs wait") == "1 job waits"
-    assert counted(12000, "job waits", "jobs wait") == "12,000 jobs wait"
-    assert (share(1, 8), share(0, 0)) == ("12 %", "-")
 
 
 @pytest.mark.parametrize(

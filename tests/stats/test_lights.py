@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gradequeue.dashboard.lights import Facts, Light, Undelivered, light
+from submissions.statistics.lights import Facts, Light, Undelivered, light
 
 pytestmark = pytest.mark.once
 
@@ -20,38 +20,38 @@ def minutes(number: float) -> timedelta:
 @pytest.mark.parametrize(
     ("facts", "colour", "causes"),
     [
-        (Facts(), "green", ["Nothing has come, and no grader has polled yet"]),
-        (Facts(silent=HERE), "green", ["Nothing waits, graders are there"]),
-        (Facts(silent=minutes(30)), "green", ["Nothing waits; nobody has polled for 30 min"]),
-        (Facts(waiting=1, silent=HERE, oldest=HERE), "green", ["1 job waits and will be taken in turn"]),
-        (Facts(waiting=42, silent=minutes(2)), "green", ["42 jobs wait and will be taken in turn"]),
-        (Facts(waiting=42, silent=minutes(9)), "red", ["42 jobs wait, nobody has polled for 9 min"]),
-        (Facts(waiting=1, silent=minutes(156)), "red", ["1 job waits, nobody has polled for 2 h 36 min"]),
-        (Facts(waiting=1234), "red", ["1,234 jobs wait, and no grader has ever polled"]),
-        (Facts(waiting=2, paused=True), "amber", ["2 jobs wait, and the queue is paused"]),
+        (Facts(), "green", ["No jobs waiting; no grader has polled yet"]),
+        (Facts(silent=HERE), "green", ["No jobs waiting; graders are polling"]),
+        (Facts(silent=minutes(30)), "green", ["No jobs waiting; no grader has polled for 30 min"]),
+        (Facts(waiting=1, silent=HERE, oldest=HERE), "green", ["1 job waiting; graders are polling"]),
+        (Facts(waiting=42, silent=minutes(2)), "green", ["42 jobs waiting; graders are polling"]),
+        (Facts(waiting=42, silent=minutes(9)), "red", ["42 jobs waiting; no grader has polled for 9 min"]),
+        (Facts(waiting=1, silent=minutes(156)), "red", ["1 job waiting; no grader has polled for 2 h 36 min"]),
+        (Facts(waiting=1234), "red", ["1,234 jobs waiting; no grader has ever polled"]),
+        (Facts(waiting=2, paused=True), "amber", ["2 jobs waiting; the queue is paused"]),
         (
             Facts(waiting=400, silent=HERE, oldest=minutes(25)),
             "amber",
-            ["400 jobs wait, the oldest for 25 min: more come than the graders can do"],
+            ["400 jobs waiting, the oldest for 25 min: submissions arrive faster than they are graded"],
         ),
-        (Facts(failed=1, silent=HERE), "amber", ["1 job failed and waits for an operator"]),
+        (Facts(failed=1, silent=HERE), "amber", ["1 failed job needs an operator"]),
         (
             Facts(failed=82, failed_lately=11, graded_lately=7, silent=HERE),
             "red",
             [
-                "11 jobs were given up in the last hour, 7 graded",
-                "82 jobs failed and wait for an operator",
+                "11 jobs failed in the last hour, 7 graded",
+                "82 failed jobs need an operator",
             ],
         ),
         (
             Facts(failed=3, failed_lately=3, graded_lately=900, silent=HERE),
             "amber",
-            ["3 jobs failed and wait for an operator"],
+            ["3 failed jobs need an operator"],
         ),
         (
             Facts(silent=HERE, lost={"mit-03": 7, "mit-04": 2}),
             "amber",
-            ["grader mit-03 lost 7 leases in 10 min"],
+            ["7 leases of grader mit-03 expired in the last 10 min"],
         ),
         (
             Facts(silent=HERE, undelivered=(Undelivered("lms.example.org", 5, "TLS handshake failed"),)),
@@ -68,8 +68,8 @@ def minutes(number: float) -> timedelta:
             Facts(waiting=3, silent=minutes(9), failed=1, late=1),
             "red",
             [
-                "3 jobs wait, nobody has polled for 9 min",
-                "1 job failed and waits for an operator",
+                "3 jobs waiting; no grader has polled for 9 min",
+                "1 failed job needs an operator",
                 "1 result is overdue for delivery",
             ],
         ),

@@ -1,6 +1,7 @@
 """Green, amber, red: how a queue stands, and the cause in words. All the rules are here, and nothing else is.
 
-What an operator reads is tested literally (``tests/dashboard/test_lights.py``).
+Dashboard, admin, commands and metrics show them (`standing`). What an operator reads is tested literally
+(``tests/stats/test_lights.py``).
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gradequeue.dashboard.words import counted, duration
 from submissions.conf import conf
+from submissions.text import counted, duration
 
 GREEN, AMBER, RED = "green", "amber", "red"
 ORDER = (RED, AMBER, GREEN)
 
-# At how many leases lost within LOST_WITHIN a grader is named: one crash is no pattern.
+# At how many leases expired within LOST_WITHIN a grader is named: one crash is no pattern.
 LOST, LOST_WITHIN = 3, timedelta(minutes=10)
 # How long the next one in line may wait before an operator should know.
 SLOW = timedelta(minutes=15)
@@ -39,7 +40,7 @@ class Facts:
     """What the rules look at. Times are spans that end now."""
 
     waiting: int = 0
-    """Pending and retry."""
+    """Jobs that a grader can get now or later."""
     failed: int = 0
     oldest: timedelta | None = None
     paused: bool = False
@@ -50,7 +51,7 @@ class Facts:
     failed_lately: int = 0
     """Given up in the last hour."""
     lost: dict[str, int] = field(default_factory=dict)
-    """Leases lost within LOST_WITHIN, by grader."""
+    """Leases expired within LOST_WITHIN, by grader."""
     undelivered: tuple[Undelivered, ...] = ()
     late: int = 0
     """Results that are due and more than LATE overdue."""
@@ -80,44 +81,43 @@ def _causes(facts: Facts) -> Iterator[tuple[str, str]]:
 def _of_waiting(facts: Facts) -> Iterator[tuple[str, str]]:
     if not facts.waiting:
         return
-    wait = counted(facts.waiting, "job waits", "jobs wait")
+    waiting = f"{counted(facts.waiting, 'job')} waiting"
     if facts.paused:
-        yield AMBER, f"{wait}, and the queue is paused"
+        yield AMBER, f"{waiting}; the queue is paused"
     elif facts.silent is None:
-        yield RED, f"{wait}, and no grader has ever polled"
+        yield RED, f"{waiting}; no grader has ever polled"
     elif facts.silent > timedelta(seconds=int(conf.SILENCE_SECONDS)):
-        yield RED, f"{wait}, nobody has polled for {duration(facts.silent)}"
+        yield RED, f"{waiting}; no grader has polled for {duration(facts.silent)}"
     elif facts.oldest is not None and facts.oldest > SLOW:
-        yield AMBER, f"{wait}, the oldest for {duration(facts.oldest)}: more come than the graders can do"
+        arrive = "submissions arrive faster than they are graded"
+        yield AMBER, f"{waiting}, the oldest for {duration(facts.oldest)}: {arrive}"
 
 
 def _of_failures(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.failed_lately and facts.failed_lately >= facts.graded_lately:
-        failed = counted(facts.failed_lately, "job was", "jobs were")
-        yield RED, f"{failed} given up in the last hour, {facts.graded_lately:,} graded"
+        yield RED, f"{counted(facts.failed_lately, 'job')} failed in the last hour, {facts.graded_lately:,} graded"
     if facts.failed:
-        yield AMBER, f"{counted(facts.failed, 'job failed and waits', 'jobs failed and wait')} for an operator"
+        yield AMBER, f"{counted(facts.failed, 'failed job needs', 'failed jobs need')} an operator"
 
 
 def _of_graders(facts: Facts) -> Iterator[tuple[str, str]]:
     for grader, lost in sorted(facts.lost.items(), key=lambda item: -item[1]):
         if lost >= LOST:
-            yield AMBER, f"grader {grader} lost {lost:,} leases in {duration(LOST_WITHIN)}"
+            yield AMBER, f"{counted(lost, 'lease')} of grader {grader} expired in the last {duration(LOST_WITHIN)}"
 
 
 def _of_deliveries(facts: Facts) -> Iterator[tuple[str, str]]:
     for one in facts.undelivered:
-        lost = counted(one.count, "result", "results")
+        lost = counted(one.count, "result")
         yield RED, f"{lost} could not be delivered to {one.host or 'this platform'}: {one.reason or 'no reason given'}"
     if facts.late:
         yield AMBER, f"{counted(facts.late, 'result is', 'results are')} overdue for delivery"
 
 
 def _calm(facts: Facts) -> str:
-    if facts.waiting:
-        return f"{counted(facts.waiting, 'job waits', 'jobs wait')} and will be taken in turn"
+    waiting = f"{counted(facts.waiting, 'job')} waiting" if facts.waiting else "No jobs waiting"
     if facts.silent is None:
-        return "Nothing has come, and no grader has polled yet"
+        return f"{waiting}; no grader has polled yet"
     if facts.silent > timedelta(seconds=int(conf.SILENCE_SECONDS)):
-        return f"Nothing waits; nobody has polled for {duration(facts.silent)}"
-    return "Nothing waits, graders are there"
+        return f"{waiting}; no grader has polled for {duration(facts.silent)}"
+    return f"{waiting}; graders are polling"

@@ -1,0 +1,49 @@
+"""Results that did not reach their platform: given up, or overdue, by queue and host."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+from django.db.models.functions import Left
+
+from submissions.models import DatabaseNow, Delivery, DeliveryState
+from submissions.statistics.lights import LATE, Undelivered
+
+MOST = 2000
+"""Deliveries, of all queues, that are grouped."""
+REASON_LENGTH = 200
+MOST_SHOWN = 5
+
+
+def given_up() -> QuerySet[Delivery]:
+    """The deliveries that were given up, newest first."""
+    # Their due_at is NULL; named, it makes this a walk of (state, due_at, id), not one over all deliveries by id.
+    return Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-due_at", "-id")
+
+
+def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
+    """The newest that were given up, by queue and host; the reason that most of a host have stands for it."""
+    values = given_up().values_list("job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id")
+    reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    ids: dict[tuple[str, str], list[int]] = defaultdict(list)
+    known = set(names)
+    for name, host, reason, submission_id in values[:MOST]:
+        if name in known:
+            reasons[name, host][reason or ""] += 1
+            ids[name, host].append(submission_id)
+    found: dict[str, tuple[Undelivered, ...]] = {}
+    for (name, host), counter in reasons.items():
+        some = tuple(ids[name, host][:MOST_SHOWN])
+        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some)
+        found[name] = (*found.get(name, ()), one)
+    return found
+
+
+def late(names: Iterable[str]) -> Counter[str]:
+    """How many are overdue, by queue, of the MOST deliveries that have been due for longest."""
+    overdue = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE)
+    longest = overdue.order_by("due_at", "id").values_list("job__queue_name", flat=True)[:MOST]
+    known = set(names)
+    return Counter(name for name in longest if name in known)
