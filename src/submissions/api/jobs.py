@@ -11,7 +11,7 @@ from submissions.api.failures import name_database_errors
 from submissions.api.submissions import create_submission_row
 from submissions.models import ExternalGraderDetail, GraderQueue
 from submissions.queue.transactions import in_transaction
-from submissions.serializers import storable
+from submissions.text import storable
 
 
 @name_database_errors
