@@ -69,7 +69,7 @@ class Conf:
     BASE_URL: str = ""
     """Where graders reach this server (https://queue.example.org). Empty: the host that they asked."""
 
-    QUEUE_CACHE_SECONDS: int = 0
+    QUEUE_CACHE_SECONDS: int = 2
     """How old the settings and grants of a queue may be that a claim goes by; 0: read each time (seconds)."""
 
     SILENCE_SECONDS: int = 120

@@ -1,6 +1,7 @@
 """In a platform that embeds the app: results are sent by the process that took them, right after the commit.
 
-On a thread of its own, so that no grader waits for it. Where that dies, `deliver` finds what is due.
+On threads of their own, so that no grader waits for it; they end where nothing is due for a while. Where the process
+dies, `deliver` finds what is due.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _running: threading.Thread | None = None
 
 
 def begin(**_: object) -> None:
-    """Receiver of ``deliveries_due``: at most one such thread per process."""
+    """Receiver of ``deliveries_due``: at most one such worker per process."""
     global _running
     if not conf.DELIVER_AT_ONCE:
         return
@@ -39,8 +40,7 @@ def _deliver() -> None:
     global _running
     try:
         while True:
-            _wanted.clear()
-            Worker(THREADS).run(threading.Event(), until_idle=True)
+            Worker(THREADS).run(threading.Event(), wanted=_wanted)
             with _lock:
                 if not _wanted.is_set():
                     _running = None

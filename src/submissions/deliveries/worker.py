@@ -24,8 +24,10 @@ POLL_SECONDS = 1.0
 # For how many that are done the next look waits, and for how long at the most (seconds).
 TOGETHER = 4
 TOGETHER_SECONDS = 0.1
-# For how long a sender without work keeps its connection.
+# For how long a sender without work keeps its connection, and a worker that is wanted now and then waits (seconds).
 REST_SECONDS = 10.0
+# For how long what becomes due at about the same time is gathered (seconds).
+GATHER_SECONDS = 0.05
 # After an error of the database's.
 ERROR_SECONDS = 5.0
 
@@ -66,17 +68,26 @@ class Worker:
         self._limits = HostLimits()
         self._tasks: queue.SimpleQueue[DueDelivery | None] = queue.SimpleQueue()
         self._busy = 0
+        self._wanted: threading.Event | None = None
         # Not yet among the counters of /metrics.
         self._untold: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def run(self, stop: threading.Event, *, until_idle: bool = False) -> None:
-        """Until `stop` is set; what is on its way is finished. `until_idle`: until nothing is due."""
+    def run(
+        self, stop: threading.Event, *, until_idle: bool = False, wanted: threading.Event | None = None
+    ) -> None:
+        """Until `stop` is set; what is on its way is finished.
+
+        `until_idle`: until nothing is due. `wanted`: when nothing is due, look again only once this is set, and end
+        where it was not for REST_SECONDS.
+        """
+        self._wanted = wanted
         senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(self._threads)]
         for sender in senders:
             sender.start()
         try:
-            while not stop.is_set() and (self._round(stop) or not until_idle):
+            ends = until_idle or wanted is not None
+            while not stop.is_set() and (self._round(stop) or not ends):
                 pass
         finally:
             for _ in senders:
@@ -123,9 +134,20 @@ class Worker:
             if busy and (busy == self._threads or not taken):
                 enough = busy - min(busy, TOGETHER)
                 self._changed.wait_for(lambda: self._busy <= enough, TOGETHER_SECONDS)
-        if not busy and not taken:
+        if busy or taken:
+            return True
+        if self._wanted is None:
             stop.wait(POLL_SECONDS)
-        return bool(busy or taken)
+            return False
+        return self._wait_until_wanted(self._wanted, stop)
+
+    def _wait_until_wanted(self, wanted: threading.Event, stop: threading.Event) -> bool:
+        """Whether somebody wanted something; a little later, so that what comes at once is taken together."""
+        if not wanted.wait(REST_SECONDS):
+            return False
+        stop.wait(GATHER_SECONDS)
+        wanted.clear()
+        return True
 
     def _send_all(self) -> None:
         try:
