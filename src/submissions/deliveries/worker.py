@@ -24,8 +24,10 @@ POLL_SECONDS = 1.0
 # For how many that are done the next look waits, and for how long at the most (seconds).
 TOGETHER = 4
 TOGETHER_SECONDS = 0.1
-# For how long a sender without work keeps its connection, and a worker that is wanted now and then waits (seconds).
+# For how long a sender without work keeps its connection (seconds).
 REST_SECONDS = 10.0
+# For how long a worker that is wanted now and then stays (seconds).
+STAY_SECONDS = 2.0
 # For how long what becomes due at about the same time is gathered (seconds).
 GATHER_SECONDS = 0.05
 # After an error of the database's.
@@ -79,7 +81,7 @@ class Worker:
         """Until `stop` is set; what is on its way is finished.
 
         `until_idle`: until nothing is due. `wanted`: when nothing is due, look again only once this is set, and end
-        where it was not for REST_SECONDS.
+        where it was not for STAY_SECONDS.
         """
         self._wanted = wanted
         senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(self._threads)]
@@ -143,7 +145,7 @@ class Worker:
 
     def _wait_until_wanted(self, wanted: threading.Event, stop: threading.Event) -> bool:
         """Whether somebody wanted something; a little later, so that what comes at once is taken together."""
-        if not wanted.wait(REST_SECONDS):
+        if not wanted.wait(STAY_SECONDS):
             return False
         stop.wait(GATHER_SECONDS)
         wanted.clear()
