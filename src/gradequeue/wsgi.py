@@ -22,7 +22,7 @@ READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
 
 
 class Handler(WSGIHandler):
-    """Django's own. What graders ask every second has less around it (ADR 0091)."""
+    """Django's own. What graders ask every second has less around it (ADR 0090)."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         if not graders_lane.is_graders(environ.get("PATH_INFO", "")):

@@ -7,7 +7,7 @@
     +- ExternalGraderQueueEmptyError     no queue name
     +- InvalidFileTypeError              a file that cannot be read as one
     +- FileProcessingError               a file that could not be read or stored
-    QueueError                           the verbs of queue.py; the docstring is the message
+    QueueError                           the verbs of submissions.queue; the docstring is the message
     +- UnknownJob, LeaseLost, AlreadyGraded, BadReply, NotAllowed, UnknownQueue, QueueFull
 
 Each dialect maps QueueError to its own answers in one table.

@@ -265,7 +265,7 @@ def test_a_grader_that_fails_at_everything_does_not_burn_the_queue() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_comes_to_stand_before_the_last_claimed_one_waits_a_second_at_most() -> None:
-    """Where it claims many, a process looks only behind the last one (ADR 0095)."""
+    """Where it claims many, a process looks only behind the last one (ADR 0090)."""
     ids = [make_seconds_ago(60 - number).pk for number in range(window.MANY_CLAIMS + 2)]
     started = time.monotonic()
     assert [claim_one().pk for _ in ids[:-2]] == ids[:-2]

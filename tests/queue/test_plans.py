@@ -1,4 +1,4 @@
-"""What a claim reads and locks of a queue with a history: its own end of one index (ADR 0093)."""
+"""What a claim reads and locks of a queue with a history: its own end of one index (ADR 0090)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_claim_locks_no_finished_job(others: bool) -> None:
 
 
 def test_no_claim_of_many_graders_at_once_walks_what_is_finished() -> None:
-    """Seen with prepared statements: from some execution on, each claim read and locked all of it (ADR 0094)."""
+    """Seen with prepared statements: from some execution on, each claim read and locked all of it (ADR 0090)."""
     fill()
     steps: list[int] = []
     graders = [threading.Thread(target=_claims, args=(f"g{number % 3}", steps)) for number in range(6)]

@@ -8,10 +8,12 @@ ROUNDS_FOR_RANDOM = 1000
 
 
 class PasswordHasher(PBKDF2PasswordHasher):
-    """Django's own, but for random passwords of 192 bits few rounds are enough (ADR 0012).
+    """Django's own, but for random passwords of 192 bits few rounds are enough.
 
-    Many rounds are against guessing, and nobody guesses those. They cost half a second of a processor per login, where
-    a watcher waits one second at the most, and the oldest graders log in with every poll.
+    Many rounds are against guessing from a stolen table, and nobody guesses those. They cost half a second of a
+    processor per login, where a watcher waits one second at the most, and the oldest graders log in with every poll.
+    Passwords that a person chose keep Django's rounds. A cache of verified passwords would be state in a process, and
+    a changed password would still open the door.
     """
 
     def encode_random(self, password: str) -> str:

@@ -1,8 +1,9 @@
 """Sessions in Django's own table, read together with their account: one statement instead of three per request.
 
 A grader polls every second, and asking for the session, then the account, then its groups would be half of all that
-the database does (ADR 0011). A session that ends, an account that is disabled, a password or a group that
-changes still counts with the very next request: nothing is cached.
+the database does. A session that ends, an account that is disabled, a password or a group that changes still counts
+with the very next request: nothing is cached, as it would be with signed cookies or a remembered account. What does
+not fit, an operator's session for one, takes Django's own way. The key tells the account's number, which is no secret.
 """
 
 from __future__ import annotations

@@ -48,7 +48,12 @@ def no_score() -> str:
 
 
 def in_points(reply: str, points: float) -> str:
-    """`reply` with its score as `points`; nothing else in the text is touched, and nothing at all where they agree."""
+    """`reply` with its score as `points`; nothing else in the text is touched, and nothing at all where they agree.
+
+    Parsed and written again, the reply would not be verbatim: large numbers, duplicate names, escapes, spaces, NaN. So
+    the value's own text is replaced, wherever the outermost object has a `score`: readers differ in which one counts.
+    No regular expression: `msg` may quote one. `points` are those recorded with the score, as settings may have changed.
+    """
     try:
         spans = list(_scores(reply))
     except (ValueError, IndexError, RecursionError):

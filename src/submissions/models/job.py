@@ -13,7 +13,7 @@ from submissions.models.submission import Submission
 
 
 class DatabaseNow(Now):
-    """The database's clock, to the microsecond: web nodes' clocks differ (DESIGN section 3)."""
+    """The database's clock, to the microsecond: web nodes' clocks differ (ADR 0002)."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text

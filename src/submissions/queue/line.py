@@ -58,7 +58,7 @@ def claimable(queue_name: str, grader: str, *, others: bool) -> Any:
     failed_at = {"grader": grader, "status": Status.RETRY, "num_failures__gt": 0}
     if not _is_mysql():
         return jobs.exclude(**failed_at)
-    # In a row of its own: here only the index may be read (ADR 0093).
+    # In a row of its own: here only the index may be read (ADR 0090).
     return jobs.filter(~Exists(ExternalGraderDetail.objects.filter(pk=OuterRef("pk"), **failed_at)))
 
 
@@ -71,7 +71,7 @@ def lock_due(queue: QueueView, grader: str, limit: int) -> list[tuple[LockedJob,
     """The first jobs that are due, locked, up to `limit` of them; with each, whether it has files."""
     jobs = claimable(queue.name, grader, others=queue.others)
     if _is_mysql():
-        # Nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0093).
+        # Nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0090).
         limit = 1
         jobs = ExternalGraderDetail.objects.filter(pk=jobs.locked_ids()[:1]).order_by()
     has_files = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))

@@ -1,4 +1,4 @@
-"""Where a busy queue's claims begin to look: behind the last one, instead of at the index's beginning (ADR 0095).
+"""Where a busy queue's claims begin to look: behind the last one, instead of at the index's beginning (ADR 0090).
 
 What was claimed leaves dead entries there, for the database to step over until they are cleaned away. Claims take the
 first due job, so behind the last one is all that is left. Once a second somebody looks at all, for a job that came to
