@@ -26,16 +26,16 @@ submission_created = Signal()  # submission
 score_given = Signal()  # score: one from outside the queue, of the Python API
 scores_reset = Signal()  # student_item
 
-# Each of these carries job (a row as it was written), and what its comment names.
+# Each of these carries job (a row as it was written, or what the comment says), and what its comment names.
 job_enqueued = Signal()
-job_claimed = Signal()  # grader
-job_completed = Signal()  # points_earned
+job_claimed = Signal()  # job: a submissions.queue.ClaimedJob
+job_completed = Signal()  # job: a submissions.queue.GradedJob; points_earned
 job_failed = Signal()  # reason; job.status says whether it is tried again
 job_released = Signal()
 job_retried = Signal()
 job_retired = Signal()  # reason
 job_given_up = Signal()  # reason
-deliveries_due = Signal()  # there is something to tell of the job
+deliveries_due = Signal()  # there is something to tell of the job: a row, or for a score a GradedJob
 file_left_behind = Signal()  # name, reason: a stored file that no row names could not be removed
 logged_in = Signal()  # username, network, first: whether from a network that was not known
 login_refused = Signal()  # username, network
