@@ -1,8 +1,8 @@
 """A session ends when nobody used it for a while, and some day in any case. Using it costs a write only now and then.
 
-Both times are kept in the session's own data, so that reading it, which happens anyway, tells whether it must be written:
-when half of the idle time is over, and never past the longest life from the login. A watcher polls every second, and
-SESSION_SAVE_EVERY_REQUEST would be a write for each poll. A watcher whose session ends is sent to the login.
+Both times are kept in the session's own data, so that reading it, which happens anyway, tells whether it must be
+written: when half of the idle time is over, and never past the longest life from the login. A watcher polls every
+second, and SESSION_SAVE_EVERY_REQUEST would be a write for each poll. A watcher whose session ends is sent to the login.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 "Select all" may be 100,000 jobs, which takes minutes, and a proxy does not wait so long. So an action works for some
 seconds, then answers with a page that says how far it is and sends the same form again, with the last key that was
-seen. Each batch is one transaction, with its lines of the log; where a deadlock rolls it back, its rows are moved one by
-one. A browser that is closed ends the work between two batches. Doing it again goes on: what was moved is no longer in
-the state from which the move starts. A background worker would be one more process to run.
+seen. Each batch is one transaction, with its lines of the log; where a deadlock rolls it back, its rows are moved one
+by one. A browser that is closed ends the work between two batches. Doing it again goes on: what was moved is no longer
+in the state from which the move starts. A background worker would be one more process to run.
 """
 
 from __future__ import annotations

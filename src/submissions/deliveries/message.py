@@ -52,7 +52,7 @@ def in_points(reply: str, points: float) -> str:
 
     Parsed and written again, the reply would not be verbatim: large numbers, duplicate names, escapes, spaces, NaN. So
     the value's own text is replaced, wherever the outermost object has a `score`: readers differ in which one counts.
-    No regular expression: `msg` may quote one. `points` are those recorded with the score, as settings may have changed.
+    No regular expression: `msg` may quote one. `points` are those recorded with the score: settings may have changed.
     """
     try:
         spans = list(_scores(reply))

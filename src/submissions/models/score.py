@@ -36,7 +36,7 @@ class Score(models.Model):
         with transaction.atomic(using=kwargs.get("using") or router.db_for_write(Score, instance=self)):
             super().save(*args, **kwargs)
             # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A
-            # second one must: under REPEATABLE READ a plain look would show the same old row for ever.
+            # second one must: under REPEATABLE READ a plain look would show the same old row forever.
             if not _taken_in(self, lock=False):
                 while not _taken_in(self, lock=True):
                     continue

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from django.utils.dateparse import parse_datetime
 
-# A job that operators put back again and again must not grow for ever: the newest entries are kept.
+# A job that operators put back again and again must not grow forever: the newest entries are kept.
 MOST_KEPT = 50
 # The whole reason of the last failure stands in last_error (characters).
 REASON_LENGTH = 200

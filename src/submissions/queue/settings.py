@@ -32,7 +32,7 @@ def known_settings(queue_name: str) -> GraderQueue | None:
 
 
 def for_enqueue(queue_name: str) -> GraderQueue:
-    """The queue's row; set up by its first job, unless the registry is strict. Raises UnknownQueue."""
+    """The queue's row; set up by its first job, unless STRICT_QUEUES is set. Raises UnknownQueue."""
     known = known_settings(queue_name)
     if known is None and conf.STRICT_QUEUES:
         raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")

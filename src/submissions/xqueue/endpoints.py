@@ -22,7 +22,7 @@ logger = logging.getLogger("submissions.xqueue")
 
 View = Callable[..., HttpResponse]
 
-# Never 401 or 403 for these: a watcher would take it for a lost session and log in again, for ever.
+# Never 401 or 403 for these: a watcher would take it for a lost session and log in again, forever.
 REFUSALS: dict[type[QueueError], tuple[int, str]] = {
     UnknownJob: (404, "Submission does not exist"),
     LeaseLost: (409, "Incorrect key for submission"),
@@ -102,7 +102,7 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
 
 
 def _no_grader(request: HttpRequest, name: str) -> HttpResponse:
-    """A platform's session is a good one: sent to log in, its client would do so for ever. It sees no queue."""
+    """A platform's session is a good one: sent to log in, its client would do so forever. It sees no queue."""
     if not is_submitter(getattr(request, "user", None)):
         return log_in_first(request)
     if name == "put_result":

@@ -110,7 +110,7 @@ def _take_back(jobs: list[ClaimedJob]) -> None:
 
 
 def _handed_out(job: ClaimedJob, mount: str) -> str:
-    """The job as a grader reads it. What cannot be written must not be offered for ever while others wait behind it."""
+    """The job as a grader reads it. What cannot be written must not be offered forever while others wait behind it."""
     try:
         return _written(job, mount)
     except Exception as error:  # a storage that cannot say where a file is, say
