@@ -2,7 +2,7 @@
 
 Both times are kept in the session's own data, so that reading it, which happens anyway, tells whether it must be
 written: when half of the idle time is over, and never past the longest life from the login. A watcher polls every
-second, and SESSION_SAVE_EVERY_REQUEST would be a write for each poll. A watcher whose session ends is sent to the login.
+second, and SESSION_SAVE_EVERY_REQUEST would be a write for each poll. A watcher whose session ends logs in again.
 """
 
 from __future__ import annotations
