@@ -75,9 +75,7 @@ class Worker:
         self._untold: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def run(
-        self, stop: threading.Event, *, until_idle: bool = False, wanted: threading.Event | None = None
-    ) -> None:
+    def run(self, stop: threading.Event, *, until_idle: bool = False, wanted: threading.Event | None = None) -> None:
         """Until `stop` is set; what is on its way is finished.
 
         `until_idle`: until nothing is due. `wanted`: when nothing is due, look again only once this is set, and end
