@@ -106,7 +106,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
     found = environment.settings(**given)
     database = found["DATABASES"]["default"]
     assert {name: database[name] for name in ("ENGINE", "USER", "PASSWORD", "HOST", "PORT", "NAME", "OPTIONS")} == {
-        "ENGINE": "gradequeue.databases.postgresql",
+        "ENGINE": "django.db.backends.postgresql",
         "USER": "us@er",
         "PASSWORD": "p/w$d",
         "HOST": "db.example",

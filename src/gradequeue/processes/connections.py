@@ -70,5 +70,5 @@ def _note_pooler(connection: BaseDatabaseWrapper, **_: object) -> None:
     """A cursor on the server would be declared on one of the pooler's connections and read on another one, where
     another process may have one of the same name."""
     options = connection.settings_dict
-    if not options["DISABLE_SERVER_SIDE_CURSORS"]:
+    if not options.get("DISABLE_SERVER_SIDE_CURSORS"):
         options["DISABLE_SERVER_SIDE_CURSORS"] = is_pooled(connection)

@@ -28,6 +28,17 @@ class BrokenJSON(str):
     """What stands in a JSON column and is no JSON. Old sites hold such rows."""
 
 
+def read_json(text: str) -> Any:
+    """What stands in a JSON column. What is no JSON stays as it is: it can still be graded.
+
+    An error here would stop its whole queue.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return BrokenJSON(text)
+
+
 class JSONTextField(models.TextField):  # type: ignore[type-arg]
     """JSON in a text column, as edx-submissions stores answers.
 
@@ -36,11 +47,7 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
     """
 
     def from_db_value(self, value: str | None, *_: Any) -> Any:
-        try:
-            return None if value is None else json.loads(value)
-        except (ValueError, RecursionError):
-            # As it stands, it can still be graded; an error here would stop its whole queue.
-            return BrokenJSON(value)
+        return None if value is None else read_json(value)
 
     def get_prep_value(self, value: Any) -> str | None:
         return json.dumps(value, ensure_ascii=True)

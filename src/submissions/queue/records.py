@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from submissions.models import ExternalGraderDetail, GraderQueue, JSONTextField, Status
+from submissions.models import ExternalGraderDetail, GraderQueue, Status
+from submissions.models.fields import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ClaimedJob:
     @property
     def answer(self) -> Any:
         """What the learner sent. Read on use: where there is a `body`, nobody asks."""
-        return JSONTextField().from_db_value(self.stored_answer)
+        return read_json(self.stored_answer)
 
     @property
     def row(self) -> ExternalGraderDetail:
