@@ -17,7 +17,7 @@ class GradequeueConfig(AppConfig):
         watch_for_pooler()
 
 
-def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     if settings.TRUSTED_PROXIES:
         return []
     return [

@@ -35,7 +35,7 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
     MySQL's old utf8 also emoji).
     """
 
-    def from_db_value(self, value: str | None, *_: Any) -> Any:
+    def from_db_value(self, value: str | None, *_: object) -> Any:
         try:
             return None if value is None else json.loads(value)
         except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
 class PointsField(models.FloatField):  # type: ignore[type-arg]
     """Points: fractions are kept, whole numbers come back as int (ADR 0003)."""
 
-    def from_db_value(self, value: float | None, *_: Any) -> float | None:
+    def from_db_value(self, value: float | None, *_: object) -> float | None:
         return whole(value)
 
     def to_python(self, value: Any) -> float | None:

@@ -28,7 +28,7 @@ _configured = ConfiguredStorage()
 
 
 @receiver(setting_changed)
-def _forget_storage(setting: str, **_: Any) -> None:
+def _forget_storage(setting: str, **_: object) -> None:
     if setting == "EDX_SUBMISSIONS":
         _configured._wrapped = empty
 

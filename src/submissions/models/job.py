@@ -15,12 +15,12 @@ from submissions.models.submission import Submission
 class DatabaseNow(Now):
     """The database's clock, to the microsecond: web nodes' clocks differ (ADR 0002)."""
 
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **_: object) -> tuple[str, tuple[Any, ...]]:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
         # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
         return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_mysql(self, compiler: Any, connection: Any, **_: object) -> tuple[str, tuple[Any, ...]]:
         # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
         return "UTC_TIMESTAMP(6)", ()
 
@@ -28,7 +28,7 @@ class DatabaseNow(Now):
 class DatabaseNowDefault(Now):
     """The same, for a column's default: there it is the database itself that must compute it."""
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_mysql(self, compiler: Any, connection: Any, **_: object) -> tuple[str, tuple[Any, ...]]:
         return "UTC_TIMESTAMP(6)", ()
 
 

@@ -62,7 +62,7 @@ def recall(key: tuple[str, str | None], ask: Callable[[], T | None]) -> T | None
     return found
 
 
-def forget(**_: Any) -> None:
+def forget(**_: object) -> None:
     """What this process changes counts at once; what others change, within QUEUE_CACHE_SECONDS."""
     _remembered.clear()
 

@@ -42,7 +42,7 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
     """
     name, allowed = verb.__name__, ", ".join(methods)
 
-    def view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+    def view(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
         patience.begin()
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:

@@ -27,7 +27,7 @@ class _Pinned(Func):
     arity = 4
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+    def as_sql(self, compiler: Any, connection: Any, **_: object) -> tuple[str, list[Any]]:  # type: ignore[override]
         (queue, _a), (state, _b), (name, names), (status, statuses) = [
             compiler.compile(one) for one in self.get_source_expressions()
         ]
