@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import django
 from django.apps import AppConfig, apps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from submissions import signals
 from submissions.models import Delivery, ExternalGraderDetail, Score, StudentItem, Submission
