@@ -81,10 +81,10 @@ def make_job(
     queue_name: str,
     *,
     known: GraderQueue | None = None,
-    files: Mapping[str, Any] | None = None,
-    kept: Mapping[str, Any] | None = None,
+    files: Mapping[str, object] | None = None,
+    kept: Mapping[str, object] | None = None,
     arrived: datetime | None = None,
-    **fields: Any,
+    **fields: object,
 ) -> Job:
     """The same, for who has a transaction open already, and undoes it where this raises.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from django.utils.crypto import constant_time_compare
 
@@ -64,7 +63,7 @@ def attach_submissions(jobs: list[Job]) -> None:
         job.submission = found[job.submission_id]
 
 
-def move(locked: LockedJob, status: str, **changes: Any) -> None:
+def move(locked: LockedJob, status: str, **changes: object) -> None:
     """Write the new state with what changes along with it."""
     job = locked.row
     if status != job.status:
@@ -101,7 +100,7 @@ def hand_out(locked: LockedJob, queue: GraderQueue, grader: str) -> bool:
     return True
 
 
-def _count_lost_lease(locked: LockedJob, queue: GraderQueue) -> dict[str, Any] | None:
+def _count_lost_lease(locked: LockedJob, queue: GraderQueue) -> dict[str, object] | None:
     """What changes with a lease that ran out; None where the job is given up with it."""
     job = locked.row
     failures = job.num_failures + 1
@@ -139,7 +138,7 @@ def count_failure(locked: LockedJob, queue: GraderQueue, reason: str, reply: str
         return
     failures = job.num_failures + 1
     noted = claim_log.note(job, locked.now, claim_log.FAILED, reason)
-    ended: dict[str, Any] = {"returned_at": locked.now, "pulls": noted, "num_failures": failures, **kept}
+    ended: dict[str, object] = {"returned_at": locked.now, "pulls": noted, "num_failures": failures, **kept}
     given_up = failures >= queue.failure_limit
     note_claim_end(locked, ClaimOutcome.FAILED, gave_up=given_up)
     if given_up:
@@ -150,7 +149,7 @@ def count_failure(locked: LockedJob, queue: GraderQueue, reason: str, reply: str
     signals.announce(signals.job_failed, job=job, reason=reason)
 
 
-def give_up(locked: LockedJob, queue: GraderQueue, reason: str, **changes: Any) -> None:
+def give_up(locked: LockedJob, queue: GraderQueue, reason: str, **changes: object) -> None:
     """Too many failures: the job waits for an operator."""
     changes["last_error"] = reason
     move(locked, Status.FAILED, available_at=None, pullkey=None, **changes)

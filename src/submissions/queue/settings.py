@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.db import connections, router
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
@@ -18,7 +18,7 @@ MOST_REMEMBERED = 2000
 
 T = TypeVar("T")
 
-_remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
+_remembered: dict[tuple[str, str | None], tuple[float, object]] = {}
 
 
 def settings_of(queue_name: str) -> GraderQueue:

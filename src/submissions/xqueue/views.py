@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.utils.encoding import iri_to_uri
@@ -99,8 +97,7 @@ ENDPOINTS: dict[str, View] = {
 
 
 def _grader(request: HttpRequest) -> str:
-    user: Any = request.user
-    return str(user.get_username())
+    return str(request.user.get_username())
 
 
 def _take_back(jobs: list[ClaimedJob]) -> None:
