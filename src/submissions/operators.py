@@ -17,7 +17,7 @@ from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Gr
 from submissions.queue.transactions import in_transaction
 from submissions.text import counted
 
-REASON = "Ended by an operator."
+REASON = queue.ENDED
 """Kept with a job that is ended without a score, where the operator gives no other reason."""
 LONGEST_REASON = 500
 

@@ -91,6 +91,11 @@ class Status(models.TextChoices):
         return self.is_waiting or self is Status.PULLED
 
     @property
+    def takes_result(self) -> bool:
+        """The key of the last claim is good for a result: also for a late one, after the lease or a failure."""
+        return self in (Status.PULLED, Status.RETRY)
+
+    @property
     def is_final(self) -> bool:
         """Nothing leaves this state."""
         return self is Status.RETIRED
@@ -102,6 +107,10 @@ class Status(models.TextChoices):
     @classmethod
     def open(cls) -> tuple[Status, ...]:
         return tuple(status for status in cls if status.is_open)
+
+    @classmethod
+    def taking_results(cls) -> tuple[Status, ...]:
+        return tuple(status for status in cls if status.takes_result)
 
     @classmethod
     def ended(cls) -> tuple[Status, ...]:

@@ -37,7 +37,7 @@ def lock_held(submission_id: int, key: str) -> LockedJob:
     """The same, if `key` is its key: good in pulled and retry, and remembered with the score. Raises LeaseLost."""
     locked = lock(submission_id)
     job = locked.row
-    held = job.status in (Status.PULLED, Status.RETRY, Status.RETIRED) and job.pullkey
+    held = job.status in (*Status.taking_results(), Status.RETIRED) and job.pullkey
     if not held or not constant_time_compare(key.encode("utf-8", "replace"), str(job.pullkey).encode()):
         raise LeaseLost
     return locked
@@ -77,7 +77,7 @@ def move(locked: LockedJob, status: str, **changes: object) -> None:
 def hand_out(locked: LockedJob, queue: GraderQueue, grader: str) -> bool:
     """Give the job to `grader`, with a new key and lease; False where it ends instead: deleted, or lost too often."""
     job = locked.row
-    if job.status in (Status.RETIRED, Status.FAILED):
+    if job.status in Status.ended():
         # edx-submissions, still running beside us during an upgrade, knows no available_at.
         move(locked, job.status, available_at=None)
         return False

@@ -34,6 +34,7 @@ from submissions.sql import Values, is_watched
 logger = logging.getLogger("submissions.queue")
 
 T = TypeVar("T")
+TAKING_RESULTS = Status.taking_results()
 
 
 class Statements(Protocol):
@@ -101,9 +102,13 @@ def _complete(
     values = _finish_values(held, points, possible, reply)
     if not statements.finish(connection, values, first=held.latest_id is None):
         return None
+    return _graded(held, points, possible)
+
+
+def _graded(held: Held, points: float, possible: float) -> GradedJob:
     return GradedJob(
         pk=held.job_id,
-        submission_id=submission_id,
+        submission_id=held.submission_id,
         queue_name=held.queue_name,
         grader=held.grader,
         points_possible=held.points_possible,
@@ -118,7 +123,7 @@ def _complete(
 
 
 def _is_usual(held: Held, key: str) -> bool:
-    if held.status not in (Status.PULLED, Status.RETRY) or held.submission_status == DELETED or not held.pullkey:
+    if held.status not in TAKING_RESULTS or held.submission_status == DELETED or not held.pullkey:
         return False
     return constant_time_compare(key.encode("utf-8", "replace"), held.pullkey.encode())
 
