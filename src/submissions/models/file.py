@@ -44,7 +44,7 @@ def get_storage() -> Storage:
 def submission_file_path(instance: SubmissionFile, _: str) -> str:
     """``queue/uuid``. A queue's name may hold what a path may not; a file's own name never gets here."""
     folder = re.sub(r"[^\w.-]", "_", _queue_name(instance))
-    if len(folder.encode()) > 255:  # more than a file system takes: 128 signs may be 512 bytes
+    if len(folder.encode()) > 255:  # more than a file system takes: 128 characters may be 512 bytes
         folder = folder[:60]
     return f"{folder if folder.strip('.') else '_'}/{instance.uuid}"
 

@@ -24,7 +24,7 @@ class DatabaseNow(Now):
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
-        # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
+        # with three digits sorts before the same time written with six: a fresh job would seem not yet due.
         return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
@@ -204,7 +204,7 @@ class ExternalGraderDetail(models.Model):
         ]
         indexes = [
             models.Index(fields=["queue_name", "status", "status_time"]),
-            # The claim walks this one and nothing else; id makes the order of equal moments certain.
+            # The claim walks this one and nothing else; id makes the order of equal times certain.
             models.Index(fields=["queue_name", "available_at", "id"], name="submissions_claim_idx"),
             # For people who look for jobs; a claim must not pay for more of them (ADR 0060).
             models.Index(fields=["queue_key"], name="submissions_queue_key_idx"),

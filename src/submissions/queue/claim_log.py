@@ -74,18 +74,18 @@ def _entries(text: str | None) -> list[object]:
 def _pull(entry: object) -> Pull | None:
     if not isinstance(entry, dict):
         return None
-    until = _moment(entry.get("until"))
+    until = _time(entry.get("until"))
     if until is None:
         return None
     words = {name: str(entry.get(name) or "") for name in ("outcome", "grader", "reason")}
-    return Pull(until=until, since=_moment(entry.get("from")), **words)
+    return Pull(until=until, since=_time(entry.get("from")), **words)
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
 
 
-def _moment(value: object) -> datetime | None:
+def _time(value: object) -> datetime | None:
     try:
         found = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:

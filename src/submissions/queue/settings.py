@@ -57,7 +57,7 @@ def recall(key: tuple[str, str | None], ask: Callable[[], T | None]) -> T | None
     found = ask()
     if len(_remembered) >= MOST_REMEMBERED:
         _remembered.clear()
-    if found is not None:  # a queue that does not exist yet may be there in a moment
+    if found is not None:  # a queue that does not exist yet may be there soon
         _remembered[key] = (time.monotonic() + conf.QUEUE_CACHE_SECONDS, found)
     return found
 

@@ -46,7 +46,7 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
         patience.begin()
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:
-            response = _checked(request, name, for_all) or (
+            response = _check(request, name, for_all) or (
                 verb(request)
                 if request.method in methods
                 else refused(405, f"'{name}' must use HTTP {' or '.join(methods)}")
@@ -76,7 +76,7 @@ def _answer(status: int, return_code: int, content: str | int) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def _checked(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
+def _check(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
     """The refusal of a request that no verb is to see."""
     sessions.forget_unusable(request)
     if request.META.get("HTTP_SEC_FETCH_SITE") == "cross-site":

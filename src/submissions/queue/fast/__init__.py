@@ -67,7 +67,7 @@ def claim(queue: QueueView, grader: str) -> list[ClaimedJob] | None:
         "since": since,
         "others": queue.others,
     }
-    found = _tried(lambda statements, connection: (statements.claim(connection, values),))
+    found = _try(lambda statements, connection: (statements.claim(connection, values),))
     picked = found[0] if found else None
     if picked is not None and picked.job is not None:
         window.note(queue.name, since, picked.due_since)
@@ -82,7 +82,7 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Grad
     """The job with its score. None: the general verb decides."""
     if pre_save.has_listeners(Score) or post_save.has_listeners(Score):
         return None  # somebody wants to hear of the new row, which only the ORM tells
-    return _tried(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
+    return _try(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
 
 
 def _complete(
@@ -150,7 +150,7 @@ def _finish_values(held: Held, points: float, possible: float, reply: str) -> Va
     }
 
 
-def _tried(send: Callable[[Statements, BaseDatabaseWrapper], T | None]) -> T | None:
+def _try(send: Callable[[Statements, BaseDatabaseWrapper], T | None]) -> T | None:
     """What `send` returns; None where these statements are not for this connection, or the database failed.
 
     What failed has written nothing that counts, so the general verb may look for itself: with its retries after what
