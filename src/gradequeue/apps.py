@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -17,7 +16,7 @@ class GradequeueConfig(AppConfig):
         watch_for_pooler()
 
 
-def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def proxies_are_counted(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     if settings.TRUSTED_PROXIES:
         return []
     return [

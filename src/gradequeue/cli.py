@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from textwrap import fill
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility, get_commands, load_command_class
+from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError
 
 from gradequeue import __version__
@@ -48,7 +48,7 @@ class _Commands(ManagementUtility):
             return
         super().execute()
 
-    def fetch_command(self, subcommand: str) -> Any:
+    def fetch_command(self, subcommand: str) -> BaseCommand:
         try:
             return super().fetch_command(subcommand)
         except SystemExit:

@@ -11,11 +11,13 @@ import warnings
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+Settings: TypeAlias = dict[str, Any]
 
 # NAME, or the content of the file that NAME_FILE names. The mapping, not the casts of Env: those take a secret that
 # begins with a dollar sign for the name of another variable.
@@ -163,7 +165,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def database(folder: Path) -> dict[str, Any]:
+def database(folder: Path) -> Settings:
     """DATABASE_URL as Django's settings, with what a queue needs of each database."""
     found = database_at(text("DATABASE_URL", f"sqlite:///{folder / 'gradequeue.sqlite3'}"))
     kind = found["ENGINE"].rpartition(".")[2]
@@ -176,7 +178,7 @@ def database(folder: Path) -> dict[str, Any]:
     return found
 
 
-def database_at(url: str) -> dict[str, Any]:
+def database_at(url: str) -> Settings:
     """A URL of a database as Django's settings."""
     found = _parsed("DATABASE_URL", url, environ.Env.db_url_config)
     kind = str(found.get("ENGINE", "")).rpartition(".")[2]
@@ -189,7 +191,7 @@ def database_at(url: str) -> dict[str, Any]:
     return found
 
 
-def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+def _parsed(name: str, given: str, parse: Callable[[str], Settings]) -> Settings:
     """What `parse` makes of a variable's value. Its own words are not repeated: they may hold a part of a password."""
     try:
         with warnings.catch_warnings():
@@ -204,7 +206,7 @@ def _parsed(name: str, given: str, parse: Callable[[str], dict[str, Any]]) -> di
 # Each comes with the extra of the same name as the database.
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
 
-_TUNED: dict[str, dict[str, Any]] = {
+_TUNED: dict[str, Settings] = {
     # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer.
     "sqlite3": {
         "transaction_mode": "IMMEDIATE",
@@ -217,7 +219,7 @@ _TUNED: dict[str, dict[str, Any]] = {
 }
 
 
-def cache() -> dict[str, Any]:
+def cache() -> Settings:
     if not text("CACHE_URL"):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     found = _parsed("CACHE_URL", text("CACHE_URL"), environ.Env.cache_url_config)
@@ -231,7 +233,7 @@ _S3_TEXTS = ("region_name", "endpoint_url", "addressing_style", "signature_versi
 _S3_FLAGS = ("querystring_auth", "use_ssl", "verify")
 
 
-def storage(folder: Path) -> dict[str, Any]:
+def storage(folder: Path) -> Settings:
     """GRADEQUEUE_STORAGE_URL: ``file:///path``, or ``s3://key:secret@bucket/folder?region_name=...``."""
     url = text("GRADEQUEUE_STORAGE_URL", (folder / "files").as_uri())
     try:

@@ -1,8 +1,9 @@
 """What a WSGI server loads."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
@@ -24,7 +25,7 @@ READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
 class Handler(WSGIHandler):
     """Django's own. What graders ask every second has less around it (ADR 0090)."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         if not graders_lane.is_graders(environ.get("PATH_INFO", "")):
             return super().__call__(environ, start_response)
         set_script_prefix(get_script_name(environ))
@@ -46,7 +47,7 @@ class Handler(WSGIHandler):
 django_application = Handler()
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Django, spared the one header that fails it before it can answer at all: a Content-Type it cannot read."""
     proxies.apply(environ)
     if environ.get("CONTENT_TYPE", "") not in READABLE:

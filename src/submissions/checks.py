@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import django
 from django.apps import AppConfig, apps
@@ -46,7 +45,7 @@ def register() -> None:
     checks.register(earlier_upgrade_is_finished, checks.Tags.database)
 
 
-def versions_were_tested(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def versions_were_tested(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     """A warning where the suite has never run with this Python or this Django."""
     running = [("Python", sys.version_info, versions.PYTHON), ("Django", django.VERSION, versions.DJANGO)]
     return [
@@ -60,11 +59,11 @@ def versions_were_tested(app_configs: Sequence[AppConfig] | None, **_: Any) -> l
     ]
 
 
-def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def settings_are_usable(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     return [checks.Error(sentence, id="submissions.E001") for sentence in conf.wrong()]
 
 
-def destinations_are_usable(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def destinations_are_usable(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     """What only shows when a result is sent must not wait until then."""
     if conf.wrong():
         return []
@@ -108,7 +107,7 @@ def validate_webhook_secrets(text: str) -> None:
         raise ValidationError(f"One per line: {SECRET_FORM}")
 
 
-def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
+def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
     """A warning for queues from which every grader may pull."""
     model = apps.get_model("submissions", "GraderQueue")
     try:
@@ -128,7 +127,7 @@ def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: Any) -> lis
 
 
 def earlier_upgrade_is_finished(
-    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: object
 ) -> list[checks.CheckMessage]:
     """Refuse a database that edx-submissions itself has brought only part of the way to 4.0.2."""
     return [error for alias in databases or [] for error in _unfinished(alias)]

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
 
 from django.db import OperationalError
 
@@ -52,9 +51,9 @@ class SubmissionRequestError(SubmissionError):
     ``field_errors`` maps each refused field to a list of sentences.
     """
 
-    def __init__(self, msg: str = "", field_errors: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, msg: str = "", field_errors: Mapping[str, object] | None = None) -> None:
         super().__init__(msg)
-        self.field_errors: dict[str, Any] = copy.deepcopy(dict(field_errors or {}))
+        self.field_errors: dict[str, object] = copy.deepcopy(dict(field_errors or {}))
         self.args += (self.field_errors,)
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, Gr
 from submissions.queue.transactions import in_transaction
 from submissions.text import counted
 
-REASON = "Ended by an operator."
+REASON = queue.ENDED
 """Kept with a job that is ended without a score, where the operator gives no other reason."""
 LONGEST_REASON = 500
 
@@ -77,6 +77,22 @@ class Move:
         """For the history of a row."""
         done = self.done.capitalize()
         return f"{done}: {reason}" if reason and self.takes_reason else f"{done}."
+
+
+@dataclass(frozen=True)
+class DeliveryMove(Move):
+    model: type[Model] = Delivery
+    state: str = "state"
+    known_by: str = "pk"
+    noun: tuple[str, str] = ("delivery", "deliveries")
+
+
+@dataclass(frozen=True)
+class QueueMove(Move):
+    model: type[Model] = GraderQueue
+    state: str = "paused"
+    known_by: str = "pk"
+    noun: tuple[str, str] = ("queue", "queues")
 
 
 def _retry(submission_id: int, reason: str) -> Model:
@@ -156,7 +172,7 @@ RETIRE = Move(
     starts_from=Status.unfinished(),
     takes_reason=True,
 )
-SEND_AGAIN = Move(
+SEND_AGAIN = DeliveryMove(
     name="resend",
     label="Send again",
     phrase="send {} again",
@@ -167,12 +183,8 @@ SEND_AGAIN = Move(
     permission="can_resend",
     run=_send_again,
     starts_from=(DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DUE),
-    model=Delivery,
-    state="state",
-    known_by="pk",
-    noun=("delivery", "deliveries"),
 )
-GIVE_UP = Move(
+GIVE_UP = DeliveryMove(
     name="give-up",
     label="Give up",
     phrase="give up {}",
@@ -183,12 +195,8 @@ GIVE_UP = Move(
     permission="can_resend",
     run=_give_up,
     starts_from=(DeliveryState.DUE,),
-    model=Delivery,
-    state="state",
-    known_by="pk",
-    noun=("delivery", "deliveries"),
 )
-PAUSE = Move(
+PAUSE = QueueMove(
     name="pause",
     label="Pause",
     phrase="pause {}",
@@ -199,12 +207,8 @@ PAUSE = Move(
     permission="can_pause",
     run=_pause,
     starts_from=(False,),
-    model=GraderQueue,
-    state="paused",
-    known_by="pk",
-    noun=("queue", "queues"),
 )
-RESUME = Move(
+RESUME = QueueMove(
     name="resume",
     label="Resume",
     phrase="resume {}",
@@ -215,10 +219,6 @@ RESUME = Move(
     permission="can_pause",
     run=_resume,
     starts_from=(True,),
-    model=GraderQueue,
-    state="paused",
-    known_by="pk",
-    noun=("queue", "queues"),
 )
 
 OF_JOBS = {move.name: move for move in (RETRY, RELEASE, RETIRE)}

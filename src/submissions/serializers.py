@@ -16,10 +16,10 @@ from submissions.text import LARGEST_ID
 class RawField(serializers.Field):  # type: ignore[type-arg]
     """A value that is JSON already and goes through untouched."""
 
-    def to_representation(self, value: Any) -> Any:
+    def to_representation(self, value: object) -> object:
         return value
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: object) -> object:
         return data
 
 
@@ -29,7 +29,7 @@ class VerbatimField(serializers.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, allow_blank=True, allow_null=True, default=None, **kwargs)
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: object) -> str:
         if isinstance(data, str):
             return data
         try:
@@ -41,7 +41,7 @@ class VerbatimField(serializers.CharField):
 class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
     """A finite number above 0; a fraction is kept. Out of 0 points there is nothing to score: it would be hidden."""
 
-    def to_internal_value(self, data: Any) -> float:
+    def to_internal_value(self, data: object) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float):
             raise serializers.ValidationError("Must be a number.")
         try:
@@ -78,7 +78,7 @@ class JobSerializer(serializers.Serializer):  # type: ignore[type-arg]
 JOB_FIELDS = {"queue_name", "queue_key", "grader_file_name", "points_possible", "grader_payload", "student_info"}
 
 
-def validated_job(**fields: Any) -> dict[str, Any]:
+def validated_job(**fields: object) -> dict[str, Any]:
     """`fields` of a new job, checked and complete. Raises ExternalGraderQueueEmptyError, SubmissionRequestError."""
     if fields.get("queue_name") in (None, ""):
         raise ExternalGraderQueueEmptyError("The parameter queue_name can not be empty.")
@@ -95,7 +95,7 @@ class StudentItemSerializer(serializers.ModelSerializer[StudentItem]):
         model = StudentItem
         fields = ("student_id", "course_id", "item_id", "item_type")
         # Uniqueness is the database's to decide: a look before the insert is only a race.
-        validators: tuple[Any, ...] = ()
+        validators: tuple[object, ...] = ()
 
 
 class SubmissionSerializer(serializers.ModelSerializer[Submission]):
@@ -124,13 +124,13 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
             "team_submission_uuid",
         )
 
-    def validate_answer(self, value: Any) -> Any:
+    def validate_answer(self, value: object) -> object:
         if flaw := flaw_of_answer(value):
             raise serializers.ValidationError(flaw)
         return value
 
 
-def flaw_of_answer(value: Any) -> str | None:
+def flaw_of_answer(value: object) -> str | None:
     """Why an answer cannot be kept, as a sentence; None where it can."""
     try:
         size = len(_text_of(value).encode("utf-8", "surrogatepass"))
@@ -141,7 +141,7 @@ def flaw_of_answer(value: Any) -> str | None:
     return None
 
 
-def _text_of(answer: Any) -> str:
+def _text_of(answer: object) -> str:
     # NaN and Infinity are not JSON, and what follows us could not read them.
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, allow_nan=False)
 
@@ -150,7 +150,7 @@ class ScoreAnnotationSerializer(serializers.ModelSerializer[ScoreAnnotation]):
     class Meta:
         model = ScoreAnnotation
         fields = ("creator", "reason", "annotation_type")
-        extra_kwargs: ClassVar[dict[str, Any]] = {
+        extra_kwargs: ClassVar[dict[str, object]] = {
             name: {"allow_blank": True, "trim_whitespace": False} for name in ("creator", "reason", "annotation_type")
         }
 
@@ -161,7 +161,7 @@ class PointsSerializerField(serializers.FloatField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=0, **kwargs)
 
-    def to_internal_value(self, data: Any) -> float:
+    def to_internal_value(self, data: float | str) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
         try:
@@ -172,7 +172,7 @@ class PointsSerializerField(serializers.FloatField):
             self.fail("invalid")
         return whole(points) or 0
 
-    def to_representation(self, value: Any) -> Any:
+    def to_representation(self, value: float) -> Any:
         return whole(float(value))
 
 
@@ -199,5 +199,5 @@ class ScoreSerializer(UnannotatedScoreSerializer):
     class Meta(UnannotatedScoreSerializer.Meta):
         fields = (*UnannotatedScoreSerializer.Meta.fields, "annotations")
 
-    def get_annotations(self, score: Score) -> list[dict[str, Any]]:
+    def get_annotations(self, score: Score) -> list[dict[str, object]]:
         return [dict(ScoreAnnotationSerializer(row).data) for row in score.scoreannotation_set.all()]

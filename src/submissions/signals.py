@@ -8,7 +8,6 @@ raises undoes nothing: what must reach a platform travels as a Delivery.
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any
 
 from django.apps import apps
 from django.db import models, router, transaction
@@ -49,7 +48,7 @@ delivery_given_up = Signal()  # reason
 claim_refused = Signal()  # submission_id, reason: a grader's word was not accepted
 
 
-def announce(signal: Signal, **facts: Any) -> None:
+def announce(signal: Signal, **facts: object) -> None:
     """Send `signal` once the transaction is committed; a receiver's exception is logged, not raised."""
     # The queue's own database, where a router gives it one.
     using = router.db_for_write(_job())

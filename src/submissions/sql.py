@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from submissions.connections import is_pooled
@@ -20,24 +21,28 @@ try:
 except ImportError:  # another database, or psycopg2
     psycopg = None  # type: ignore[assignment]
 
+# By name, as a statement asks for them; and what a driver gives back: each value is of its column's type.
+Values: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = tuple[Any, ...]
+
 # Django turns prepared statements off for poolers' sake. With this number only what asks for it is prepared.
 ONLY_WHERE_ASKED = 2**31 - 1
 
 # By connection of psycopg's: whether one server stands at its other end for good.
-_is_direct: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_is_direct: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
 
 
-def is_watched(connection: Any) -> bool:
+def is_watched(connection: BaseDatabaseWrapper) -> bool:
     """Whether statements are logged or wrapped, and so must go through Django's cursors."""
     return bool(connection.queries_logged or connection.execute_wrappers)
 
 
-def is_psycopg(connection: Any) -> bool:
+def is_psycopg(connection: BaseDatabaseWrapper) -> bool:
     """Whether the driver below Django's PostgreSQL is psycopg 3."""
     return psycopg is not None and isinstance(connection.connection, psycopg.Connection)
 
 
-def row(connection: Any, sql: str, values: Mapping[str, Any]) -> Any:
+def row(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
     """The first row of the statement; None where there is none. `sql` has its values as %(name)s.
 
     Raises Django's database errors.
@@ -53,7 +58,7 @@ def row(connection: Any, sql: str, values: Mapping[str, Any]) -> Any:
             return cursor.fetchone()
 
 
-def now(connection: Any) -> datetime:
+def now(connection: BaseDatabaseWrapper) -> datetime:
     """The database's clock; SQLite's is this process's own."""
     if connection.vendor == "sqlite":
         return timezone.now()
@@ -62,13 +67,13 @@ def now(connection: Any) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def adapted(connection: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def adapted(connection: BaseDatabaseWrapper, values: Values) -> dict[str, Any]:
     """`values` with times as MySQL and SQLite keep them: in UTC, without saying so."""
     adapt = connection.ops.adapt_datetimefield_value
     return {name: adapt(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
-def _can_prepare(connection: Any) -> bool:
+def _can_prepare(connection: BaseDatabaseWrapper) -> bool:
     """Whether one server answers for good: behind a pooler that changes it with each transaction, a prepared
     statement's name may be somebody else's. Asked once for each connection."""
     driver = connection.connection

@@ -72,9 +72,9 @@ def test_readyz_is_answered_by_address_and_never_from_a_cache() -> None:
 
 
 @pytest.mark.django_db
-def test_being_asked_again_costs_little(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_being_asked_again_costs_little(django_assert_num_queries: DjangoAssertNumQueries, kind: str) -> None:
     ready()
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2 if kind == "sqlite" else 3):  # nothing is written on SQLite
         ready()
 
 

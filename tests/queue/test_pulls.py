@@ -55,7 +55,7 @@ def test_a_life_with_everything_in_it() -> None:
     queue.retire(job.submission_id, "not needed")
     assert remembered(job) == [
         ("released", "ada", ""),
-        ("released", "ada", "Taken away by an operator."),
+        ("released", "ada", "Released by an operator."),
         ("lost", "bob", ""),
         ("failed", "cyd", "no memory"),
         ("retried", "", ""),

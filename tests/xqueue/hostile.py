@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -222,9 +222,10 @@ def through_the_door(environ: dict[str, Any]) -> tuple[bytes, str, dict[str, str
     status: list[str] = []
     headers: dict[str, str] = {}
 
-    def start_response(line: str, pairs: list[tuple[str, str]]) -> None:
+    def start_response(line: str, pairs: list[tuple[str, str]], _: object = None) -> Callable[[bytes], object]:
         status.append(line)
         headers.update(pairs)
+        return bytes
 
     # As Django's test client does: the connection is in the test's transaction and must not be closed.
     for signal in (request_started, request_finished):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 
@@ -11,7 +9,7 @@ from submissions.accounts.throttle import Attempt, Throttled
 
 
 class LoginForm(AdminAuthenticationForm):
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if not name or not password:
             return dict(super().clean())
@@ -22,7 +20,7 @@ class LoginForm(AdminAuthenticationForm):
         except Throttled as throttled:
             raise ValidationError(str(throttled), code="throttled") from None
 
-    def _check_password(self, attempt: Attempt) -> dict[str, Any]:
+    def _check_password(self, attempt: Attempt) -> dict[str, object]:
         try:
             cleaned = super().clean()
         except ValidationError:

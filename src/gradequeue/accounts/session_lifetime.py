@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
+
+Data: TypeAlias = dict[str, Any]
 
 BEGUN, UNTIL = "_begun", "_until"
 
 
-def is_half_idle(data: dict[str, Any]) -> bool:
+def is_half_idle(data: Data) -> bool:
     """Whether half of the idle time is over, and the end can still be put off."""
     until, last = data.get(UNTIL), data.get(BEGUN, 0) + settings.SESSION_COOKIE_AGE
     return until is not None and until < last and until - time.time() < settings.SESSION_IDLE_SECONDS / 2
 
 
-def prolong(data: dict[str, Any]) -> datetime:
+def prolong(data: Data) -> datetime:
     """Write into `data` that it is used now; when it ends unless it is used again."""
     now = int(time.time())
     begun = data.setdefault(BEGUN, now)

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import DatabaseError, InterfaceError, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
 from gradequeue.accounts import session_lifetime
+from gradequeue.accounts.session_lifetime import Data
 from submissions import sql
 from submissions.conf import conf
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.models import Session
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 # 134 random bits; with the account's number before it, the key still fits Django's column of 40.
@@ -44,7 +50,7 @@ class SessionStore(db.SessionStore):
     """The account, once loaded with the session."""
 
     @classmethod
-    def get_model_class(cls) -> Any:
+    def get_model_class(cls) -> type[Session]:
         from django.contrib.sessions.models import Session
 
         return Session
@@ -54,7 +60,7 @@ class SessionStore(db.SessionStore):
             return str(super()._get_new_session_key())  # type: ignore[misc]  # unknown to the stubs
         return f"{self.owner}.{get_random_string(RANDOM_LENGTH, ALPHABET)}"
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> Data:
         data = self._load()
         if session_lifetime.is_half_idle(data):
             until = session_lifetime.prolong(data)
@@ -62,13 +68,13 @@ class SessionStore(db.SessionStore):
             kept.update(session_data=self.encode(data), expire_date=until)
         return data
 
-    def create_model_instance(self, data: dict[str, Any]) -> Any:
+    def create_model_instance(self, data: Data) -> AbstractBaseSession:
         until = session_lifetime.prolong(data)
         row = super().create_model_instance(data)
         row.expire_date = until
         return row
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> Data:
         owner = _owner_of(self.session_key or "")
         if owner is None:
             return dict(super().load())
@@ -80,8 +86,8 @@ class SessionStore(db.SessionStore):
         return _decoded(account.kept_session)
 
 
-def _decoded(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_verified(text, settings.SECRET_KEY))
+def _decoded(text: str) -> Data:
+    found: Data = json.loads(_verified(text, settings.SECRET_KEY))
     return found
 
 
@@ -99,7 +105,7 @@ def _auth_hash(password: str, _: str) -> str:
 
 def _owner_with_session(session_key: str, owner: int) -> Any:
     user = auth.get_user_model()
-    connection: Any = connections[router.db_for_write(user)]
+    connection = connections[router.db_for_write(user)]
     values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
     try:
         found = _row(connection, values)
@@ -119,7 +125,7 @@ def _owner_with_session(session_key: str, owner: int) -> Any:
     return account
 
 
-def _row(connection: Any, values: dict[str, Any]) -> Any:
+def _row(connection: BaseDatabaseWrapper, values: sql.Values) -> Any:
     connection.ensure_connection()
     return sql.row(connection, _statement(connection.vendor, auth.get_user_model()), values)
 

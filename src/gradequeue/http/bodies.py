@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 from django.conf import settings
 
 
-def read_whole(environ: dict[str, Any]) -> bool:
+def read_whole(environ: WSGIEnvironment) -> bool:
     """Read the body into memory; False where it broke off before its end.
 
     Granian ends a body whose sender was lost like one that is complete: half a result would be counted as a grader's

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.exception import response_for_exception
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
 
 from gradequeue.accounts import sessions
 from submissions.xqueue.views import ENDPOINTS
 
-Handler = Callable[[HttpRequest], Any]
+Handler = Callable[[HttpRequest], HttpResponseBase]
 
 # login and logout set cookies, and go the long way.
 VERBS = ("get_submission", "put_result", "get_queuelen")
@@ -38,7 +37,7 @@ class GradersDoor:
         self.get_response = get_response
         self.security, self.sessions = SecurityMiddleware(get_response), SessionMiddleware(get_response)
 
-    def __call__(self, request: HttpRequest) -> Any:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         view = _views(settings.ROOT_URLCONF).get(request.path_info)
         if view is None:
             return self.get_response(request)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 from django.conf import settings
 
 
-def apply(environ: dict[str, Any]) -> None:
+def apply(environ: WSGIEnvironment) -> None:
     """Set REMOTE_ADDR and X-Forwarded-Proto to what the outermost trusted proxy said; drop what clients made up.
 
     Each proxy appends the address that it was called from, so the n-th from the right was written by a trusted one.

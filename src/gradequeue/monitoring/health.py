@@ -138,7 +138,7 @@ class _Migrations:
 
 
 class _Storage:
-    """Whether a file can be kept, as it was a moment ago; while one thread tries, others take the last answer."""
+    """Whether a file can be kept. While one thread tries, others take the last answer, which is a little older."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

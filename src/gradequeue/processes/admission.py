@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # More threads than requests that may be under way.
 SPARE_THREADS = 2
@@ -20,13 +20,11 @@ NEXT_TO_NOTHING = 0.05
 # Neither waits for the database for longer than a probe does.
 PROBES = {"/livez", "/readyz"}
 
-Application = Callable[..., Iterable[bytes]]
-
 
 class Admission:
     """`application`, for up to `most` requests at once besides the probes."""
 
-    def __init__(self, application: Application, most: int) -> None:
+    def __init__(self, application: WSGIApplication, most: int) -> None:
         self._application = application
         # A token for each that may begin: to take and to put back one costs less than any lock of Python's.
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -34,7 +32,7 @@ class Admission:
             self._tokens.put(None)
         self._stands_still = False
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").rstrip("/") in PROBES:
             return self._application(environ, start_response)
         if not self._may_begin():
@@ -64,7 +62,7 @@ class Admission:
         return False
 
 
-def _refused(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _refused(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     of_dialect = environ.get("PATH_INFO", "").startswith("/xqueue")
     kind = "application/json" if of_dialect else "text/plain; charset=utf-8"
     sentence = b"All is busy; please try again"

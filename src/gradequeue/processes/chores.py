@@ -30,7 +30,7 @@ def once() -> None:
     """Count the minutes that are over, and the queues that are deep. What fails is tried again next time."""
     close_old_connections()
     try:
-        while _rolled_up():
+        while _roll_up():
             pass
         depths.recount()
     except Exception:  # a database that is away
@@ -39,7 +39,7 @@ def once() -> None:
         connection.close()
 
 
-def _rolled_up() -> int:
+def _roll_up() -> int:
     began = time.monotonic()
     if minutes := history.roll_up():
         time.sleep(REST * (time.monotonic() - began))

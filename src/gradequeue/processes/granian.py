@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -55,7 +56,7 @@ def end_when_told() -> None:
     _signals.set_sync_signals = partial(_set_sync_signals, _signals.set_sync_signals)
 
 
-def _set_sync_signals(set_as_usual: Any) -> Any:
+def _set_sync_signals(set_as_usual: Callable[[], threading.Event]) -> threading.Event:
     event = set_as_usual()
     told: list[bool] = []  # no Event: a second signal can come while the handler of the first holds its lock
 

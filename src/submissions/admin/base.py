@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -17,6 +17,8 @@ from submissions.admin import display
 from submissions.admin.bounded import BoundedList
 from submissions.admin.terms import ITEM_COLUMNS, Term, Text, of_items
 from submissions.text import row_id
+
+Rows: TypeAlias = models.QuerySet[Any]
 
 
 def may(request: HttpRequest, what: str) -> bool:
@@ -63,9 +65,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
             for name in ([f"{one}__exact"] if isinstance(one, str) else [getattr(one, "parameter_name", "")])
         }
 
-    def response_action(
-        self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: Rows, *args: Any, **kwargs: Any) -> HttpResponse | None:
         """In a forged form, a value that is not an id is a bad request; to Django it is an internal error."""
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
             if row_id(text) is None:
@@ -75,13 +75,13 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[BoundedList]:
         return BoundedList
 
-    def first_ids(self, request: HttpRequest, queryset: Any, most: int) -> list[int]:
+    def first_ids(self, request: HttpRequest, queryset: Rows, most: int) -> list[int]:
         """The ids of the first `most` rows of the list. Overridden where one index alone does not give the order."""
         order = self.get_ordering(request)
         sampled = self.sampled(request, getattr(request, "search_sample", None), most)
         return sampled or list(queryset.order_by(*order).values_list("pk", flat=True)[:most])
 
-    def sampled(self, request: HttpRequest, sample: models.QuerySet[models.Model] | None, most: int) -> list[int]:
+    def sampled(self, request: HttpRequest, sample: Rows | None, most: int) -> list[int]:
         """Of a search with very many results and no filter: the rows of the newest student items.
 
         Sorting all results to find the newest rows takes seconds on MariaDB.
@@ -100,7 +100,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
         found = rows.in_bulk()
         return [found[pk] for pk in ids if pk in found]
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+    def get_search_results(self, request: HttpRequest, queryset: Rows, search_term: str) -> tuple[Rows, bool]:
         """By the shape of the term, along an index; the first route with a result is used."""
         term = search_term.strip()
         if not term:

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import InvalidPage, Paginator
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
 MOST = 500
@@ -26,7 +28,7 @@ class BoundedList(ChangeList):
     model_admin: Any
     """Reads the ids of the first MOST rows, in the order of an index, and then the rows of one page."""
 
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Model]) -> list[str | Combinable]:
         """Always the admin's own: a column without an index would be sorted in memory."""
         return list(self.model_admin.get_ordering(request))
 

@@ -69,7 +69,7 @@ def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
 
 def _by_key(key: str) -> int | None:
     """Keys have no index: each claim writes a new key, and would pay for it. The jobs with a valid key are few."""
-    held = Job.objects.filter(status__in=(Status.PULLED, Status.RETRY), queue_name__in=_queues())
+    held = Job.objects.filter(status__in=Status.taking_results(), queue_name__in=_queues())
     last = Job.objects.order_by(*LAST_CHANGE).values_list("pk", "pullkey", "status")[:KEYS_OF_FINISHED]
     found = held.filter(pullkey=key).order_by().values_list("pk", flat=True).first()
     if found is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +25,7 @@ from submissions.statistics.standing import Standing
 from submissions.text import storable
 
 Job = ExternalGraderDetail
+ManyToMany: TypeAlias = "models.ManyToManyField[models.Model, models.Model]"
 
 LONGEST_LEASE = 7 * 24 * 3600
 LONGEST_DELAY = 30 * 24 * 3600
@@ -132,14 +133,14 @@ class QueueAdmin(Working):
         in_use = isinstance(obj, GraderQueue) and Job.objects.filter(queue_name=obj.name).order_by().exists()
         return super().has_delete_permission(request, obj) and not in_use
 
-    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
+    def get_actions(self, request: HttpRequest, action_location: object = None) -> Any:
         """Queues are deleted one by one: that page checks for jobs."""
         # Django 6.1 says where the actions are to be shown; earlier ones do not know the word.
         found = super().get_actions(request, *([] if action_location is None else [action_location]))
         found.pop("delete_selected", None)
         return found
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: ManyToMany, request: HttpRequest, **kwargs: Any) -> Any:
         """Accounts that can log in as graders, and those that are listed already."""
         if db_field.name == "graders":
             users = get_user_model()._default_manager

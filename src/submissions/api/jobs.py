@@ -48,7 +48,7 @@ def create_external_grader_detail(
 
 
 def create_job(
-    student_item_dict: Mapping[str, object], answer: object, *, queue_name: str, **job: Any
+    student_item_dict: Mapping[str, object], answer: object, *, queue_name: str, **job: object
 ) -> ExternalGraderDetail:
     """Submission and job, in the caller's transaction if there is one. `job`: the arguments of `queue.enqueue`.
 

@@ -98,22 +98,15 @@ def set_score(
     """
     submission = find_submission(submission_uuid)
     item = submission.student_item
-    score = ScoreSerializer(
-        data={
-            "student_item": item.pk,
-            "submission": submission.pk,
-            "points_earned": points_earned,
-            "points_possible": points_possible,
-        }
-    )
+    points = {"points_earned": points_earned, "points_possible": points_possible}
+    score = ScoreSerializer(data={"student_item": item.pk, "submission": submission.pk, **points})
     if not score.is_valid():
         raise SubmissionInternalError(score.errors)
     annotation = _annotation(annotation_creator, annotation_type, annotation_reason)
     row = in_transaction(_save_score)(score, annotation)
     score_set.send(
         sender=None,
-        points_possible=points_possible,
-        points_earned=points_earned,
+        **points,
         anonymous_user_id=item.student_id,
         course_id=item.course_id,
         item_id=item.item_id,

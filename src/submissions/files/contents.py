@@ -46,14 +46,18 @@ def prepare(files: Mapping[str, object] | None, queue: GraderQueue | None = None
     if queue is not None:
         _check_count(len(files), queue.files_max_count, "A submission to this queue")
     found = {name: as_file(content) for name, content in files.items()}
-    sizes = {name: _size(file) for name, file in found.items()}
-    for name, size in sizes.items():
-        if size > int(conf.FILE_MAX_BYTES):
-            raise _too_much(f"The file {name!r:.60} has {size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
-    _check_total(sum(sizes.values()), int(conf.FILES_MAX_BYTES))
+    total = sum(_checked_size(name, file) for name, file in found.items())
+    _check_total(total, int(conf.FILES_MAX_BYTES))
     if queue is not None:
-        _check_total(sum(sizes.values()), queue.files_max_bytes)
+        _check_total(total, queue.files_max_bytes)
     return found
+
+
+def _checked_size(name: str, file: AnyFile) -> int:
+    size = _size(file)
+    if size > int(conf.FILE_MAX_BYTES):
+        raise _too_much(f"The file {name!r:.60} has {size} bytes, where {conf.FILE_MAX_BYTES} are allowed.")
+    return size
 
 
 def _check_count(count: int, most: int | None, what: str) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
 from submissions.errors import QueueError
-from submissions.management.base import DataCommand, UsageError, ids_from, parsed_id, positive
+from submissions.management.base import DataCommand, Options, UsageError, ids_from, parsed_id, positive
 from submissions.models import DatabaseNow, ExternalGraderDetail
 from submissions.operators import Move
 
@@ -55,7 +55,7 @@ class MoveCommand(DataCommand):
         if not options["dry_run"]:
             self._touch(ids, options["as_json"])
 
-    def _matching(self, options: dict[str, Any]) -> QuerySet[ExternalGraderDetail]:
+    def _matching(self, options: Options) -> QuerySet[ExternalGraderDetail]:
         jobs = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
         wanted = {
             "queue_name": options["queue"],

@@ -7,7 +7,7 @@ from submissions.models.job import ExternalGraderDetail
 
 
 class Transport(models.TextChoices):
-    """How a result travels."""
+    """How a result is sent."""
 
     SIGNAL = "signal", "Django signal"
     EVENT = "event", "Open edX event"

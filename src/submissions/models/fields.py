@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -18,7 +19,7 @@ class AnonymizedUserIDField(models.CharField):  # type: ignore[type-arg]
         kwargs["db_index"] = True
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self) -> tuple[str, str, Any, Any]:
+    def deconstruct(self) -> tuple[str, str, Sequence[object], dict[str, object]]:
         name, path, args, kwargs = super().deconstruct()
         del kwargs["max_length"], kwargs["db_index"]
         return name, path, args, kwargs
@@ -46,30 +47,30 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
     MySQL's old utf8 also emoji).
     """
 
-    def from_db_value(self, value: str | None, *_: Any) -> Any:
+    def from_db_value(self, value: str | None, *_: object) -> object:
         return None if value is None else read_json(value)
 
-    def get_prep_value(self, value: Any) -> str | None:
+    def get_prep_value(self, value: object) -> str | None:
         return json.dumps(value, ensure_ascii=True)
 
-    def stored_text(self, value: Any) -> str:
+    def stored_text(self, value: object) -> str:
         """As the table has it."""
         return str(value) if isinstance(value, BrokenJSON) else str(self.get_prep_value(value))
 
     def value_to_string(self, obj: models.Model) -> str:
         return json.dumps(self.value_from_object(obj))
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: object) -> object:
         return value
 
 
 class PointsField(models.FloatField):  # type: ignore[type-arg]
     """Points: fractions are kept, whole numbers come back as int (ADR 0003)."""
 
-    def from_db_value(self, value: float | None, *_: Any) -> float | None:
+    def from_db_value(self, value: float | None, *_: object) -> float | None:
         return whole(value)
 
-    def to_python(self, value: Any) -> float | None:
+    def to_python(self, value: object) -> float | None:
         return whole(super().to_python(value))
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 from django.conf import settings
@@ -28,7 +28,7 @@ _configured = ConfiguredStorage()
 
 
 @receiver(setting_changed)
-def _forget_storage(setting: str, **_: Any) -> None:
+def _forget_storage(setting: str, **_: object) -> None:
     if setting == "EDX_SUBMISSIONS":
         _configured._wrapped = empty
 
@@ -44,7 +44,7 @@ def get_storage() -> Storage:
 def submission_file_path(instance: SubmissionFile, _: str) -> str:
     """``queue/uuid``. A queue's name may hold what a path may not; a file's own name never gets here."""
     folder = re.sub(r"[^\w.-]", "_", _queue_name(instance))
-    if len(folder.encode()) > 255:  # more than a file system takes: 128 signs may be 512 bytes
+    if len(folder.encode()) > 255:  # more than a file system takes: 128 characters may be 512 bytes
         folder = folder[:60]
     return f"{folder if folder.strip('.') else '_'}/{instance.uuid}"
 

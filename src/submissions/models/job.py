@@ -1,26 +1,33 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement
 from django.db.models.functions import Now
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.timezone import now
 
 from submissions.models.fields import PointsField
 from submissions.models.submission import Submission
 
+Sql: TypeAlias = tuple[str, tuple[Any, ...]]
+
 
 class DatabaseNow(Now):
     """The database's clock, to the microsecond: web nodes' clocks differ (ADR 0002)."""
 
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
         # SQLite runs in this process, so its clock is this one. Its own function knows milliseconds only, and text
-        # with three digits sorts before the same moment written with six: a fresh job would seem not yet due.
+        # with three digits sorts before the same time written with six: a fresh job would seem not yet due.
         return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
         # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
         return "UTC_TIMESTAMP(6)", ()
 
@@ -28,7 +35,7 @@ class DatabaseNow(Now):
 class DatabaseNowDefault(Now):
     """The same, for a column's default: there it is the database itself that must compute it."""
 
-    def as_mysql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
         return "UTC_TIMESTAMP(6)", ()
 
 
@@ -51,7 +58,7 @@ class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
         locked = self.select_for_update(skip_locked=skip_locked and self._can_skip())
         return locked.annotate(now=DatabaseNow())  # type: ignore[no-redef]  # the attribute is declared for its readers
 
-    def locked_ids(self) -> Any:
+    def locked_ids(self) -> models.QuerySet[ExternalGraderDetail, Any]:
         """The same for a subquery: their ids alone, passing over what others hold."""
         return self.select_for_update(skip_locked=self._can_skip()).values("pk")
 
@@ -84,6 +91,11 @@ class Status(models.TextChoices):
         return self.is_waiting or self is Status.PULLED
 
     @property
+    def takes_result(self) -> bool:
+        """The key of the last claim is good for a result: also for a late one, after the lease or a failure."""
+        return self in (Status.PULLED, Status.RETRY)
+
+    @property
     def is_final(self) -> bool:
         """Nothing leaves this state."""
         return self is Status.RETIRED
@@ -95,6 +107,10 @@ class Status(models.TextChoices):
     @classmethod
     def open(cls) -> tuple[Status, ...]:
         return tuple(status for status in cls if status.is_open)
+
+    @classmethod
+    def taking_results(cls) -> tuple[Status, ...]:
+        return tuple(status for status in cls if status.takes_result)
 
     @classmethod
     def ended(cls) -> tuple[Status, ...]:
@@ -115,11 +131,13 @@ class IndexWhere(models.Index):
         # Not `condition`: with it, each command on MariaDB would warn that there is no such index.
         self.where = where
 
-    def deconstruct(self) -> Any:
+    def deconstruct(self) -> tuple[str, Sequence[object], dict[str, object]]:
         path, args, kwargs = super().deconstruct()
         return path, args, {**kwargs, "where": self.where}
 
-    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **kwargs: Any) -> Any:
+    def create_sql(
+        self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, using: str = "", **kwargs: Any
+    ) -> Statement:
         partial = schema_editor.connection.features.supports_partial_indexes
         index = models.Index(fields=self.fields, name=self.name, condition=self.where if partial else None)
         return index.create_sql(model, schema_editor, using, **kwargs)
@@ -186,7 +204,7 @@ class ExternalGraderDetail(models.Model):
         ]
         indexes = [
             models.Index(fields=["queue_name", "status", "status_time"]),
-            # The claim walks this one and nothing else; id makes the order of equal moments certain.
+            # The claim walks this one and nothing else; id makes the order of equal times certain.
             models.Index(fields=["queue_name", "available_at", "id"], name="submissions_claim_idx"),
             # For people who look for jobs; a claim must not pay for more of them (ADR 0060).
             models.Index(fields=["queue_key"], name="submissions_queue_key_idx"),
@@ -200,6 +218,6 @@ class ExternalGraderDetail(models.Model):
         return f"Job {self.submission_id} in {self.queue_name}: {self.status}"
 
     @classmethod
-    def create_from_uuid(cls, submission_uuid: uuid.UUID | str, **kwargs: Any) -> ExternalGraderDetail:
+    def create_from_uuid(cls, submission_uuid: uuid.UUID | str, **kwargs: object) -> ExternalGraderDetail:
         """Make the job of an existing submission (edx-submissions' door; `queue.enqueue` is ours)."""
         return cls.objects.create(submission=Submission.objects.get(uuid=submission_uuid), **kwargs)

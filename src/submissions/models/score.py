@@ -12,7 +12,7 @@ from submissions.models.submission import Submission
 
 
 class Score(models.Model):
-    """What a learner scored for an item at a moment; never changed afterwards. Points, not a share."""
+    """What a learner scored for an item at one time; never changed afterwards. Points, not a share."""
 
     student_item = models.ForeignKey(StudentItem, on_delete=models.CASCADE)
     submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE)
@@ -37,8 +37,8 @@ class Score(models.Model):
             super().save(*args, **kwargs)
             # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A
             # second one must: under REPEATABLE READ a plain look would show the same old row forever.
-            if not _taken_in(self, lock=False):
-                while not _taken_in(self, lock=True):
+            if not _take_in(self, lock=False):
+                while not _take_in(self, lock=True):
                     continue
 
     @property
@@ -104,7 +104,7 @@ def _order(submission: Submission) -> tuple[int, int]:
     return (submission.attempt_number, submission.pk)
 
 
-def _taken_in(score: Score, *, lock: bool) -> bool:
+def _take_in(score: Score, *, lock: bool) -> bool:
     """One look and one conditional write; False where somebody was faster."""
     summaries = ScoreSummary.objects.filter(student_item_id=score.student_item_id)
     if lock:
@@ -112,7 +112,7 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     else:
         seen = summaries.select_related("latest__submission", "highest").defer("latest__submission__answer").first()
     if seen is None:
-        return _is_first(score)
+        return _make_first(score)
     before = {"latest_id": seen.latest_id, "highest_id": seen.highest_id}
     try:
         seen.take_in(score)
@@ -122,7 +122,7 @@ def _taken_in(score: Score, *, lock: bool) -> bool:
     return bool(summaries.filter(**before).update(latest=seen.latest_id, highest=seen.highest_id))
 
 
-def _is_first(score: Score) -> bool:
+def _make_first(score: Score) -> bool:
     """Two first scores at once meet at the unique index; False for the second one."""
     try:
         with transaction.atomic(using=score._state.db):

@@ -46,7 +46,7 @@ class TeamSubmission(models.Model):
 
 
 @receiver(pre_save, sender=TeamSubmission)
-def one_active_submission_per_team(instance: TeamSubmission, **_: Any) -> None:
+def one_active_submission_per_team(instance: TeamSubmission, **_: object) -> None:
     """Raise DuplicateTeamSubmissionsError where the team has another active submission for the item."""
     others = TeamSubmission.objects.filter(
         course_id=instance.course_id, item_id=instance.item_id, team_id=instance.team_id, status=ACTIVE

@@ -43,6 +43,7 @@ Job = ExternalGraderDetail
 
 # What other rooms may use: the verbs, and these. Nobody outside imports the modules behind them (`.importlinter`).
 __all__ = [
+    "ENDED",
     "ClaimedJob",
     "GradedJob",
     "claim",
@@ -69,6 +70,10 @@ __all__ = [
     "waiting_since",
 ]
 
+# Kept with a job that an operator ended or released, where there is no other reason.
+ENDED = "Ended by an operator."
+RELEASED = "Released by an operator."
+
 
 @verb
 def enqueue(submission: Submission, queue_name: str, **given: Any) -> Job | QueueError:
@@ -81,10 +86,10 @@ def make_job(
     queue_name: str,
     *,
     known: GraderQueue | None = None,
-    files: Mapping[str, Any] | None = None,
-    kept: Mapping[str, Any] | None = None,
+    files: Mapping[str, object] | None = None,
+    kept: Mapping[str, object] | None = None,
     arrived: datetime | None = None,
-    **fields: Any,
+    **fields: object,
 ) -> Job:
     """The same, for who has a transaction open already, and undoes it where this raises.
 
@@ -219,7 +224,7 @@ def release_lease(submission_id: int) -> Job | QueueError:
     """Take a job away from the grader that holds it, for an operator. Raises UnknownJob, NotAllowed."""
     locked = moves.lock(submission_id)
     moves.require(locked, "released", Status.PULLED)
-    moves.let_go(locked, "Taken away by an operator.")
+    moves.let_go(locked, RELEASED)
     return locked.row
 
 
@@ -227,7 +232,7 @@ def release_lease(submission_id: int) -> Job | QueueError:
 def take(submission_id: int, *, grader: str) -> Job | QueueError:
     """Claim this one waiting job, out of turn: its result is there already. Raises UnknownJob, NotAllowed."""
     locked = moves.lock(submission_id)
-    moves.require(locked, "taken", Status.PENDING, Status.RETRY)
+    moves.require(locked, "taken", *Status.waiting())
     moves.attach_submissions([locked.row])
     moves.hand_out(locked, settings.settings_of(locked.row.queue_name), grader)
     return locked.row
@@ -246,10 +251,10 @@ def retry(submission_id: int) -> Job | QueueError:
 
 
 @verb
-def retire(submission_id: int, reason: str = "Retired by an operator.") -> Job | QueueError:
+def retire(submission_id: int, reason: str = ENDED) -> Job | QueueError:
     """End an unfinished job without a score, for an operator; `reason` is kept. Raises UnknownJob, NotAllowed."""
     locked = moves.lock(submission_id)
-    moves.require(locked, "retired", Status.PENDING, Status.RETRY, Status.PULLED, Status.FAILED)
+    moves.require(locked, "retired", *Status.unfinished())
     moves.retire(locked, reason, settings.settings_of(locked.row.queue_name))
     return locked.row
 

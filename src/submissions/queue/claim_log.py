@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.utils.dateparse import parse_datetime
 
@@ -58,12 +58,12 @@ def note(job: Claimed, now: datetime, outcome: str, reason: str = "", *, claim: 
     return json.dumps([*_entries(job.pulls), entry][-MOST_KEPT:])
 
 
-def of(job: Any) -> list[Pull]:
+def of(job: Claimed) -> list[Pull]:
     """The entries of the job, oldest first."""
     return [pull for entry in _entries(job.pulls) if (pull := _pull(entry)) is not None]
 
 
-def _entries(text: str | None) -> list[Any]:
+def _entries(text: str | None) -> list[object]:
     try:
         kept = json.loads(text or "[]")
     except (ValueError, RecursionError):
@@ -71,21 +71,21 @@ def _entries(text: str | None) -> list[Any]:
     return kept if isinstance(kept, list) else []
 
 
-def _pull(entry: Any) -> Pull | None:
+def _pull(entry: object) -> Pull | None:
     if not isinstance(entry, dict):
         return None
-    until = _moment(entry.get("until"))
+    until = _time(entry.get("until"))
     if until is None:
         return None
     words = {name: str(entry.get(name) or "") for name in ("outcome", "grader", "reason")}
-    return Pull(until=until, since=_moment(entry.get("from")), **words)
+    return Pull(until=until, since=_time(entry.get("from")), **words)
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
 
 
-def _moment(value: object) -> datetime | None:
+def _time(value: object) -> datetime | None:
     try:
         found = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:

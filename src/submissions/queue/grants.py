@@ -69,7 +69,7 @@ def _with_grants(grader: str) -> Any:
     )
 
 
-def restrict(action: str, reverse: bool, instance: Any, pk_set: Any = None, **_: Any) -> None:
+def restrict(action: str, reverse: bool, instance: GraderQueue, pk_set: set[int] | None = None, **_: object) -> None:
     """The first grant closes the queue to all others, and taking the last one back does not open it again."""
     if action == "post_add":
         GraderQueue.objects.filter(pk__in=(pk_set or ()) if reverse else [instance.pk]).update(restricted=True)

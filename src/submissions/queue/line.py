@@ -22,7 +22,7 @@ def waiting_since(names: Sequence[str]) -> dict[str, datetime]:
     """Since when the job could have been taken that a claim would find first; no entry where it would find none."""
     first = {pk: name for start in range(0, len(names), AT_ONCE) for name, pk in _first(names[start : start + AT_ONCE])}
     due = ExternalGraderDetail.objects.filter(pk__in=list(first)).order_by().values_list("pk", "available_at")
-    return {first[pk]: moment for pk, moment in due if moment is not None}
+    return {first[pk]: time for pk, time in due if time is not None}
 
 
 def _first(names: Sequence[str]) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from django.utils.crypto import constant_time_compare
 
@@ -38,7 +37,7 @@ def lock_held(submission_id: int, key: str) -> LockedJob:
     """The same, if `key` is its key: good in pulled and retry, and remembered with the score. Raises LeaseLost."""
     locked = lock(submission_id)
     job = locked.row
-    held = job.status in (Status.PULLED, Status.RETRY, Status.RETIRED) and job.pullkey
+    held = job.status in (*Status.taking_results(), Status.RETIRED) and job.pullkey
     if not held or not constant_time_compare(key.encode("utf-8", "replace"), str(job.pullkey).encode()):
         raise LeaseLost
     return locked
@@ -64,7 +63,7 @@ def attach_submissions(jobs: list[Job]) -> None:
         job.submission = found[job.submission_id]
 
 
-def move(locked: LockedJob, status: str, **changes: Any) -> None:
+def move(locked: LockedJob, status: str, **changes: object) -> None:
     """Write the new state with what changes along with it."""
     job = locked.row
     if status != job.status:
@@ -78,7 +77,7 @@ def move(locked: LockedJob, status: str, **changes: Any) -> None:
 def hand_out(locked: LockedJob, queue: GraderQueue, grader: str) -> bool:
     """Give the job to `grader`, with a new key and lease; False where it ends instead: deleted, or lost too often."""
     job = locked.row
-    if job.status in (Status.RETIRED, Status.FAILED):
+    if job.status in Status.ended():
         # edx-submissions, still running beside us during an upgrade, knows no available_at.
         move(locked, job.status, available_at=None)
         return False
@@ -101,7 +100,7 @@ def hand_out(locked: LockedJob, queue: GraderQueue, grader: str) -> bool:
     return True
 
 
-def _count_lost_lease(locked: LockedJob, queue: GraderQueue) -> dict[str, Any] | None:
+def _count_lost_lease(locked: LockedJob, queue: GraderQueue) -> dict[str, object] | None:
     """What changes with a lease that ran out; None where the job is given up with it."""
     job = locked.row
     failures = job.num_failures + 1
@@ -139,7 +138,7 @@ def count_failure(locked: LockedJob, queue: GraderQueue, reason: str, reply: str
         return
     failures = job.num_failures + 1
     noted = claim_log.note(job, locked.now, claim_log.FAILED, reason)
-    ended: dict[str, Any] = {"returned_at": locked.now, "pulls": noted, "num_failures": failures, **kept}
+    ended: dict[str, object] = {"returned_at": locked.now, "pulls": noted, "num_failures": failures, **kept}
     given_up = failures >= queue.failure_limit
     note_claim_end(locked, ClaimOutcome.FAILED, gave_up=given_up)
     if given_up:
@@ -150,7 +149,7 @@ def count_failure(locked: LockedJob, queue: GraderQueue, reason: str, reply: str
     signals.announce(signals.job_failed, job=job, reason=reason)
 
 
-def give_up(locked: LockedJob, queue: GraderQueue, reason: str, **changes: Any) -> None:
+def give_up(locked: LockedJob, queue: GraderQueue, reason: str, **changes: object) -> None:
     """Too many failures: the job waits for an operator."""
     changes["last_error"] = reason
     move(locked, Status.FAILED, available_at=None, pullkey=None, **changes)

@@ -10,7 +10,6 @@ import importlib.util
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
 from urllib.parse import urlsplit
 
 from submissions import signals
@@ -72,7 +71,7 @@ def _has_events() -> bool:
     return importlib.util.find_spec("openedx_events") is not None
 
 
-def _row(job: Job, transport: str, destination: str, **fields: Any) -> Delivery:
+def _row(job: Job, transport: str, destination: str, **fields: object) -> Delivery:
     return Delivery(
         job=job,
         transport=transport,
@@ -129,7 +128,7 @@ def failed(locked: LockedJob, queue: GraderQueue, *, final: bool = False) -> Non
     signals.announce(signals.deliveries_due, job=job)
 
 
-def _make_due(job: Job, queue: GraderQueue, told: dict[str, Any], later: dict[str, Any] | None = None) -> bool:
+def _make_due(job: Job, queue: GraderQueue, told: dict[str, object], later: dict[str, object] | None = None) -> bool:
     """For a job that was made without deliveries: by edx-submissions beside us, or before there were any."""
     usual = list(_usual(queue))
     if not usual or job.deliveries.exists():

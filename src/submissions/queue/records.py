@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from submissions.models import ExternalGraderDetail, GraderQueue, Status
 from submissions.models.fields import read_json
@@ -35,7 +34,7 @@ class ClaimedJob:
     status = Status.PULLED
 
     @property
-    def answer(self) -> Any:
+    def answer(self) -> object:
         """What the learner sent. Read on use: where there is a `body`, nobody asks."""
         return read_json(self.stored_answer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.db import connections, router
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
@@ -18,7 +18,7 @@ MOST_REMEMBERED = 2000
 
 T = TypeVar("T")
 
-_remembered: dict[tuple[str, str | None], tuple[float, Any]] = {}
+_remembered: dict[tuple[str, str | None], tuple[float, object]] = {}
 
 
 def settings_of(queue_name: str) -> GraderQueue:
@@ -57,12 +57,12 @@ def recall(key: tuple[str, str | None], ask: Callable[[], T | None]) -> T | None
     found = ask()
     if len(_remembered) >= MOST_REMEMBERED:
         _remembered.clear()
-    if found is not None:  # a queue that does not exist yet may be there in a moment
+    if found is not None:  # a queue that does not exist yet may be there soon
         _remembered[key] = (time.monotonic() + conf.QUEUE_CACHE_SECONDS, found)
     return found
 
 
-def forget(**_: Any) -> None:
+def forget(**_: object) -> None:
     """What this process changes counts at once; what others change, within QUEUE_CACHE_SECONDS."""
     _remembered.clear()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
@@ -42,11 +42,11 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
     """
     name, allowed = verb.__name__, ", ".join(methods)
 
-    def view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+    def view(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
         patience.begin()
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:
-            response = _checked(request, name, for_all) or (
+            response = _check(request, name, for_all) or (
                 verb(request)
                 if request.method in methods
                 else refused(405, f"'{name}' must use HTTP {' or '.join(methods)}")
@@ -76,7 +76,7 @@ def _answer(status: int, return_code: int, content: str | int) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def _checked(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
+def _check(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
     """The refusal of a request that no verb is to see."""
     sessions.forget_unusable(request)
     if request.META.get("HTTP_SEC_FETCH_SITE") == "cross-site":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import nh3
 
@@ -38,7 +37,7 @@ def sanitised(html: str) -> str:
     return nh3.clean(text, tags=TAGS, clean_content_tags={"script", "style", "title", "textarea"})
 
 
-def parsed(text: str | None) -> Any:
+def parsed(text: str | None) -> object:
     """The JSON that `text` holds; None where it holds none."""
     try:
         return json.loads(text or "")
@@ -46,7 +45,7 @@ def parsed(text: str | None) -> Any:
         return None
 
 
-def indented(value: Any) -> str:
+def indented(value: object) -> str:
     """`value` as JSON for a reader: indented, every letter as itself."""
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=str)

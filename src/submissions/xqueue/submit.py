@@ -1,4 +1,4 @@
-"""submit/: a platform hands in over HTTP, as it did to the retired XQueue service. Parse, one verb, reply.
+"""submit/: a platform submits over HTTP, as it did to the retired XQueue service. Parse, one verb, reply.
 
 Refusals are answered 200 with return code 1, as XQueue did: of any other status the LMS tells the learner the number
 and not the reason.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.utils.encoding import iri_to_uri
@@ -69,7 +67,7 @@ def get_submission(request: HttpRequest) -> HttpResponse:
         jobs = []
     if not jobs:
         return refused(200, f"Queue '{queue_name}' is empty")
-    return ok(_handed_out(jobs[0], mount))
+    return ok(_write_or_fail(jobs[0], mount))
 
 
 def put_result(request: HttpRequest) -> HttpResponse:
@@ -99,8 +97,7 @@ ENDPOINTS: dict[str, View] = {
 
 
 def _grader(request: HttpRequest) -> str:
-    user: Any = request.user
-    return str(user.get_username())
+    return str(request.user.get_username())
 
 
 def _take_back(jobs: list[ClaimedJob]) -> None:
@@ -109,16 +106,16 @@ def _take_back(jobs: list[ClaimedJob]) -> None:
         queue.release(job.submission_id, job.pullkey, reason="The claim came too late: the grader had gone.")
 
 
-def _handed_out(job: ClaimedJob, mount: str) -> str:
+def _write_or_fail(job: ClaimedJob, mount: str) -> str:
     """The job as a grader reads it. What cannot be written must not be offered forever while others wait behind it."""
     try:
-        return _written(job, mount)
+        return _write(job, mount)
     except Exception as error:  # a storage that cannot say where a file is, say
         queue.fail(job.submission_id, str(job.pullkey), reason=f"The job could not be handed out: {error}")
         raise
 
 
-def _written(job: ClaimedJob, mount: str) -> str:
+def _write(job: ClaimedJob, mount: str) -> str:
     return wire.submission(
         submission_id=job.submission_id,
         key=str(job.pullkey),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
 
 from submissions.models import ExternalGraderDetail, Status
 
@@ -27,7 +27,9 @@ class _Pinned(Func):
     arity = 4
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object
+    ) -> tuple[str, list[str | int]]:
         (queue, _a), (state, _b), (name, names), (status, statuses) = [
             compiler.compile(one) for one in self.get_source_expressions()
         ]

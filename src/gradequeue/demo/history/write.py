@@ -92,7 +92,7 @@ def _insert_all(batch: Sequence[models.Model]) -> None:
         for field in relations:
             if field.is_cached(row) and (held := field.get_cached_value(row)) is not None:
                 setattr(row, field.attname, held.pk)
-    manager: Any = getattr(model, "_objects", model._default_manager)
+    manager: models.Manager[models.Model] = getattr(model, "_objects", model._default_manager)
     manager.bulk_create(batch, batch_size=BATCH)
 
 

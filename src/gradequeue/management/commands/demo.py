@@ -15,7 +15,7 @@ from gradequeue.demo import course, folder, report, run, screen
 from gradequeue.demo.history import write
 from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, require_free
 from gradequeue.demo.progress import progress
-from submissions.management.base import DataCommand, positive
+from submissions.management.base import DataCommand, Options, positive
 
 
 class Command(DataCommand):
@@ -71,7 +71,7 @@ class Command(DataCommand):
         for name, password in write.create_accounts(queues).items():
             self.say({"name": name, "password": password})
 
-    def _demonstrate(self, attempts: list[course.Attempt], options: dict[str, Any]) -> None:
+    def _demonstrate(self, attempts: list[course.Attempt], options: Options) -> None:
         url = address(options["host"], options["port"])
         run.prepare()
         # The processes end before the account does: their last results are still taken.
@@ -86,7 +86,7 @@ class Command(DataCommand):
                 self.tell("Ending the graders and the server.")
 
     def _grade(
-        self, attempts: list[course.Attempt], account: Account, processes: Processes, options: dict[str, Any]
+        self, attempts: list[course.Attempt], account: Account, processes: Processes, options: Options
     ) -> list[report.Result]:
         started = time.monotonic()
         url, graders = address(options["host"], options["port"]), options["graders"]

@@ -28,13 +28,14 @@ from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
 from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads, most_connections
 from gradequeue.processes.granian import PatientServer, end_when_told
+from submissions.management.base import Options
 from submissions.text import first_line
 from submissions.upkeep.doctor import connection_limit
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
 LAST_SECONDS = 60
 # Granian's lines go where ours go; "incremental" leaves the handlers of Django's settings alone.
-LOGGING: dict[str, Any] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
+LOGGING: dict[str, object] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
 
 class Command(BaseCommand):
@@ -85,7 +86,7 @@ class Command(BaseCommand):
             loop.stop(options["drain"])
 
 
-def _server(address: str, options: dict[str, Any]) -> AbstractServer[Any]:
+def _server(address: str, options: Options) -> AbstractServer[Any]:
     return PatientServer(
         "gradequeue.wsgi:application",
         address=address,
@@ -148,7 +149,7 @@ def _require_tables() -> None:
         )
 
 
-def _few_connections(options: dict[str, Any]) -> str | None:
+def _few_connections(options: Options) -> str | None:
     """What to say where the database's server does not take as many connections as this can hold."""
     names = ("workers", "threads", "delivery_threads")
     needed = most_connections(**{name: options[name] for name in names})

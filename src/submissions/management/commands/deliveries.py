@@ -48,13 +48,7 @@ class Command(DataCommand):
             command.add_argument("--all-matching", action="store_true", help="every one that matches the filters")
             command.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
         for command in (listing, send_again, give_up):
-            filters = command.add_argument_group("filters")
-            filters.add_argument("--state", choices=DeliveryState.values, help="in this state")
-            filters.add_argument("--transport", choices=Transport.values, help="that travel so")
-            filters.add_argument("--host", help="to this host")
-            filters.add_argument("--queue", help="of jobs in this queue")
-            filters.add_argument("--submission", type=positive, help="of this submission")
-            filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="due for at least so long")
+            _add_filters(command)
         for command in (listing, hosts, send_again, give_up):
             super().add_arguments(command)
 
@@ -160,3 +154,13 @@ def _apply(move: Move, text: str) -> dict[str, object]:
     except QueueError as refusal:
         return {"id": number, "error": str(refusal)}
     return {"id": row.pk, "state": str(getattr(row, move.state))}
+
+
+def _add_filters(command: CommandParser) -> None:
+    filters = command.add_argument_group("filters")
+    filters.add_argument("--state", choices=DeliveryState.values, help="in this state")
+    filters.add_argument("--transport", choices=Transport.values, help="by this transport")
+    filters.add_argument("--host", help="to this host")
+    filters.add_argument("--queue", help="of jobs in this queue")
+    filters.add_argument("--submission", type=positive, help="of this submission")
+    filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="due for at least so long")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.core.management.base import CommandParser
 
@@ -30,7 +30,7 @@ class Command(DataCommand):
         super().add_arguments(parser)
         parser.epilog = "The output is JSON with or without --json."
 
-    def handle(self, **_: Any) -> None:
+    def handle(self, **_: object) -> None:
         refused = 0
         for found in objects(sys.stdin.buffer):
             row = _enqueue(found)

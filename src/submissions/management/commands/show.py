@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand, ids_from, parsed_id
-from submissions.models import ExternalGraderDetail, Score
+from submissions.models import Delivery, ExternalGraderDetail, Score
 
 BATCH = 500
 
@@ -89,18 +89,19 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, object]:
         "available_at": job.available_at,
         "pulled_at": job.pulled_at,
         "returned_at": job.returned_at,
-        "deliveries": [
-            {
-                "id": delivery.pk,
-                "transport": delivery.transport,
-                "destination": delivery.destination,
-                "state": delivery.state,
-                "result": delivery.result,
-                "attempts": delivery.attempts,
-                "due_at": delivery.due_at,
-                "delivered_at": delivery.delivered_at,
-                "last_error": delivery.last_error,
-            }
-            for delivery in sorted(job.deliveries.all(), key=lambda one: one.pk)
-        ],
+        "deliveries": [_told(delivery) for delivery in sorted(job.deliveries.all(), key=lambda one: one.pk)],
+    }
+
+
+def _told(delivery: Delivery) -> dict[str, object]:
+    return {
+        "id": delivery.pk,
+        "transport": delivery.transport,
+        "destination": delivery.destination,
+        "state": delivery.state,
+        "result": delivery.result,
+        "attempts": delivery.attempts,
+        "due_at": delivery.due_at,
+        "delivered_at": delivery.delivered_at,
+        "last_error": delivery.last_error,
     }

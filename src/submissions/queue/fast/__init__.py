@@ -12,9 +12,10 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_save, pre_save
 from django.utils.crypto import constant_time_compare
 
@@ -28,27 +29,27 @@ from submissions.queue.line import BEGINNING
 from submissions.queue.records import ClaimedJob, GradedJob, QueueView
 from submissions.queue.settings import settings_of
 from submissions.queue.transactions import is_passing
-from submissions.sql import is_watched
+from submissions.sql import Values, is_watched
 
 logger = logging.getLogger("submissions.queue")
 
 T = TypeVar("T")
-Values = dict[str, Any]
+TAKING_RESULTS = Status.taking_results()
 
 
 class Statements(Protocol):
     """What the file of one database offers. Each call is a transaction of its own, or a read."""
 
-    def speaks_to(self, connection: Any) -> bool:
+    def speaks_to(self, connection: BaseDatabaseWrapper) -> bool:
         """Whether the statements are written for the driver and the server behind this connection."""
 
-    def claim(self, connection: Any, values: Values) -> Picked | None:
+    def claim(self, connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
         """Take the first job that is due. None where none is; a row without a job where it is no usual one."""
 
-    def held(self, connection: Any, submission_id: int) -> Held | None:
+    def held(self, connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:
         """Everything that decides about a result, read without a lock; None where there is no such job."""
 
-    def finish(self, connection: Any, values: Values, *, first: bool) -> bool:
+    def finish(self, connection: BaseDatabaseWrapper, values: Values, *, first: bool) -> bool:
         """Write the result where all is still as `held` has read it; False where nothing was written.
 
         `first`: whether the learner has no score at the item yet.
@@ -66,7 +67,7 @@ def claim(queue: QueueView, grader: str) -> list[ClaimedJob] | None:
         "since": since,
         "others": queue.others,
     }
-    found = _tried(lambda statements, connection: (statements.claim(connection, values),))
+    found = _try(lambda statements, connection: (statements.claim(connection, values),))
     picked = found[0] if found else None
     if picked is not None and picked.job is not None:
         window.note(queue.name, since, picked.due_since)
@@ -81,11 +82,11 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Grad
     """The job with its score. None: the general verb decides."""
     if pre_save.has_listeners(Score) or post_save.has_listeners(Score):
         return None  # somebody wants to hear of the new row, which only the ORM tells
-    return _tried(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
+    return _try(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
 
 
 def _complete(
-    statements: Statements, connection: Any, submission_id: int, key: str, score: object, reply: str
+    statements: Statements, connection: BaseDatabaseWrapper, submission_id: int, key: str, score: object, reply: str
 ) -> GradedJob | None:
     held = statements.held(connection, submission_id)
     if held is None or not _is_usual(held, key):
@@ -101,9 +102,13 @@ def _complete(
     values = _finish_values(held, points, possible, reply)
     if not statements.finish(connection, values, first=held.latest_id is None):
         return None
+    return _graded(held, points, possible)
+
+
+def _graded(held: Held, points: float, possible: float) -> GradedJob:
     return GradedJob(
         pk=held.job_id,
-        submission_id=submission_id,
+        submission_id=held.submission_id,
         queue_name=held.queue_name,
         grader=held.grader,
         points_possible=held.points_possible,
@@ -118,7 +123,7 @@ def _complete(
 
 
 def _is_usual(held: Held, key: str) -> bool:
-    if held.status not in (Status.PULLED, Status.RETRY) or held.submission_status == DELETED or not held.pullkey:
+    if held.status not in TAKING_RESULTS or held.submission_status == DELETED or not held.pullkey:
         return False
     return constant_time_compare(key.encode("utf-8", "replace"), held.pullkey.encode())
 
@@ -145,7 +150,7 @@ def _finish_values(held: Held, points: float, possible: float, reply: str) -> Va
     }
 
 
-def _tried(send: Callable[[Statements, Any], T | None]) -> T | None:
+def _try(send: Callable[[Statements, BaseDatabaseWrapper], T | None]) -> T | None:
     """What `send` returns; None where these statements are not for this connection, or the database failed.
 
     What failed has written nothing that counts, so the general verb may look for itself: with its retries after what
@@ -168,7 +173,7 @@ def _tried(send: Callable[[Statements, Any], T | None]) -> T | None:
         raise
 
 
-def statements_for(connection: Any) -> Statements | None:
+def statements_for(connection: BaseDatabaseWrapper) -> Statements | None:
     """The statements for this connection, or None where the general verbs must do it all.
 
     Within somebody's transaction a verb joins it; statements that are logged or wrapped must be seen by who does so;
@@ -185,8 +190,7 @@ def statements_for(connection: Any) -> Statements | None:
     return statements
 
 
-def _of_vendor(connection: Any) -> Statements | None:
-
+def _of_vendor(connection: BaseDatabaseWrapper) -> Statements | None:
     if connection.vendor == "mysql":
-        return mariadb if connection.mysql_is_mariadb else mysql
+        return mariadb if getattr(connection, "mysql_is_mariadb", False) else mysql
     return {"postgresql": postgresql, "sqlite": sqlite}.get(connection.vendor)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from submissions.models import whole
 from submissions.queue.records import ClaimedJob
+from submissions.sql import Row
 
 # Of c: the job as it was claimed; s: its submission; i: the student item.
 CLAIMED = """c.id, c.submission_id, c.queue_name, c.grader, c.pullkey, c.num_pulls, c.created_at, c.grader_file_name,
@@ -82,7 +81,7 @@ def utc(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def read_held(row: Sequence[Any]) -> Held:
+def read_held(row: Row) -> Held:
     values = list(row)
     values[0] = utc(values[0])
     values[6] = whole(values[6])
@@ -91,7 +90,7 @@ def read_held(row: Sequence[Any]) -> Held:
     return Held(*values)
 
 
-def read_picked(row: Sequence[Any]) -> Picked:
+def read_picked(row: Row) -> Picked:
     """Of a row of: since when it was due, and what `CLAIMED` names."""
     due_since, pk, submission_id, queue_name, grader, pullkey, num_pulls, created_at, *told, has_files = row
     if pk is None:

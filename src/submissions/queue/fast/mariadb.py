@@ -5,10 +5,10 @@ The claim is never prepared by a name: from some execution on it would walk, and
 
 from __future__ import annotations
 
-from typing import Any
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
-from submissions.sql import row
+from submissions.sql import Values, row
 
 _BEGIN = """BEGIN NOT ATOMIC
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
@@ -84,19 +84,19 @@ FINISH_FIRST = _HEAD + _FIRST + _TAIL
 FINISH_LATER = _HEAD + _LATER + _TAIL
 
 
-def speaks_to(connection: Any) -> bool:
+def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.features.has_select_for_update_skip_locked)
 
 
-def claim(connection: Any, values: dict[str, Any]) -> Picked | None:
+def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     found = row(connection, CLAIM, values)
     return None if found[0] is None else read_picked(found)
 
 
-def held(connection: Any, submission_id: int) -> Held | None:
+def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:
     found = row(connection, READ, {"submission": submission_id})
     return None if found is None else read_held(found)
 
 
-def finish(connection: Any, values: dict[str, Any], *, first: bool) -> bool:
+def finish(connection: BaseDatabaseWrapper, values: Values, *, first: bool) -> bool:
     return bool(row(connection, FINISH_FIRST if first else FINISH_LATER, values)[0] == 1)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
-from submissions.sql import adapted, row
+from submissions.sql import Values, adapted, row
 
 PICK = """SELECT id, available_at FROM submissions_externalgraderdetail
 WHERE queue_name = %(queue)s AND available_at <= UTC_TIMESTAMP(6) AND available_at >= %(since)s
@@ -56,15 +58,15 @@ WHERE job_id = %(job)s AND state = 'waiting'"""
 T = TypeVar("T")
 
 
-def speaks_to(connection: Any) -> bool:
+def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.features.has_select_for_update_skip_locked)
 
 
-def claim(connection: Any, values: dict[str, Any]) -> Picked | None:
+def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     return _in_transaction(connection, values, _claim)
 
 
-def _claim(cursor: Any, values: dict[str, Any]) -> tuple[bool, Picked | None]:
+def _claim(cursor: Any, values: Values) -> tuple[bool, Picked | None]:
     cursor.execute(PICK, values)
     picked = cursor.fetchone()
     if picked is None:
@@ -78,16 +80,16 @@ def _claim(cursor: Any, values: dict[str, Any]) -> tuple[bool, Picked | None]:
     return True, read_picked((picked[1], *cursor.fetchone()))
 
 
-def held(connection: Any, submission_id: int) -> Held | None:
+def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:
     found = row(connection, READ, {"submission": submission_id})
     return None if found is None else read_held(found)
 
 
-def finish(connection: Any, values: dict[str, Any], *, first: bool) -> bool:
+def finish(connection: BaseDatabaseWrapper, values: Values, *, first: bool) -> bool:
     return _in_transaction(connection, values, lambda cursor, given: _finish(cursor, given, first=first))
 
 
-def _finish(cursor: Any, values: dict[str, Any], *, first: bool) -> tuple[bool, bool]:
+def _finish(cursor: Any, values: Values, *, first: bool) -> tuple[bool, bool]:
     if not cursor.execute(RETIRE, values):
         return False, False
     cursor.execute(IS_THERE, values)
@@ -105,7 +107,7 @@ def _finish(cursor: Any, values: dict[str, Any], *, first: bool) -> tuple[bool, 
 
 
 def _in_transaction(
-    connection: Any, values: dict[str, Any], work: Callable[[Any, dict[str, Any]], tuple[bool, T]]
+    connection: BaseDatabaseWrapper, values: Values, work: Callable[[Any, Values], tuple[bool, T]]
 ) -> T:
     """What `work` returns beside whether to commit. After any error the transaction is rolled back by hand: a lock wait
     that timed out undoes its statement alone, and the next START TRANSACTION would commit half a result."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
-from submissions.sql import is_psycopg, row
+from submissions.sql import Values, is_psycopg, row
 
 # The first due job is picked whatever its state, so that a lost lease stands in line like any other; it is not changed
 # here, and the general verb deals with it. `=`, never IN: for that PostgreSQL may run a subquery that locks twice.
@@ -65,19 +65,19 @@ FINISH_FIRST = _HEAD + _FIRST + _TAIL
 FINISH_LATER = _HEAD + _LATER + _TAIL
 
 
-def speaks_to(connection: Any) -> bool:
+def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return is_psycopg(connection)
 
 
-def claim(connection: Any, values: dict[str, Any]) -> Picked | None:
+def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     found = row(connection, CLAIM, values)
     return None if found is None else read_picked(found)
 
 
-def held(connection: Any, submission_id: int) -> Held | None:
+def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:
     found = row(connection, READ, {"submission": submission_id})
     return None if found is None else read_held(found)
 
 
-def finish(connection: Any, values: dict[str, Any], *, first: bool) -> bool:
+def finish(connection: BaseDatabaseWrapper, values: Values, *, first: bool) -> bool:
     return row(connection, FINISH_FIRST if first else FINISH_LATER, values) is not None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.timezone import now
 
 from submissions.queue.fast import mysql
 from submissions.queue.fast.columns import HELD, Held, Picked, read_held, read_picked
-from submissions.sql import adapted
+from submissions.sql import Values, adapted
 
 
 def _named(sql: str) -> str:
@@ -42,11 +43,11 @@ SUMMARY_LATER = f"""{_named(mysql.SUMMARY_LATER)} AND latest_id = :latest_was AN
 DUE = _named(mysql.DUE)
 
 
-def speaks_to(connection: Any) -> bool:
+def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
-def claim(connection: Any, values: dict[str, Any]) -> Picked | None:
+def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     driver = connection.connection
     if driver.execute(PICK, adapted(connection, {**values, "now": now()})).fetchone() is None:
         return None
@@ -62,13 +63,13 @@ def claim(connection: Any, values: dict[str, Any]) -> Picked | None:
         return read_picked((picked[1], *driver.execute(READ_CLAIMED, given).fetchone()))
 
 
-def held(connection: Any, submission_id: int) -> Held | None:
+def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:
     given = adapted(connection, {"submission": submission_id, "now": now()})
     row = connection.connection.execute(READ, given).fetchone()
     return None if row is None else read_held((now(), *row[1:]))
 
 
-def finish(connection: Any, values: dict[str, Any], *, first: bool) -> bool:
+def finish(connection: BaseDatabaseWrapper, values: Values, *, first: bool) -> bool:
     driver, given = connection.connection, adapted(connection, values)
     with suppress(_Undo), _immediate(driver):
         if not driver.execute(RETIRE, given).rowcount:
@@ -86,7 +87,7 @@ class _Undo(Exception):
 
 
 @contextmanager
-def _immediate(driver: Any) -> Iterator[None]:
+def _immediate(driver: sqlite3.Connection) -> Iterator[None]:
     driver.execute("BEGIN IMMEDIATE")
     try:
         yield
