@@ -213,7 +213,8 @@ _TUNED: dict[str, Settings] = {
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     },
-    "postgresql": {},
+    # A connection whose other end is gone without a word is given up after about a minute, not after hours.
+    "postgresql": {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000},
     # Under REPEATABLE READ, MySQL's default, claims would lock the gaps between jobs.
     "mysql": {"charset": "utf8mb4", "isolation_level": "read committed"},
 }

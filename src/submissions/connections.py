@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError, connections
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
@@ -12,7 +12,8 @@ def close_after(error: BaseException) -> None:
     One that was made while the database took no writes refuses them for as long as it lives: PostgreSQL gives the
     setting to a session at its beginning. Django closes only connections that do not answer at all.
     """
-    if isinstance(error, DatabaseError) and not isinstance(error, DataError | IntegrityError | ProgrammingError):
+    ours = isinstance(error, DataError | IntegrityError | ProgrammingError)
+    if isinstance(error, DatabaseError | InterfaceError) and not ours:
         for connection in connections.all(initialized_only=True):
             if not connection.in_atomic_block:
                 connection.close()

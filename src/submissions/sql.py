@@ -1,13 +1,13 @@
 """One statement by the driver's own public cursor: the shortest way, for the few that every grader's request needs.
 
-Django sees nothing of it: no health check, no wrapper. Where somebody wants to see statements (`is_watched`) they go by
-Django's cursor. Whoever calls this closes Django's connection after an error: its own cursor would notice.
+Django makes no health check for it. Where somebody wants to see statements (`is_watched`) they go by Django's cursor.
+Who calls this outside a transaction closes the connection after an error of it; inside one, that is Django's to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -59,12 +59,14 @@ def row(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
 
 
 def now(connection: BaseDatabaseWrapper) -> datetime:
-    """The database's clock; SQLite's is this process's own."""
+    """The database's clock, as Django reads times there; SQLite's is this process's own."""
     if connection.vendor == "sqlite":
         return timezone.now()
     clock = "UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "statement_timestamp()"
     found: datetime = row(connection, f"SELECT {clock}", {})[0]
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found.tzinfo is not None or connection.timezone is None:
+        return found
+    return timezone.make_aware(found, connection.timezone)
 
 
 def adapted(connection: BaseDatabaseWrapper, values: Values) -> dict[str, Any]:

@@ -112,7 +112,13 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
         "HOST": "db.example",
         "PORT": 5433,
         "NAME": "grades",
-        "OPTIONS": {"sslmode": "require"},
+        "OPTIONS": {
+            "sslmode": "require",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
+        },
     }
     assert found["STORAGES"]["default"] == {
         "BACKEND": "storages.backends.s3.S3Storage",

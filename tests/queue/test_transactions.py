@@ -13,6 +13,10 @@ class Deadlock(Exception):
     sqlstate = "40P01"
 
 
+class DeadlockOfPsycopg2(Exception):
+    pgcode = "40P01"
+
+
 class Closed(Exception):
     sqlstate = "57P01"
 
@@ -32,6 +36,7 @@ def caused_by(cause: Exception) -> OperationalError:
         (OperationalError(1205, "Lock wait timeout exceeded"), True),
         (OperationalError(1020, "Record has changed since last read"), True),
         (caused_by(Deadlock()), True),
+        (caused_by(DeadlockOfPsycopg2()), True),
         (OperationalError(2006, "Server has gone away"), False),
         (OperationalError("no such table: x"), False),
         (Overtaken("by another transaction"), True),

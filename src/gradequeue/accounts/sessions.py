@@ -149,8 +149,8 @@ def _statement(_: str, user: Any) -> str:
         f"SELECT {columns}, (SELECT s.session_data FROM {quote(session.db_table)} s "  # noqa: S608 - our tables' names
         f"WHERE s.session_key = %(key)s AND s.expire_date > %(now)s), "
         f"EXISTS (SELECT 1 FROM {quote(members.db_table)} m "
-        f"JOIN {quote(groups.db_table)} g ON g.id = m.{quote(of_group)} "
-        f"WHERE m.{quote(of_user)} = u.id AND g.name = %(group)s) "
+        f"JOIN {quote(groups.db_table)} g ON g.{quote(groups.pk.column)} = m.{quote(of_group)} "
+        f"WHERE m.{quote(of_user)} = u.{quote(user._meta.pk.column)} AND g.name = %(group)s) "
         f"FROM {quote(user._meta.db_table)} u WHERE u.{quote(user._meta.pk.column)} = %(owner)s"
     )
 

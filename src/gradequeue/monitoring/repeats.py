@@ -45,6 +45,12 @@ class RepeatsHandler(logging.StreamHandler[TextIO]):
         self.told: dict[Cause, _Told] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record)
+        except Exception:  # who logs must not fail by it
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             super().emit(record)
@@ -89,8 +95,11 @@ class RepeatsHandler(logging.StreamHandler[TextIO]):
         self.acquire()
         try:
             told = self.told.get(cause)
-            if told is not None and told.newest is not None:
-                self._tell(cause, told, told.newest, told.count)
+            if told is not None and (newest := told.newest) is not None:
+                try:
+                    self._tell(cause, told, newest, told.count)
+                except Exception:
+                    self.handleError(newest)
         finally:
             self.release()
 

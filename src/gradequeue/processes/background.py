@@ -46,16 +46,25 @@ class Loop:
         pause = RESTART_SECONDS[0]
         while not self._stopped.is_set():
             began = time.monotonic()
-            # Spawned, not forked: this process has threads.
-            self._process = multiprocessing.get_context("spawn").Process(target=run, args=self._words, daemon=True)
-            self._process.start()
-            if self._stopped.is_set():
-                self._process.terminate()
-            self._process.join()
+            ended = self._run_once()
             if not self._stopped.is_set():
-                logger.error("the delivery loop ended (%s); it is started again", self._process.exitcode)
+                logger.error("the delivery loop ended (%s); it is started again", ended)
                 pause = RESTART_SECONDS[0] if time.monotonic() - began > 60 else min(pause * 2, RESTART_SECONDS[1])
                 self._stopped.wait(pause)
+
+    def _run_once(self) -> object:
+        """Why the process ended: its exit code, or what kept it from beginning (memory, a limit of processes)."""
+        # Spawned, not forked: this process has threads.
+        process = multiprocessing.get_context("spawn").Process(target=run, args=self._words, daemon=True)
+        try:
+            process.start()
+        except OSError as error:
+            return error
+        self._process = process
+        if self._stopped.is_set():
+            process.terminate()
+        process.join()
+        return process.exitcode
 
 
 def run(threads: int, server: str) -> None:

@@ -14,6 +14,7 @@ from django.core.signals import got_request_exception
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from gradequeue.processes.admission import SPARE_THREADS
 from submissions.connections import close_after, is_pooled
 
 # After so long without a request a web worker's thread ends, all but one, and with each its connection (seconds).
@@ -27,9 +28,12 @@ _of_thread = threading.local()
 def most_connections(*, workers: int, threads: int, delivery_threads: int) -> int:
     """How many a `serve` with these options can hold at once, but for one for each queue that is pushed.
 
-    Each worker has one more than its threads, for /readyz; without delivery threads it does the chores, too.
+    Each worker has more than its threads: the spare ones, and one for /readyz. Without delivery threads it does the
+    chores, too.
     """
-    return workers * (threads + 1) + (delivery_threads + BESIDE_SENDERS if delivery_threads else workers)
+    return workers * (threads + SPARE_THREADS + 1) + (
+        delivery_threads + BESIDE_SENDERS if delivery_threads else workers
+    )
 
 
 def bind_to_threads() -> None:

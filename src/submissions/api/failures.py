@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from submissions.errors import SubmissionInternalError
 
@@ -24,7 +24,7 @@ def name_database_errors(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             logger.exception("%s: the database failed", function.__name__)
             raise SubmissionInternalError(f"{function.__name__}: the database failed: {error}") from error
 

@@ -80,8 +80,11 @@ WHERE student_item_id = %(item)s AND status <> 'D' ORDER BY submitted_at DESC, i
 
 
 def _newest_attempt(item: StudentItem) -> int:
-    """The number of the learner's newest attempt, read after the item was locked; 0 where there is none."""
-    found = sql.row(connections[router.db_for_write(Submission)], _NEWEST_ATTEMPT, {"item": item.pk})
+    """The number of the learner's newest attempt, as it is since the item was locked; 0 where there is none."""
+    connection = connections[router.db_for_write(Submission)]
+    # Under REPEATABLE READ, which a host may have there, a plain look would show what was before the lock.
+    newest = " LOCK IN SHARE MODE" if connection.vendor == "mysql" else ""
+    found = sql.row(connection, _NEWEST_ATTEMPT + newest, {"item": item.pk})
     return found[0] if found else 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db import DatabaseError
 from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 
 from submissions import signals
@@ -57,7 +58,12 @@ def take(free: int, limit: Callable[[str], int]) -> list[DueDelivery]:
     for host in found:
         wanted = min(free - len(taken), limit(host))
         if wanted > 0:
-            taken += _take_from(host, wanted, trouble.get(host), now)
+            try:
+                taken += _take_from(host, wanted, trouble.get(host), now)
+            except DatabaseError:
+                if not taken:
+                    raise
+                break  # those that were taken are sent; the next look meets the error again, or not
     return taken
 
 

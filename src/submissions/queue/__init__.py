@@ -128,7 +128,7 @@ def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False
     taken = fast.claim(queue, grader) if limit == 1 else None
     if taken is None:
         # A look before the lock: most polls find nothing, and need no transaction to say so.
-        taken = [] if line.is_empty(queue, grader) else _claim(queue, grader, limit)
+        return [] if line.is_empty(queue, grader) else _claim(queue, grader, limit)
     for job in taken:
         signals.announce(signals.job_claimed, job=job)
     return taken
@@ -145,7 +145,9 @@ def _claim(queue: QueueView, grader: str, limit: int) -> list[ClaimedJob]:
         moves.attach_submissions([locked.row for locked, _ in due])
         for locked, has_files in due:
             if moves.hand_out(locked, queue.row, grader):
-                taken.append(ClaimedJob.of(locked.row, has_files=has_files))
+                job = ClaimedJob.of(locked.row, has_files=has_files)
+                signals.announce(signals.job_claimed, job=job)
+                taken.append(job)
     return taken
 
 
@@ -156,9 +158,16 @@ def complete(submission_id: int, key: str, *, score: object, reply: str) -> Grad
     The same reply again with the same key is the same result. Raises UnknownJob, LeaseLost, AlreadyGraded, and
     BadReply for what is no score in this queue: the failure is then already counted.
     """
-    done = fast.complete(submission_id, key, score=score, reply=reply)
+    done, was_lost = None, False
+    try:
+        done = fast.complete(submission_id, key, score=score, reply=reply)
+    except fast.AnswerLost:
+        was_lost = True
     if done is None:
-        return _complete(submission_id, key, score, reply)
+        done = _complete(submission_id, key, score, reply)
+        if not was_lost or done.is_new:
+            return done
+    # Also where the statement was committed and its answer lost: told twice is better than never.
     scoring.announce(done)
     return done
 

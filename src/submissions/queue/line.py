@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connections, router
 from django.db.models import Exists, OuterRef
 
@@ -16,6 +17,10 @@ from submissions.queue.records import LockedJob, QueueView
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 # Queues in one statement.
 AT_ONCE = 50
+
+
+def _beginning() -> datetime:
+    return BEGINNING if settings.USE_TZ else BEGINNING.replace(tzinfo=None)
 
 
 def waiting_since(names: Sequence[str]) -> dict[str, datetime]:
@@ -32,7 +37,7 @@ def _first(names: Sequence[str]) -> Iterator[tuple[str, int]]:
     terms: list[str] = []
     params: list[Any] = []
     for position, name in enumerate(names):
-        due = jobs.claimable(name).filter(available_at__gt=BEGINNING)
+        due = jobs.claimable(name).filter(available_at__gt=_beginning())
         sql, values = due.values("pk")[:1].query.get_compiler(connection=connection).as_sql()
         terms.append(f"SELECT {position}, ({sql})")
         params += values
@@ -43,7 +48,7 @@ def _first(names: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 def first_ids(queue_name: str, most: int) -> list[int]:
     """The ids of the jobs at the beginning of the line, held ones among them, first those that are due first."""
-    jobs = ExternalGraderDetail.objects.filter(queue_name=queue_name, available_at__gt=BEGINNING)
+    jobs = ExternalGraderDetail.objects.filter(queue_name=queue_name, available_at__gt=_beginning())
     # Ids alone: they stand in the index, so MariaDB does not look for another one.
     return list(jobs.order_by("available_at", "id").values_list("pk", flat=True)[:most])
 

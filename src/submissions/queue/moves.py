@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils.crypto import constant_time_compare
 
 from submissions import signals
-from submissions.errors import LeaseLost, NotAllowed, UnknownJob
+from submissions.errors import LeaseLost, NotAllowed, Overtaken, UnknownJob
 from submissions.models import (
     DELETED,
     ClaimEnd,
@@ -60,6 +60,9 @@ def attach_submissions(jobs: list[Job]) -> None:
     """Fetched after the lock, not joined to it: the lock must be on the job's row alone."""
     found = Submission._objects.select_related("student_item").in_bulk([job.submission_id for job in jobs])
     for job in jobs:
+        if job.submission_id not in found:
+            # REPEATABLE READ on MariaDB: the lock sees the newest job, and nothing else that was made meanwhile.
+            raise Overtaken("The job's submission is one that this transaction cannot see.")
         job.submission = found[job.submission_id]
 
 

@@ -84,11 +84,15 @@ class GradedJob:
     returned_at: datetime | None
     is_owed: bool
     """Whether somebody is to be told by a delivery."""
+    is_new: bool = True
+    """False where it had its score before, from the same result."""
 
     status = Status.RETIRED
 
     @classmethod
-    def of(cls, job: ExternalGraderDetail, points: float, possible: float, *, is_owed: bool) -> GradedJob:
+    def of(
+        cls, job: ExternalGraderDetail, points: float, possible: float, *, is_owed: bool, is_new: bool = True
+    ) -> GradedJob:
         """Of a row with its submission and student item."""
         item = job.submission.student_item
         return cls(
@@ -104,6 +108,7 @@ class GradedJob:
             item_id=item.item_id,
             returned_at=job.returned_at,
             is_owed=is_owed,
+            is_new=is_new,
         )
 
 

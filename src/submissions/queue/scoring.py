@@ -23,9 +23,9 @@ def record(submission: Submission, points: float, possible: float) -> Score:
 
 
 def graded_before(job: ExternalGraderDetail) -> GradedJob:
-    """The job as it was when it was scored. Nobody is told again."""
+    """The job as it was when it was scored."""
     score = Score.objects.filter(submission_id=job.submission_id).order_by("-pk").first() or Score()
-    return GradedJob.of(job, score.points_earned, score.points_possible, is_owed=False)
+    return GradedJob.of(job, score.points_earned, score.points_possible, is_owed=True, is_new=False)
 
 
 def announce(job: GradedJob) -> None:

@@ -64,12 +64,14 @@ def in_transaction(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         using = router.db_for_write(ExternalGraderDetail)
-        for attempt in range(1, ATTEMPTS + 1):
+        connection = connections[using]
+        attempts = 1 if connection.in_atomic_block or not connection.get_autocommit() else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 with transaction.atomic(using=using):
                     return function(*args, **kwargs)
             except OperationalError as error:
-                if connections[using].in_atomic_block or attempt == ATTEMPTS or not is_passing(error):
+                if attempt == attempts or not is_passing(error):
                     raise
             # With jitter: two that met in a deadlock must not meet again.
             time.sleep(random.uniform(0.002, 0.01) * 2**attempt)  # noqa: S311 - no secret
@@ -80,7 +82,10 @@ def in_transaction(function: Callable[P, T]) -> Callable[P, T]:
 
 def is_passing(error: Exception) -> bool:
     """Whether the same statements can succeed when they are sent again: a deadlock, a busy database."""
-    if isinstance(error, Overtaken) or getattr(error.__cause__, "sqlstate", None) in SQLSTATES:
+    cause = error.__cause__
+    # psycopg's name for it, and psycopg2's.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if isinstance(error, Overtaken) or state in SQLSTATES:
         return True
     code = (*error.args, "")[0]
     return code in MYSQL_CODES or "is locked" in str(code)

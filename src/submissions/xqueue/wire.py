@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 
 from submissions.text import LARGEST_ID, made_storable
 
-# Larger than any key of a table, small enough for every database to compare with.
-
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
 TOO_LONG = "The reply is longer than {} bytes."

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -16,6 +16,7 @@ from submissions.errors import LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, Submission
 from submissions.queue import fast
+from submissions.signals import score_set
 from tests.queue.fast import ways
 from tests.queue.jobs import claim_one, key_of, make
 from tests.settings import KIND
@@ -154,3 +155,75 @@ def test_what_breaks_in_the_middle_leaves_nothing_behind(way: str, monkeypatch: 
     assert Score.objects.count() == 1
     assert connection.get_autocommit()
     assert not connection.in_atomic_block
+
+
+def test_without_autocommit_a_job_is_claimed_in_the_callers_transaction() -> None:
+    job = make()
+    transaction.set_autocommit(False)
+    try:
+        (claimed,) = queue.claim("q", grader="g")
+        transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert (claimed.pk, Job.objects.get().status) == (job.pk, "pulled")
+
+
+@pytest.mark.parametrize("changed", [{"USE_TZ": False}, {"USE_TZ": False, "TIME_ZONE": "Australia/Sydney"}])
+def test_a_host_with_local_times_has_its_jobs_at_once(changed: dict[str, Any], settings: Settings) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    connection.close()  # what a connection does with times is settled when it is made
+    try:
+        make()
+        assert queue.waiting_since(["q"]).keys() == {"q"}
+        (job,) = queue.claim("q", grader="g")
+        assert queue.complete(job.submission_id, job.pullkey, score=1, reply="{}").points_earned == 1
+        assert Job.objects.get().status == "retired"
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("way", list(ways.FILES))
+def test_a_job_whose_claim_lost_its_answer_is_handed_out_all_the_same(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    make()
+    ways.go(way, monkeypatch)
+    _lose_answers(way, "claim", monkeypatch)
+    (job,) = queue.claim("q", grader="g")
+    assert [(row.num_pulls, row.num_failures, row.pullkey) for row in Job.objects.filter(status="pulled")] == [
+        (1, 0, job.pullkey)
+    ]
+
+
+@pytest.mark.parametrize("way", list(ways.FILES))
+def test_a_result_whose_answer_is_lost_is_told_all_the_same(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    job = claim_one()
+    ways.go(way, monkeypatch)
+    _lose_answers(way, "finish", monkeypatch)
+    heard: list[float] = []
+
+    def listen(points_earned: float, **_: Any) -> None:
+        heard.append(points_earned)
+
+    score_set.connect(listen)
+    try:
+        for _ in range(2):
+            queue.complete(job.submission_id, key_of(job), score=1, reply="{}")
+    finally:
+        score_set.disconnect(listen)
+    assert heard == [1]  # of the second time nothing was sent
+    assert Score.objects.count() == 1
+
+
+def _lose_answers(way: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each statement is committed, and then its connection breaks."""
+    real = getattr(ways.FILES[way], name)
+
+    def lose(*given: Any, **named: Any) -> Any:
+        real(*given, **named)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ways.FILES[way], name, lose)

@@ -37,6 +37,10 @@ T = TypeVar("T")
 TAKING_RESULTS = Status.taking_results()
 
 
+class AnswerLost(Exception):
+    """The connection broke: whether the statement was committed, nobody has said."""
+
+
 class Statements(Protocol):
     """What the file of one database offers. Each call is a transaction of its own, or a read."""
 
@@ -58,16 +62,19 @@ class Statements(Protocol):
 
 def claim(queue: QueueView, grader: str) -> list[ClaimedJob] | None:
     """The queue's next job, or an empty list where nothing is due. None: the general verb decides."""
-    since = window.beginning(queue.name)
+    since, key = window.beginning(queue.name), secrets.token_urlsafe(32)
     values = {
         "queue": queue.name,
         "grader": grader,
-        "key": secrets.token_urlsafe(32),
+        "key": key,
         "lease": queue.lease,
         "since": since,
         "others": queue.others,
     }
-    found = _try(lambda statements, connection: (statements.claim(connection, values),))
+    try:
+        found = _try(lambda statements, connection: (statements.claim(connection, values),))
+    except AnswerLost:
+        return _claimed_by(queue.name, key)
     picked = found[0] if found else None
     if picked is not None and picked.job is not None:
         window.note(queue.name, since, picked.due_since)
@@ -78,8 +85,15 @@ def claim(queue: QueueView, grader: str) -> list[ClaimedJob] | None:
     return [] if since == BEGINNING else claim(queue, grader)
 
 
+def _claimed_by(queue_name: str, key: str) -> list[ClaimedJob] | None:
+    """The job that a statement has claimed whose answer was lost; None where it has claimed none."""
+    held = ExternalGraderDetail.objects.filter(queue_name=queue_name, status=Status.PULLED, pullkey=key)
+    job = held.select_related("submission__student_item").first()
+    return None if job is None else [ClaimedJob.of(job, has_files=True)]
+
+
 def complete(submission_id: int, key: str, *, score: object, reply: str) -> GradedJob | None:
-    """The job with its score. None: the general verb decides."""
+    """The job with its score. None: the general verb decides. Raises AnswerLost."""
     if pre_save.has_listeners(Score) or post_save.has_listeners(Score):
         return None  # somebody wants to hear of the new row, which only the ORM tells
     return _try(lambda statements, connection: _complete(statements, connection, submission_id, key, score, reply))
@@ -151,10 +165,11 @@ def _finish_values(held: Held, points: float, possible: float, reply: str) -> Va
 
 
 def _try(send: Callable[[Statements, BaseDatabaseWrapper], T | None]) -> T | None:
-    """What `send` returns; None where these statements are not for this connection, or the database failed.
+    """What `send` returns; None where these statements are not for this connection, or something stood in their way
+    that passes: then nothing was written, and the general verb tries again.
 
-    What failed has written nothing that counts, so the general verb may look for itself: with its retries after what
-    passes, on a new connection after the rest. A driver's own cursor tells Django nothing of a lost connection.
+    Raises AnswerLost after any other error of the database's; what follows gets a new connection. A driver's own cursor
+    tells Django nothing of a lost one.
     """
     connection = connections[router.db_for_write(ExternalGraderDetail)]
     statements = statements_for(connection)
@@ -164,10 +179,11 @@ def _try(send: Callable[[Statements, BaseDatabaseWrapper], T | None]) -> T | Non
         with connection.wrap_database_errors:
             return send(statements, connection)
     except (DatabaseError, InterfaceError) as error:
-        if not is_passing(error):
-            logger.info("the general verb is tried on a new connection: %s", type(error).__name__)
-            connection.close()
-        return None
+        if is_passing(error):
+            return None
+        logger.info("the general verb is tried on a new connection: %s", type(error).__name__)
+        connection.close()
+        raise AnswerLost from error
     except BaseException:
         connection.close()  # with answers that nobody has read it would be out of step
         raise
