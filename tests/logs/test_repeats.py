@@ -111,3 +111,17 @@ def test_causes_without_end_take_no_memory_without_end(logger: logging.Logger) -
     handler.close()
     fail(logger, "/a", ValueError("one more"))
     assert len(handler.told) == 1
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even its words can be had")
+
+
+def test_who_logs_what_cannot_be_told_goes_on(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # as in production: nothing on standard error
+    fail(logger, "/a", Unspeakable())
+    try:
+        raise ValueError("told")
+    except ValueError:
+        logger.exception("%s and %s", "one value for two")
