@@ -241,5 +241,7 @@ def test_a_password_that_we_drew_costs_a_login_little_and_is_not_hashed_anew(db:
 def test_a_password_that_somebody_chose_keeps_all_its_rounds(db: None, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = SERVICE_HASHERS
     assert create_grader("--password", PASSWORD) == PASSWORD
-    assert User.objects.get(username="made").password.startswith("pbkdf2_sha256$1000000$")
+    algorithm, rounds, _ = User.objects.get(username="made").password.split("$", 2)
+    assert algorithm == "pbkdf2_sha256"
+    assert int(rounds) >= 1_000_000  # Django's own number, which grows with its versions
     assert is_logged_in(log_in("made"))
