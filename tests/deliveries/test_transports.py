@@ -216,10 +216,12 @@ def test_what_a_webhook_takes_for_done(hook: Platform, status: int, state: str) 
 
 @pytest.mark.parametrize(
     ("status", "asked"),
-    [(429, "1000"), (503, "1000"), (503, format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True))],
+    [(429, "1000"), (503, "1000"), (503, "")],
     ids=["429, seconds", "503, seconds", "503, a date"],
 )
 def test_a_host_that_asks_for_time_gets_it(hook: Platform, status: int, asked: str) -> None:
+    # Of now, not of when the suite began.
+    asked = asked or format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
     hook.answer = lambda call: Reply(status, {"Retry-After": asked})
     graded(make(student="a"))
     graded(make(student="b"))
