@@ -64,7 +64,7 @@ def test_a_server_that_takes_too_few_is_told(start: Start, own: OwnServer, own_d
 
 def test_the_usual_number_is_the_one_that_doctor_asks_for() -> None:
     assert connections.most_connections(workers=2, threads=32, delivery_threads=16) == 89
-    assert connections.most_connections(workers=2, threads=32, delivery_threads=0) == 68
+    assert connections.most_connections(workers=2, threads=32, delivery_threads=0) == 72
     assert doctor.ONE_SERVICE == 89
 
 
