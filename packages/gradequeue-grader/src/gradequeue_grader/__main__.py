@@ -1,0 +1,7 @@
+"""``python -m gradequeue_grader``."""
+
+import sys
+
+from gradequeue_grader.cli import main
+
+sys.exit(main())

@@ -1,0 +1,336 @@
+"""`gradequeue-grader run`, as a process, against a peer."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Typed, events
+from gradequeue_grader.sandbox import remove_leftovers
+from peer import TOKEN, Peer
+
+GRADER = """
+import json, sys, time
+claim = json.load(sys.stdin)
+exec(claim["answer"])
+print(json.dumps({"score": score}))
+"""
+BARE = ("--sandbox", "none")
+
+
+def options(peer: Peer, *more: str) -> tuple[str, ...]:
+    return ("run", "--url", peer.url, "--token-file", "token", "--queue", "python", "--json", *more)
+
+
+def ends(text: str) -> dict[str, int]:
+    *_, last = events(text)
+    assert last["event"] == "stopped"
+    found: dict[str, int] = last["ends"]
+    return found
+
+
+@pytest.fixture
+def grader(typed: Typed) -> str:
+    return typed.program("grade.py", GRADER)
+
+
+def until(wanted: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_jobs_are_graded_in_sandboxes_and_their_results_sent(
+    peer: Peer, typed: Typed, grader: str, sandboxed: None
+) -> None:
+    jobs = [peer.add(f"score = {number / 10}") for number in range(6)]
+    done = typed.run(*options(peer, "--once", "--jobs", "3"), "--", grader)
+    assert done.returncode == 0, done.stderr
+    assert [job.result["score"] for job in jobs] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert jobs[0].result["usage"]["wall_ms"] > 0
+    assert ends(done.stdout) == {"graded": 6}
+    assert {job.claims for job in jobs} == {1}
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_the_files_of_a_submission_come_along_and_the_token_does_not(peer: Peer, typed: Typed, sandboxed: None) -> None:
+    program = """
+import json, sys
+claim = json.load(sys.stdin)
+texts = {one["name"]: open(one["path"]).read() for one in claim["files"] + claim["links"]}
+try: token = open("token").read()
+except OSError: token = ""
+print(json.dumps({"score": 1, "extra": {"texts": texts, "token": token, "told": "gq_" in json.dumps(claim)}}))
+"""
+    job = peer.add("", files={"Å b.txt": b"one"}, links=[{"name": "two.txt", "url": f"{peer.url}/elsewhere/two"}])
+    done = typed.run(*options(peer, "--once"), "--", typed.program("files.py", program))
+    assert done.returncode == 0, done.stderr
+    assert job.result["extra"] == {
+        "texts": {"Å b.txt": "one", "two.txt": "/elsewhere/two"},
+        "token": "",
+        "told": False,
+    }
+    # Links are asked for without it.
+    assert peer.authorizations == {f"Bearer {TOKEN}", None}
+
+
+FAILURES = [
+    ("sys.exit(3)", "grader", "ended with status 3"),
+    ("print('too late', file=sys.stderr); sys.exit(65)", "ungradable", "too late"),
+    ("sys.exit(75)", "infrastructure", "ended with status 75"),
+    ("sys.exit(127)", "infrastructure", "ended with status 127"),
+    ("import os; os.kill(os.getpid(), 11)", "grader", "signal 11"),
+    ("time.sleep(60)", "grader", "longer than 2 s"),
+    ("print('no JSON'); score = 1", "grader", "no JSON"),
+    ("print('[1]'); sys.exit()", "grader", "no object"),
+    ("sys.exit()", "grader", "printed nothing"),
+    ("score = float('nan')", "grader", "no JSON"),
+]
+
+
+def test_a_failure_has_a_kind_and_a_reason(peer: Peer, typed: Typed, grader: str) -> None:
+    jobs = [peer.add(answer) for answer, _, _ in FAILURES]
+    done = typed.run(*options(peer, "--once", "--time-limit", "2", "--jobs", "3", *BARE), "--", grader)
+    assert done.returncode == 0, done.stderr
+    assert ends(done.stdout) == {"failed": len(FAILURES)}
+    for job, (_, kind, message) in zip(jobs, FAILURES, strict=True):
+        (failure,) = job.failures
+        assert (failure["kind"], message in failure["message"]) == (kind, True), failure
+
+
+def test_a_result_that_the_queue_never_takes_is_a_failure_of_the_grader(peer: Peer, typed: Typed) -> None:
+    job = peer.add("")
+    program = typed.program("odd.py", """print('{"score": 1, "unknown": 2}')""")
+    done = typed.run(*options(peer, "--once", *BARE), "--", program)
+    (failure,) = job.failures
+    assert failure["kind"] == "grader"
+    assert "There is no member `unknown`." in failure["message"]
+    assert ends(done.stdout) == {"failed": 1}
+
+
+def test_other_refusals_are_final(peer: Peer, typed: Typed, grader: str) -> None:
+    job = peer.add("score = 2")
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert ends(done.stdout) == {"refused": 1}
+    assert (job.result, job.failures) == (None, [])
+    assert sum(path.endswith("result/") for _, path, _ in peer.requests) == 1
+
+
+def test_what_passes_is_tried_again_and_counts_once(peer: Peer, typed: Typed, grader: str) -> None:
+    jobs = [peer.add(f"score = {number / 4}") for number in range(4)]
+    told: list[str] = []
+
+    def fault(when: str, method: str, path: str) -> Any:
+        """The first result of each claim: its answer is lost, or there is none; the first claims, too."""
+        sort = "claims" if path == "claims/" else path
+        if sort in told or path == "tokens/me/" or (when == "before" and len(told) % 2):
+            return None
+        told.append(sort)
+        return [503, "broken", 429, 408][len(told) % 4]
+
+    peer.fault = fault
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert done.returncode == 0, done.stderr
+    assert [job.result["score"] for job in jobs] == [0, 0.25, 0.5, 0.75]
+    assert {job.claims for job in jobs} == {1}
+    assert ends(done.stdout) == {"graded": 4}
+    assert any(event["event"] == "trouble" for event in events(done.stdout))
+
+
+def test_heartbeats_keep_a_lease_but_not_past_the_time_limit(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.lease, peer.beat_every = 1.0, 0.3
+    kept = peer.add("time.sleep(3); score = 1")
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert ends(done.stdout) == {"graded": 1}
+    assert kept.claims == 1
+    assert 6 <= kept.beats <= 11
+    late = peer.add("time.sleep(60)")
+    typed.run(*options(peer, "--once", "--time-limit", "2", *BARE), "--", grader)
+    assert late.beats <= 7
+    assert late.failures[0]["kind"] == "grader"
+
+
+def test_a_job_that_is_taken_back_is_ended(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.beat_every = 0.3
+    job = peer.add("time.sleep(60)", cancel=True)
+    started = time.monotonic()
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert time.monotonic() - started < 15
+    assert job.status == "cancelled"
+    assert ends(done.stdout) == {"cancelled": 1}
+
+
+def test_asked_to_stop_it_finishes_what_it_holds(peer: Peer, typed: Typed, grader: str) -> None:
+    jobs = [peer.add("time.sleep(2); score = 1") for _ in range(3)]
+    running = typed.start(*options(peer, "--jobs", "2", *BARE), "--", grader)
+    until(lambda: sum(job.claims for job in jobs) == 2 and len(pids(str(typed.folder / "grade.py"))) >= 2)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 0, err
+    assert [job.status for job in jobs] == ["graded", "graded", "queued"]
+    assert ends(out) == {"graded": 2}
+
+
+def test_asked_twice_it_gives_back_what_it_holds(peer: Peer, typed: Typed, grader: str) -> None:
+    job = peer.add("time.sleep(60)")
+    running = typed.start(*options(peer, *BARE), "--", grader)
+    until(lambda: job.claims == 1)
+    for _ in range(2):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    running.communicate(timeout=30)
+    assert (running.returncode, job.status, job.given_back) == (0, "queued", 1)
+
+
+def test_a_token_that_ends_ends_the_worker(peer: Peer, typed: Typed, grader: str) -> None:
+    running = typed.start(*options(peer, *BARE), "--", grader)
+    until(lambda: any(path == "claims/" for _, path, _ in peer.requests))
+    peer.fault = lambda when, method, path: 401
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "The token is not good any more" in out + err
+
+
+def test_killed_at_once_nothing_of_the_command_stays(
+    peer: Peer, typed: Typed, grader: str, sandboxed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = typed.folder / "stages"
+    stages.mkdir()
+    typed.environment["TMPDIR"] = str(stages)
+    monkeypatch.setattr(tempfile, "tempdir", str(stages))
+    job = peer.add("time.sleep(60.25)")
+    # Also where it is killed while the sandbox is made: then the time limit ends the command, or the next worker does
+    # what was to become its sandbox.
+    running = typed.start(*options(peer, "--time-limit", "2"), "--", grader)
+    until(lambda: job.claims == 1 and pids(str(typed.folder / "grade.py")))
+    running.kill()
+    running.communicate(timeout=10)
+    for left in stages.iterdir():
+        os.utime(left, (1, 1))
+    remove_leftovers()
+    until(lambda: not pids(str(typed.folder / "grade.py")))
+    assert list(stages.iterdir()) == []
+
+
+def pids(word: str) -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes():
+                found.add(int(path.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("--url", "nowhere"), 2, "'nowhere' is no address"),
+        (("--url", "{peer}/wrong"), 1, "no address of a gradequeue"),
+        (("--token-file", "nothing"), 2, "--token-file nothing: it cannot be read"),
+        (("--token-file", "wrong"), 1, "The token is not good here: This token is not good. (HTTP 401)"),
+        (("--token-file", "empty"), 2, "Which token?"),
+        (("--token", "gq_x"), 2, "unrecognized arguments: --token"),
+        (("--jobs", "0"), 2, "a whole number from 1"),
+        (("--memory", "lots"), 2, "a size is a number with K, M or G"),
+        (("--env", "GRADEQUEUE_TOKEN"), 2, "The token is not handed on"),
+        (("--show", "nothing"), 2, "no such file or folder"),
+        (("--protocol", "gradescope", "--jobs", "2"), 2, "there is one /autograder on this machine"),
+    ],
+)
+def test_what_is_typed_wrong_is_said(
+    peer: Peer, typed: Typed, grader: str, words: tuple[str, ...], status: int, sentence: str
+) -> None:
+    (typed.folder / "wrong").write_text("gq_wrong")
+    (typed.folder / "empty").write_text("\n")
+    more = tuple(word.format(peer=peer.url) for word in words)
+    sandbox = () if "--show" in more else BARE
+    done = typed.run(*options(peer, "--once", *sandbox, *more), "--", grader)
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"), [((), "Which command grades?"), (("./nothing",), "no command './nothing'")]
+)
+def test_a_command_that_is_not_there_is_said(peer: Peer, typed: Typed, command: tuple[str, ...], sentence: str) -> None:
+    done = typed.run(*options(peer), "--", *command)
+    assert (done.returncode, sentence in done.stderr) == (2, True)
+
+
+def test_a_token_without_the_scope_is_said(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.scopes = ["observe"]
+    done = typed.run(*options(peer, *BARE), "--", grader)
+    assert (done.returncode, "The token may not claim; it is for observe." in done.stderr) == (1, True)
+
+
+def test_without_a_sandbox_it_says_so_loudly(peer: Peer, typed: Typed, grader: str) -> None:
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert done.stderr.startswith("!!! There is no sandbox: --sandbox none.")
+    hidden = typed.run(*options(peer, "--once"), "--", grader, PATH=str(typed.folder))
+    assert hidden.stderr.startswith("!!! There is no sandbox: bubblewrap is not installed (`apt install bubblewrap`).")
+    asked = typed.run(*options(peer, "--once", "--sandbox", "bwrap"), "--", grader, PATH=str(typed.folder))
+    assert (asked.returncode, "bubblewrap is not installed" in asked.stderr) == (2, True)
+
+
+def test_the_token_may_be_in_the_environment_and_goes_no_further(peer: Peer, typed: Typed) -> None:
+    job = peer.add("")
+    program = """
+import json, os
+try: theirs = open(f"/proc/{os.getppid()}/environ").read()
+except OSError: theirs = ""
+print(json.dumps({"score": 1, "extra": {"own": "GRADEQUEUE_TOKEN" in os.environ, "theirs": "gq_" in theirs}}))
+"""
+    words = [word for word in options(peer, "--once", *BARE) if word not in ("--token-file", "token")]
+    done = typed.run(*words, "--", typed.program("env.py", program), GRADEQUEUE_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert job.result["extra"] == {"own": False, "theirs": False}
+
+
+def test_at_a_terminal_there_is_a_bar_for_each_run(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.add("time.sleep(1.5); score = 1")
+    words = [word for word in options(peer, "--once", *BARE) if word != "--json"]
+    screen, terminal = pty.openpty()
+    with subprocess.Popen(
+        typed.words(*words, "--", grader), cwd=typed.folder, env=typed.environment | {"TERM": "xterm"}, stderr=terminal
+    ) as running:
+        os.close(terminal)
+        shown = b"".join(iter(lambda: read(screen), b""))
+    os.close(screen)
+    assert running.returncode == 0
+    drawn = shown.decode()
+    assert peer.jobs[0].uuid[:8] in drawn
+    assert "━" in drawn
+    assert "nothing graded; 1 running" in drawn
+    assert "1 graded; none running" in drawn
+
+
+def read(screen: int) -> bytes:
+    try:
+        return os.read(screen, 4096)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_in_a_log_there_are_lines(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.add("score = 1")
+    words = [word for word in options(peer, "--once", *BARE) if word != "--json"]
+    done = typed.run(*words, "--", grader)
+    lines = done.stderr.splitlines()[3:]
+    assert [" ".join(line.split()[2:4]) for line in lines] == [
+        f"asks {peer.url}",
+        f"submission {peer.jobs[0].uuid}:",
+        f"submission {peer.jobs[0].uuid}:",
+        "ends; 0",
+        "ended: 1",
+    ]
+    assert done.stdout == ""
