@@ -1,0 +1,3 @@
+"""gradequeue as a plugin of Tutor."""
+
+__version__ = "0.2.0"

@@ -1,0 +1,160 @@
+"""`ops/kubernetes`, without a cluster: what the pods run is there, and no pod may do more than it must."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from django.contrib.auth.models import User
+from django.core.management import load_command_class
+from django.core.management.base import CommandParser
+from django.test import Client
+
+from submissions.accounts.tokens import make_token
+from submissions.models import GraderQueue
+from tests.make import make
+from tests.walkthrough import ROOT
+
+pytestmark = pytest.mark.once
+
+FOLDER = ROOT / "ops" / "kubernetes"
+
+
+def objects() -> Iterator[dict[str, Any]]:
+    for path in sorted(FOLDER.rglob("*.yaml")):
+        if path.name != "kustomization.yaml":
+            yield from yaml.safe_load_all(path.read_text())
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    found = {}
+    for thing in objects():
+        spec = thing.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec") or spec
+        if thing["kind"] in ("Deployment", "CronJob") and "securityContext" in spec["template"]["spec"]:
+            found[thing["metadata"]["name"]] = spec["template"]["spec"]
+    return found
+
+
+PODS = pods()
+CONTAINERS = {
+    f"{name}/{container['name']}": container
+    for name, pod in PODS.items()
+    for container in (*pod.get("initContainers", []), *pod["containers"])
+}
+
+
+def test_these_are_the_pods() -> None:
+    assert sorted(CONTAINERS) == [
+        "gradequeue-clearsessions/gradequeue",
+        "gradequeue-deliveries/gradequeue",
+        "gradequeue-deliveries/migrate",
+        "gradequeue-prune/gradequeue",
+        "gradequeue-web/gradequeue",
+        "gradequeue-web/wait-for-tables",
+        "gradequeue-worker/worker",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(PODS))
+def test_a_pod_is_nobody_and_knows_nothing_of_the_cluster(name: str) -> None:
+    pod = PODS[name]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+    # The worker's sandboxes need more of the kernel, and get it in a namespace of their own.
+    profile = "Unconfined" if name == "gradequeue-worker" else "RuntimeDefault"
+    assert pod["securityContext"]["seccompProfile"] == {"type": profile}
+    assert pod.get("hostUsers", True) is (name != "gradequeue-worker")
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_a_container_can_change_nothing_but_its_volumes(name: str) -> None:
+    container = CONTAINERS[name]
+    allowed = {key: value for key, value in container["securityContext"].items() if key != "procMount"}
+    assert allowed == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(CONTAINERS) if not name.startswith("gradequeue-worker")])
+def test_what_a_container_runs_is_a_command(name: str) -> None:
+    command, *words = CONTAINERS[name]["args"]
+    app = {"serve": "gradequeue", "prune": "submissions", "clearsessions": "django.contrib.sessions"}
+    parser = load_command_class(app.get(command, "django.core"), command).create_parser("gradequeue", command)
+    assert isinstance(parser, CommandParser)
+    # A word that it does not know ends the test.
+    parser.parse_args(words)
+
+
+def test_what_the_worker_runs_is_a_command() -> None:
+    words = CONTAINERS["gradequeue-worker/worker"]["args"]
+    command = Path(sys.executable).parent / "gradequeue-grader"
+    done = subprocess.run([command, *words], capture_output=True, text=True, timeout=60, check=False)
+    # All of it was understood: what is missing here is the token's file.
+    assert (done.returncode, "/run/secrets/gradequeue/token" in done.stderr) == (2, True), done.stderr
+
+
+def test_the_workers_grader_grades() -> None:
+    claim = json.dumps({"answer": "one two three four five"})
+    done = subprocess.run(
+        [sys.executable, FOLDER / "worker" / "grade.py"], input=claim, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"score": 0.5, "feedback": {"text": "5 words."}}
+
+
+def test_only_the_web_is_without_deliveries() -> None:
+    assert CONTAINERS["gradequeue-web/gradequeue"]["args"][-2:] == ["--delivery-threads", "0"]
+    assert "--delivery-threads" not in CONTAINERS["gradequeue-deliveries/gradequeue"]["args"]
+
+
+def test_each_variable_is_one_of_the_service() -> None:
+    known = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    settings = (FOLDER / "overlays" / "production" / "settings.env").read_text()
+    trial = (FOLDER / "overlays" / "trial" / "kustomization.yaml").read_text()
+    used = set(re.findall(r"\b(?:GRADEQUEUE_|DATABASE_)[A-Z_]+", settings + trial))
+    assert "GRADEQUEUE_ENV" in used
+    assert used - known == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_ask_what_answers(path: str) -> None:
+    asked = {
+        probe["httpGet"]["path"]
+        for container in CONTAINERS.values()
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe")
+        if (probe := container.get(kind))
+    }
+    assert asked == {"/livez", "/readyz"}
+    assert Client(headers={"Host": "10.0.0.7:8000"}).get(path).status_code == 200
+
+
+@pytest.mark.django_db
+def test_keda_asks_for_what_the_queues_statistics_tell() -> None:
+    (scaled,) = [thing for thing in objects() if thing["kind"] == "ScaledObject"]
+    (trigger,) = scaled["spec"]["triggers"]
+    account = User.objects.create(username="scaler")
+    make("python")
+    GraderQueue.objects.get(name="python").observers.add(account)
+    _, secret = make_token(account, scopes=["observe"], queues=["python"])
+    place = urlsplit(trigger["metadata"]["url"])
+    answer = Client().get(place.path, headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 200, answer.content
+    assert answer.json()[trigger["metadata"]["valueLocation"]] == 1
+    assert trigger["metadata"]["authMode"] == "bearer"
+    # The host must be served, and workers take as many at once as KEDA is told.
+    hosts = (FOLDER / "overlays" / "production" / "settings.env").read_text()
+    assert str(place.hostname) in hosts
+    assert f"--jobs={trigger['metadata']['targetValue']}" in CONTAINERS["gradequeue-worker/worker"]["args"]

@@ -1,0 +1,184 @@
+"""What the packages say of themselves, and what is in them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradequeue
+import gradequeue_grader
+from gradequeue import cli
+from tests.packaging import address, compositions, image, release
+
+pytestmark = pytest.mark.once
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+PROJECTS: dict[str, dict[str, Any]] = {
+    name: tomllib.loads((place / "pyproject.toml").read_text()) for name, (place, _) in release.SOURCES.items()
+}
+# Of each module the distribution that brings it, where that has another name.
+MODULES = {"environ": "django-environ"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both wheels and both sdists."""
+    folder = tmp_path_factory.mktemp("dist")
+    for place, _ in release.SOURCES.values():
+        subprocess.run([UV, "build", "--quiet", "--out-dir", folder, place], check=True)
+    return folder
+
+
+def metadata(built: Path, name: str) -> Message:
+    with zipfile.ZipFile(built / release.wheel(name).name) as wheel:
+        (place,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
+        return message_from_bytes(wheel.read(place))
+
+
+def names(built: Path, name: str) -> set[str]:
+    with tarfile.open(built / release.sdist(name).name) as archive:
+        return {one.partition("/")[2] for one in archive.getnames()}
+
+
+def test_both_have_one_version_and_its_changes_are_told() -> None:
+    assert gradequeue.__version__ == gradequeue_grader.__version__ == "0.2.0"
+    assert release.is_released(gradequeue.__version__)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_a_package_says_who_and_where(built: Path, name: str) -> None:
+    said = metadata(built, name)
+    assert (said["Name"], said["Version"], said["License-Expression"]) == (name, "0.2.0", "Apache-2.0")
+    assert said["Author"] == "The maintainers of gradequeue"
+
+
+# The project's address. -----------------------------------------------------------------------------------------------
+
+TO = "https://git.example.org/grading/gradequeue"
+
+
+def links(said: Message) -> list[str]:
+    """Those of the package's page."""
+    text = re.sub(r"^```.*?^```", "", str(said.get_payload()), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
+
+
+def test_the_wheel_has_the_translations(built: Path) -> None:
+    with zipfile.ZipFile(built / release.wheel("gradequeue").name) as wheel:
+        found = [name for name in wheel.namelist() if name.endswith(".mo")]
+    packages, languages = ("gradequeue", "submissions"), ("ar", "es", "fr")
+    assert sorted(found) == [f"{one}/locale/{code}/LC_MESSAGES/django.mo" for one in packages for code in languages]
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_without_an_address_a_package_names_none(built: Path, name: str) -> None:
+    said = metadata(built, name)
+    assert said.get_all("Project-URL") is None
+    for link in links(said):
+        assert re.match(r"#|https://(github\.com/containers|docs\.python\.org)/", link), link
+
+
+@pytest.fixture(scope="module")
+def addressed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both wheels, built from sdists that were given an address."""
+    folder = tmp_path_factory.mktemp("addressed")
+    for name, (place, _) in release.SOURCES.items():
+        with tarfile.open(built / release.sdist(name).name) as archive:
+            archive.extractall(folder, filter="data")
+        project = folder / release.file_name(name) / "pyproject.toml"
+        # As in a checkout: what it says of the page would count.
+        (project.parent / "PKG-INFO").unlink()
+        change = address.FILES[str(place.relative_to(ROOT) / "pyproject.toml")]
+        project.write_text(change(project.read_text(), TO))
+        subprocess.run([UV, "build", "--quiet", "--wheel", "--out-dir", folder, project.parent], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_with_one_each_link_leads_there(addressed: Path, name: str) -> None:
+    said = metadata(addressed, name)
+    addresses = dict(line.split(", ") for line in said.get_all("Project-URL", []))
+    assert set(addresses) == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert (addresses["Repository"], addresses["Issues"]) == (TO, f"{TO}/issues")
+    for named in (addresses["Documentation"], addresses["Changelog"]):
+        assert (ROOT / named.removeprefix(f"{TO}/blob/main/")).is_file()
+    ours = [link.removeprefix(TO) for link in links(said) if link.startswith(TO)]
+    assert ours
+    assert [link for link in links(said) if not link.startswith(("https://", "#"))] == []
+    for link in ours:
+        place = re.fullmatch(r"/(?:blob|raw)/v0\.2\.0/([^#]+)(?:#.*)?", link)
+        assert place is not None, link
+        assert (ROOT / place[1]).exists(), link
+
+
+def test_with_one_the_images_name_it() -> None:
+    text = address.image((ROOT / "Dockerfile").read_text(), TO)
+    label = f'licenses="Apache-2.0" \\\n      org.opencontainers.image.source="{TO}"\n'
+    assert text.count(label) == 2
+    with pytest.raises(SystemExit, match="already"):
+        address.project("[project.urls]\n", TO, page="")
+
+
+def test_an_sdist_has_every_file_of_the_repository(built: Path) -> None:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("NOT RUN: this is no checkout: there is no list to compare with")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    there = {name for name in listed.splitlines() if (ROOT / name).is_file()}
+    assert there - names(built, "gradequeue") == set()
+    worker = "packages/gradequeue-grader/"
+    assert {one.removeprefix(worker) for one in there if one.startswith(worker)} <= names(built, "gradequeue-grader")
+
+
+def test_the_extra_service_is_what_the_command_asks_for() -> None:
+    extra = PROJECTS["gradequeue"]["project"]["optional-dependencies"]["service"]
+    assert sorted(re.split("[>=]", line)[0] for line in extra) == sorted(
+        MODULES.get(module, module.replace("_", "-")) for module in cli.SERVICE
+    )
+
+
+def test_the_images_have_this_version() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"image\.version=\"(.*)\"", text) == ["0.2.0"] * 2
+    assert set(re.findall(r"AS (\w+)$", text, re.M)) == {"base", "build", *image.NAMES}
+    files = (ROOT / "compose.yaml").read_text() + (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"gradequeue(?:-grader)?:(\d[\w.]*)", files)) == {"0.2.0"}
+
+
+def test_the_dockerfile_copies_only_what_it_is_given() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
+    words = {word for line in copied for word in line.split()}
+    assert words == {"pyproject.toml", "uv.lock", "README.md", "LICENSE", "packages", "examples", "ops", "src"}
+    assert {f"!{word}" for word in words} <= set((ROOT / ".dockerignore").read_text().splitlines())
+
+
+def test_every_value_of_the_composition_is_explained() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    explained = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
+    assert sorted(explained) == sorted(compositions.variables(text))
+
+
+def test_a_value_that_is_missing_is_named() -> None:
+    with pytest.raises(KeyError, match="GRADEQUEUE_SECRET_KEY"):
+        compositions.read(ROOT / "compose.yaml", compositions.example())
+
+
+def test_the_service_and_its_worker_can_write_nothing_else() -> None:
+    values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
+    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    assert sorted(services) == ["cache", "db", "deliveries", "dispatch", "migrate", "proxy", "web", "worker"]
+    for name in ("deliveries", "dispatch", "migrate", "web", "worker"):
+        assert (services[name]["read_only"], services[name]["cap_drop"]) == (True, ["ALL"])
+        assert services[name]["security_opt"][0] == "no-new-privileges:true"
+    # Only the proxy can be reached from outside.
+    assert [name for name in services if "ports" in services[name]] == ["proxy"]
