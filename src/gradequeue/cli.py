@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -13,14 +14,31 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError
 
 from gradequeue import __version__
+from submissions.management.quiet import DJANGOS
 from submissions.text import first_line
 
 OURS = ("gradequeue", "submissions")
+WIDTH, COLUMN = 80, 17
+GROUPS = {
+    "Serve": ("serve", "deliver", "dispatch", "demo"),
+    "Look": ("queues", "jobs", "find", "show", "deliveries", "doctor", "audit"),
+    "Mend": ("retry", "release", "retire", "pause", "resume"),
+    "Keep": ("backup", "restore", "prune", "retire-user"),
+    "Accounts": ("grader", "submitter", "token"),
+    "Bring in": ("enqueue", "import-xqueue", "analyze_uploaded_file_sizes"),
+    "Terminal": ("completion",),
+}
+# What the extra `service` brings; a platform that embeds the app has no use for it.
+SERVICE = ("drf_spectacular", "drf_spectacular_sidecar", "environ", "granian", "prometheus_client", "whitenoise")
 
 
 def main(argv: list[str] | None = None) -> None:
     """Exit 0 = done, 1 = refused, 2 = wrong usage or wrong settings."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
+    # The database, its journal, learners' files and the secret key are for this account alone, in whatever folder.
+    os.umask(0o077)
+    if any(importlib.util.find_spec(module) is None for module in SERVICE):
+        _end(2, "the service needs more packages: pip install 'gradequeue[service]'.")
     words = argv or ["gradequeue", *sys.argv[1:]]
     try:
         _Commands(words).execute()
@@ -60,20 +78,29 @@ class _Commands(ManagementUtility):
         others = sorted(name for name, app in get_commands().items() if app not in OURS)
         return "\n".join(
             [
-                "gradequeue COMMAND [...]; 'gradequeue help COMMAND' says what it takes.",
-                "",
+                "gradequeue COMMAND [...]; 'gradequeue COMMAND --help' says what it takes.",
                 *_described(),
                 "",
-                fill(f"Django's own: {', '.join(others)}.", 100),
+                fill(f"Django's own: {', '.join(others)}.", WIDTH),
+                "",
+                fill(f"With each command: {', '.join(sorted(DJANGOS))}.", WIDTH, break_on_hyphens=False),
             ]
         )
 
 
 def _described() -> Iterator[str]:
-    for name, app in sorted(get_commands().items()):
-        if app in OURS:
+    """Each group of commands, each command with its first sentence."""
+    ours = {name: app for name, app in get_commands().items() if app in OURS}
+    for group, names in GROUPS.items():
+        yield f"\n{group}:"
+        for name in names:
+            app = ours[name]
             command = load_command_class(app, name) if isinstance(app, str) else app
-            yield f"  {name:<9} {command.help.strip().splitlines()[0]}"
+            sentence = " ".join(command.help.split()).partition(". ")[0].rstrip(".")
+            if len(name) > COLUMN - 4:
+                yield f"  {name}"
+            first = "" if len(name) > COLUMN - 4 else f"  {name}"
+            yield fill(sentence, WIDTH, initial_indent=first.ljust(COLUMN), subsequent_indent=" " * COLUMN)
 
 
 def _end(code: int, sentence: str) -> None:

@@ -28,6 +28,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
 ]
 
 MIDDLEWARE = [
@@ -37,8 +40,11 @@ MIDDLEWARE = [
     "gradequeue.http.graders_lane.GradersDoor",
     "gradequeue.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "gradequeue.http.compression.CompressionMiddleware",
+    "gradequeue.http.static.VersionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "gradequeue.http.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "gradequeue.accounts.sessions.AccountMiddleware",
@@ -70,8 +76,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 CACHES = {"default": env.cache()}
 STORAGES = {
     "default": env.storage(DATA),
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "gradequeue.http.static.VersionedStorage"},
 }
+
+# The document that is served is a file; a test holds it against the code.
+SPECTACULAR_SETTINGS = {"ENABLE_DJANGO_DEPLOY_CHECK": False}
 
 STATIC_URL = "/static/"
 # Straight from the installed packages: nothing has to be collected first.
@@ -93,7 +102,8 @@ SESSION_COOKIE_AGE = env.number("GRADEQUEUE_SESSION_SECONDS", 14 * 24 * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_FAILURE_VIEW = "gradequeue.http.errors.csrf_failed"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = PRODUCTION
 # How many proxies stand in front. What they say of the client is believed; what others say is not.
 TRUSTED_PROXIES = env.number("GRADEQUEUE_TRUSTED_PROXIES", 0, at_least=0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -101,7 +111,7 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     # Pages for people only: graders of all ages take a redirect for a lost session, probes come by plain HTTP.
     SECURE_SSL_REDIRECT = TRUSTED_PROXIES > 0
-    SECURE_REDIRECT_EXEMPT = [r"^xqueue(/|$)"]
+    SECURE_REDIRECT_EXEMPT = [r"^(xqueue|api)(/|$)"]
     # Whether all of a domain's other hosts keep to HTTPS, this one cannot know.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
@@ -113,7 +123,20 @@ METRICS_NETWORKS = env.networks("GRADEQUEUE_METRICS_NETWORKS")
 TARGET_WAIT_SECONDS = env.number("GRADEQUEUE_TARGET_WAIT_SECONDS", 60)
 READY_OUTBOX_SECONDS = env.number("GRADEQUEUE_READY_OUTBOX_SECONDS", 0, at_least=0)
 
-LANGUAGE_CODE = "en-us"
+# For the document of the REST API; its views have all else themselves.
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+
+# What programs read stays in this one; people choose (docs/languages.md). Each in its own words, with what it is worth.
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("es", "Español (sin revisar)"),
+    ("fr", "Français (non relu)"),
+    ("ar", "العربية (غير مراجعة)"),
+]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -141,6 +164,10 @@ if EVENT_BUS_REDIS_CONNECTION_URL := env.event_bus():
             }
         }
     }
+# Where notifications go out by mail; None: nowhere.
+SMTP = env.smtp()
+MAIL_FROM = env.text("GRADEQUEUE_MAIL_FROM", "gradequeue@localhost")
+SUBMISSIONS_ACTIVITY_DAYS = env.number("GRADEQUEUE_ACTIVITY_DAYS", 365)
 SUBMISSIONS_NOTIFY_FAILURES = env.choice("GRADEQUEUE_NOTIFY_FAILURES", "yes", ("yes", "no")) == "yes"
 SUBMISSIONS_FAILURE_NOTICE_SECONDS = env.number("GRADEQUEUE_FAILURE_NOTICE_SECONDS", 900, at_least=0)
 SUBMISSIONS_CALLBACK_HOSTS = env.names("GRADEQUEUE_CALLBACK_HOSTS", [])
@@ -154,6 +181,7 @@ SUBMISSIONS_DELIVER_AT_ONCE = False
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 
+LOG_FORMAT = env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -165,7 +193,7 @@ LOGGING = {
     "handlers": {
         "stderr": {
             "class": "gradequeue.monitoring.repeats.RepeatsHandler",
-            "formatter": env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json")),
+            "formatter": LOG_FORMAT,
         },
         # Where there is no handler at all, Python writes to standard error by itself.
         "nowhere": {"class": "logging.NullHandler"},
@@ -173,6 +201,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "submissions": {"level": env.choice("GRADEQUEUE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))},
+        "gradequeue.serve": {"level": "INFO"},
         # Refused requests are part of a grader's day; their reasons are told by submissions.*.
         "django.request": {"level": "ERROR", "filters": ["answered"]},
         # Anybody can send a Host that is not ours; it is answered, and not worth a traceback each time.

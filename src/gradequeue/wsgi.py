@@ -10,13 +10,14 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
 from django.core.signals import request_finished
 from django.urls import set_script_prefix
 
-from gradequeue.http import bodies, headers, proxies
+from gradequeue.http import addresses, bodies, headers, proxies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
 django.setup(set_prefix=False)
 
 # Only now: what it imports needs Django to be set up.
 from gradequeue.http import graders_lane  # noqa: E402  isort: skip
+from submissions.handing import HandedOut  # noqa: E402  isort: skip
 
 # What graders send needs no try.
 READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
@@ -41,6 +42,8 @@ class Handler(WSGIHandler):
             request_finished.send_robust(sender=type(self))
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies])
+        if isinstance(response, HandedOut):
+            return response
         return [response.content]  # a list: its length is known, and no iterator of ours is asked for its parts
 
 
@@ -50,6 +53,7 @@ django_application = Handler()
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Django, spared the one header that fails it before it can answer at all: a Content-Type it cannot read."""
     proxies.apply(environ)
+    addresses.straighten(environ)
     if environ.get("CONTENT_TYPE", "") not in READABLE:
         try:
             WSGIRequest(dict(environ))
@@ -60,4 +64,5 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         start_response("400 Bad Request", [("Content-Type", "application/json"), *headers.HEADERS.items()])
         return [b'{"return_code": 1, "content": "The request broke off"}']
     answer: Iterable[bytes] = django_application(environ, start_response)
+    bodies.drop_unread(environ)
     return answer

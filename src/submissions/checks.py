@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.translation import gettext_lazy as _
 
 from submissions import versions
 from submissions.conf import conf
 
-# edx-submissions 4.0.2 has written all of these into django_migrations; our first migration stands for them.
+# edx-submissions (3.12.2, 4.0.2) has written all of these into django_migrations; our first migration stands for them.
 REPLACED = (
     "0001_initial",
     "0001_squashed_0005_CreateTeamModel",
@@ -39,6 +41,7 @@ REPLACED = (
 
 def register() -> None:
     checks.register(versions_were_tested, "submissions")
+    checks.register(folder_is_ours_alone, "submissions")
     checks.register(settings_are_usable, "submissions")
     checks.register(destinations_are_usable, "submissions")
     checks.register(queues_are_granted, "submissions", deploy=True)
@@ -56,6 +59,24 @@ def versions_were_tested(app_configs: Sequence[AppConfig] | None, **_: object) -
         )
         for name, version, tested in running
         if f"{version[0]}.{version[1]}" not in tested
+    ]
+
+
+def folder_is_ours_alone(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
+    """An error where edx-submissions has files in this folder, too. Its name alone, without files, is no harm."""
+    try:
+        other = metadata.distribution("edx-submissions")
+    except metadata.PackageNotFoundError:
+        return []
+    if not any(path.parts[0] == "submissions" for path in other.files or []):
+        return []
+    return [
+        checks.Error(
+            f"edx-submissions {other.version} is installed, too, and has files in the same folder `submissions`.",
+            hint="What runs is what was installed last. pip uninstall edx-submissions, then pip install "
+            "--force-reinstall --no-deps gradequeue. How to keep it away: docs/openedx.md.",
+            id="submissions.E004",
+        )
     ]
 
 
@@ -104,7 +125,7 @@ def is_webhook_secret(text: str) -> bool:
 def validate_webhook_secrets(text: str) -> None:
     """For a field with one per line."""
     if not all(map(is_webhook_secret, text.split())):
-        raise ValidationError(f"One per line: {SECRET_FORM}")
+        raise ValidationError(_("One per line: a secret is whsec_ and 24 to 64 random bytes in Base64."))
 
 
 def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: object) -> list[checks.CheckMessage]:
@@ -129,7 +150,7 @@ def queues_are_granted(app_configs: Sequence[AppConfig] | None, **_: object) -> 
 def earlier_upgrade_is_finished(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: object
 ) -> list[checks.CheckMessage]:
-    """Refuse a database that edx-submissions itself has brought only part of the way to 4.0.2."""
+    """Refuse a database that edx-submissions itself has brought only part of the way."""
     return [error for alias in databases or [] for error in _unfinished(alias)]
 
 
@@ -143,8 +164,9 @@ def _unfinished(alias: str) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Error(
-            f"Database {alias!r} was left by an edx-submissions older than 4.0.2; not applied: {', '.join(missing)}.",
-            hint="Install edx-submissions 4.0.2, run its migrate to the end, then install gradequeue again.",
+            f"Database {alias!r} was left by an edx-submissions older than 3.12.2; not applied: {', '.join(missing)}.",
+            hint="Install edx-submissions 4.0.2, run its migrate to the end, then install gradequeue again. Is the "
+            "database a new one, whose first migrate broke off? Then make it anew.",
             id="submissions.E002",
         )
     ]

@@ -15,6 +15,14 @@ class Conf:
     LEASE_SECONDS: int = 300
     """How long a grader may keep a job before another one may take it, where the queue does not say (seconds)."""
 
+    MAX_GRADING_SECONDS: int = 3600
+    """How long a grader may keep a job that it goes on renewing, where the queue does not say; never less than the
+    lease (seconds)."""
+
+    MAX_WAITING: int = 8
+    """How many requests of graders may wait in one process for a job to come; 0: none. `serve` sets it to half of its
+    threads."""
+
     MAX_FAILURES: int = 5
     """At how many failures a job is given up and waits for an operator, where the queue does not say."""
 
@@ -125,6 +133,9 @@ class Conf:
     WEBHOOK_SECRETS: list[str] = []
     """What webhooks are signed with (whsec_...), where the queue does not say; several while they are exchanged."""
 
+    ACTIVITY_DAYS: int = 365
+    """How long `prune` keeps what operators did (days)."""
+
     OUTBOUND_NETWORKS: list[str] = []
     """Networks that are not public and may be connected to all the same (10.0.0.0/8)."""
 
@@ -152,6 +163,7 @@ MAY_BE_ZERO = {
     "DELIVERY_BACKOFF_CEILING_SECONDS",
     "FAILURE_NOTICE_SECONDS",
     "LOGIN_DELAY_CEILING_SECONDS",
+    "MAX_WAITING",
     "POLL_NOTE_SECONDS",
     "QUEUE_CACHE_SECONDS",
     "QUEUE_MAX_WAITING",

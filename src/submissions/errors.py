@@ -8,7 +8,7 @@
     +- InvalidFileTypeError              a file that cannot be read as one
     +- FileProcessingError               a file that could not be read or stored
     QueueError                           the verbs of submissions.queue; the docstring is the message
-    +- UnknownJob, LeaseLost, AlreadyGraded, BadReply, NotAllowed, UnknownQueue, QueueFull
+    +- UnknownJob, LeaseLost, AlreadyGraded, BadReply (AboveShare), NotAllowed, UnknownQueue, QueueFull
 
 Each dialect maps QueueError to its own answers in one table.
 """
@@ -19,6 +19,7 @@ import copy
 from collections.abc import Mapping
 
 from django.db import OperationalError
+from django.utils.translation import gettext, gettext_noop
 
 
 class SubmissionError(Exception):
@@ -88,8 +89,17 @@ class TeamSubmissionRequestError(SubmissionRequestError):
 class QueueError(Exception):
     """The queue refused."""
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").splitlines()[0])
+    def __init__(self, message: str = "", **values: object) -> None:
+        """`values` stand in the places of the message, as in ``%(id)s``; `state` is a word of ours."""
+        self.pattern, self.values = message or (type(self).__doc__ or "").splitlines()[0], values
+        super().__init__(self.pattern % values if values else self.pattern)
+
+    def in_words(self) -> str:
+        """For a page, in the reader's language; `str` is English, for everything else."""
+        if not self.values:
+            return gettext(self.pattern)
+        state = {"state": gettext(str(self.values["state"]))} if "state" in self.values else {}
+        return gettext(self.pattern) % {**self.values, **state}
 
 
 class UnknownJob(QueueError):
@@ -116,9 +126,21 @@ class BadReply(QueueError):
     """The reply has no usable score."""
 
 
+class AboveShare(BadReply):
+    """The score is more than 1, where a share of the points is expected."""
+
+
 class NotAllowed(QueueError):
     """The job's state does not allow this."""
 
 
 class Overtaken(OperationalError):
     """Another transaction was faster, and this one cannot see its rows; the same verb can succeed in a new one."""
+
+
+# What a page may show of the docstrings above.
+SHOWN = (
+    gettext_noop("There is no job for this submission."),
+    gettext_noop("There is no such queue, or this grader may not know of it."),
+    gettext_noop("The job's state does not allow this."),
+)

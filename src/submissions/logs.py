@@ -69,7 +69,8 @@ def claimed(job: Job, **_: object) -> None:
 
 
 def completed(job: Job, points_earned: float, **_: object) -> None:
-    _say(logging.INFO, "scored %s of %s by %s", job, points_earned, job.points_possible, job.grader)
+    worth = f"of {job.points_possible}" if job.points_known else "points"
+    _say(logging.INFO, "scored %s %s by %s", job, points_earned, worth, job.grader)
 
 
 def failed(job: Job, **_: object) -> None:

@@ -9,8 +9,17 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from submissions.errors import ExternalGraderQueueEmptyError, SubmissionRequestError
-from submissions.models import Score, ScoreAnnotation, StudentItem, Submission, TeamSubmission, whole
-from submissions.text import LARGEST_ID
+from submissions.models import (
+    BrokenJSON,
+    ExternalGraderDetail,
+    Score,
+    ScoreAnnotation,
+    StudentItem,
+    Submission,
+    TeamSubmission,
+    whole,
+)
+from submissions.text import LARGEST_ID, is_name, queue_name_of
 
 
 class RawField(serializers.Field):  # type: ignore[type-arg]
@@ -21,6 +30,12 @@ class RawField(serializers.Field):  # type: ignore[type-arg]
 
     def to_internal_value(self, data: object) -> object:
         return data
+
+
+class AnswerField(RawField):
+    def to_representation(self, value: object) -> object:
+        # Outside it is a text like any other: kept again as an answer, it becomes JSON.
+        return str(value) if isinstance(value, BrokenJSON) else value
 
 
 class VerbatimField(serializers.CharField):
@@ -39,7 +54,7 @@ class VerbatimField(serializers.CharField):
 
 
 class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
-    """A finite number above 0; a fraction is kept. Out of 0 points there is nothing to score: it would be hidden."""
+    """A finite number, 0 or more; a fraction is kept. Out of 0 points a job is graded all the same: for practice."""
 
     def to_internal_value(self, data: object) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float):
@@ -48,28 +63,49 @@ class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
             points = float(data)
         except OverflowError:
             points = math.inf
-        if not 0 < points < math.inf:
-            raise serializers.ValidationError("Must be a finite number above 0.")
-        return whole(points) or points
+        if not 0 <= points < math.inf:
+            raise serializers.ValidationError("Must be a finite number, 0 or more.")
+        return whole(points) or 0
 
     def to_representation(self, value: float) -> float:
         return value
+
+
+# Of edx-submissions' columns (characters).
+LONGEST_SHORT = 128
 
 
 class JobSerializer(serializers.Serializer):  # type: ignore[type-arg]
     """The arguments of a new job."""
 
     queue_name = serializers.CharField(max_length=128, trim_whitespace=False)
-    queue_key = VerbatimField(max_length=128)
-    grader_file_name = VerbatimField(max_length=128)
+    queue_key = VerbatimField()
+    grader_file_name = VerbatimField()
     points_possible = PointsPossibleField(default=1)
     grader_payload = VerbatimField()
     student_info = VerbatimField()
 
+    def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Spaces at the ends of a queue's name do not count (`queue_name_of`)."""
+        name = data.get("queue_name")
+        given = {**data, "queue_name": queue_name_of(name) if isinstance(name, str) else name}
+        return dict(super().to_internal_value(given))
+
     def validate_queue_name(self, name: str) -> str:
-        if not name.isprintable() or name != name.strip():
-            raise serializers.ValidationError("Must be printable text that neither begins nor ends with a space.")
+        if not is_name(name) or not name.strip():
+            raise serializers.ValidationError("Must be printable text.")
         return name
+
+    def validate(self, job: dict[str, Any]) -> dict[str, Any]:
+        """What is longer than its column is kept beside it, whole."""
+        key, file_name = job["queue_key"], job["grader_file_name"]
+        if key is not None and len(key) > LONGEST_SHORT:
+            job.update(queue_key=key[:LONGEST_SHORT], long_queue_key=key)
+        if len(file_name) > LONGEST_SHORT:
+            job["grader_file_name"] = file_name[:LONGEST_SHORT]
+            # What the grader would be told of it.
+            job["grader_payload"] = job["grader_payload"] or json.dumps({"grader": file_name})
+        return job
 
     def validate_grader_file_name(self, name: str | None) -> str:
         return name or ""
@@ -103,7 +139,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
     submitted_at = serializers.DateTimeField(format=None, required=False)
     created_at = serializers.DateTimeField(format=None, required=False)
     attempt_number = serializers.IntegerField(min_value=0, max_value=LARGEST_ID)
-    answer = RawField()
+    answer = AnswerField()
     team_submission_uuid = serializers.SlugRelatedField(
         slug_field="uuid",
         source="team_submission",
@@ -128,6 +164,84 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
         if flaw := flaw_of_answer(value):
             raise serializers.ValidationError(flaw)
         return value
+
+
+class SubmissionListSerializer(serializers.ModelSerializer[Submission]):
+    """An attempt as it stands in the table."""
+
+    answer = AnswerField()
+
+    class Meta:
+        model = Submission
+        fields = (
+            "id",
+            "uuid",
+            "student_item",
+            "attempt_number",
+            "submitted_at",
+            "created_at",
+            "answer",
+            "status",
+            "team_submission",
+        )
+
+
+class ExternalGraderDetailSerializer(serializers.ModelSerializer[ExternalGraderDetail]):
+    """A job, with its key: not for the eyes of learners."""
+
+    submission = SubmissionListSerializer(read_only=True)
+
+    class Meta:
+        model = ExternalGraderDetail
+        fields = (
+            "id",
+            "submission",
+            "queue_name",
+            "queue_key",
+            "grader_file_name",
+            "points_possible",
+            "status",
+            "pullkey",
+            "grader_reply",
+            "status_time",
+            "created_at",
+            "num_failures",
+        )
+
+
+class TeamSubmissionSerializer(serializers.ModelSerializer[TeamSubmission]):
+    """A team's response. Its answer is its members'; before they have one, ``context["answer"]``."""
+
+    team_submission_uuid = serializers.UUIDField(source="uuid", read_only=True)
+    submission_uuids: Any = serializers.SlugRelatedField(
+        source="submissions", many=True, read_only=True, slug_field="uuid"
+    )
+    submitted_at = serializers.DateTimeField(format=None, required=False)
+    created_at = serializers.DateTimeField(source="created", format=None, required=False)
+    attempt_number = serializers.IntegerField(min_value=0, max_value=LARGEST_ID)
+    answer = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TeamSubmission
+        fields = (
+            "team_submission_uuid",
+            "attempt_number",
+            "submitted_at",
+            "course_id",
+            "item_id",
+            "team_id",
+            "submitted_by",
+            "created_at",
+            "answer",
+            "submission_uuids",
+        )
+
+    def get_answer(self, row: TeamSubmission) -> object:
+        given: object = self.context.get("answer")
+        if given is not None:
+            return given
+        first = next(iter(row.submissions.all()), None)
+        return None if first is None else AnswerField().to_representation(first.answer)
 
 
 def flaw_of_answer(value: object) -> str | None:

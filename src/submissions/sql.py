@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BinaryField, F, Func, Model, QuerySet
 from django.utils import timezone
 
 from submissions.connections import is_pooled
@@ -24,6 +26,7 @@ except ImportError:  # another database, or psycopg2
 # By name, as a statement asks for them; and what a driver gives back: each value is of its column's type.
 Values: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
+M = TypeVar("M", bound=Model)
 
 # Django turns prepared statements off for poolers' sake. With this number only what asks for it is prepared.
 ONLY_WHERE_ASKED = 2**31 - 1
@@ -58,15 +61,60 @@ def row(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
             return cursor.fetchone()
 
 
+def first_row(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
+    """`row`, for the first statement of a request, which only reads: tried anew where the connection died meanwhile.
+
+    So nobody needs to ask first whether the connection lives. Raises Django's database errors.
+    """
+    connection.ensure_connection()
+    try:
+        return row(connection, sql, values)
+    except (DatabaseError, InterfaceError):
+        # None: there was no connection to be had, and why is what the log must tell.
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        connection.ensure_connection()
+        return row(connection, sql, values)
+
+
+def exactly(rows: QuerySet[M], **texts: str) -> QuerySet[M]:
+    """``rows.filter(**texts)``, letter by letter; the index is walked all the same.
+
+    MySQL's collation takes other cases, accents and blanks at the end for equal, and would show one learner's work as
+    another's.
+    """
+    found = rows.filter(**texts)
+    if connections[rows.db].vendor == "mysql":
+        for number, (name, text) in enumerate(texts.items()):
+            as_bytes = Func(F(name), template="CAST(%(expressions)s AS BINARY)", output_field=BinaryField())
+            given = {f"bytes_{number}": text.encode("utf-8", "replace")}
+            found = found.alias(**dict.fromkeys(given, as_bytes)).filter(**given)
+    return found
+
+
 def now(connection: BaseDatabaseWrapper) -> datetime:
     """The database's clock, as Django reads times there; SQLite's is this process's own."""
     if connection.vendor == "sqlite":
         return timezone.now()
-    clock = "UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "statement_timestamp()"
-    found: datetime = row(connection, f"SELECT {clock}", {})[0]
-    if found.tzinfo is not None or connection.timezone is None:
-        return found
-    return timezone.make_aware(found, connection.timezone)
+    return read_now(connection, row(connection, f"SELECT {CLOCKS[connection.vendor]}", {})[0])
+
+
+# By vendor: what a statement asks for the time now; see `read_now`.
+CLOCKS = {"postgresql": "statement_timestamp()", "mysql": "UTC_TIMESTAMP(6)", "sqlite": "NULL"}
+
+
+def read_now(connection: BaseDatabaseWrapper, clock: Any) -> datetime:
+    """The time now, of what a statement has read by `CLOCKS`; SQLite's is this process's own."""
+    found: datetime = timezone.now() if connection.vendor == "sqlite" else read_time(connection, clock)
+    return found
+
+
+def read_time(connection: BaseDatabaseWrapper, time: Any) -> Any:
+    """A time, or None, as Django reads it there: MySQL and SQLite keep times in UTC and do not say so."""
+    if time is None or time.tzinfo is not None or connection.timezone is None:
+        return time
+    return timezone.make_aware(time, connection.timezone)
 
 
 def adapted(connection: BaseDatabaseWrapper, values: Values) -> dict[str, Any]:

@@ -2,12 +2,70 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
 LARGEST_ID = 2**31 - 1
 """Primary keys are 32 bits; PostgreSQL refuses to compare with more."""
 
 UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+# More values than any reply or request of a grader or platform has. JSON of millions of them takes Python gigabytes,
+# and stops all threads while it is read.
+MOST_VALUES = 100_000
+# What is longer is read in pieces (characters, bytes).
+LONG = 64 * 1024
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
+
+
+def has_too_many_values(text: str, most: int = MOST_VALUES) -> bool:
+    """Whether a JSON text holds more than `most` values; known before it is read."""
+    if sum(map(text.count, ",[{")) <= most:
+        return False
+    # Only now, as it is slower: what stands in texts does not count.
+    found = (True for token in _TOKEN.finditer(text) if token[0][0] != '"')
+    return next(islice(found, most, None), False)
+
+
+def load_json(text: str, *, parse_constant: Callable[[str], object] | None = None) -> Any:
+    """`json.loads`. A long text lets other threads run while it is read: in one piece it may take a second."""
+    if len(text) < LONG:
+        return json.loads(text, parse_constant=parse_constant)
+    return json.loads(
+        text, parse_constant=parse_constant, parse_int=_whole, parse_float=_fraction, object_pairs_hook=_object
+    )
+
+
+# Functions of Python's own, as between their calls threads may change.
+def _whole(digits: str) -> int:
+    return int(digits)
+
+
+def _fraction(digits: str) -> float:
+    return float(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(pairs)
+
+
+def unquoted(quoted: bytes) -> bytes:
+    """What a form has as ``%41`` and ``+``, as it was. In pieces: of many megabytes at once Python makes gigabytes."""
+    found, start = [], 0
+    while start < len(quoted):
+        end = start + LONG
+        # No escape is cut.
+        cut = quoted.rfind(b"%", max(end - 2, start + 1), end) if end < len(quoted) else -1
+        end = end if cut < 0 else cut
+        found.append(unquote_to_bytes(quoted[start:end].replace(b"+", b" ")))
+        start = end
+    return b"".join(found)
 
 
 def storable(text: str) -> bool:
@@ -43,9 +101,42 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__).strip()
 
 
+# They join letters of Arabic, Indic and other scripts, and part them; Unicode counts them among what is not printable.
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` has nothing that could steer a terminal, end a line, or turn what stands beside it around."""
+    return text.isprintable() or (bool(plain := text.translate(_JOINERS)) and plain.isprintable())
+
+
 def squeezed(text: str, length: int) -> str:
     """What a person typed, with single blanks between the words; at most `length` characters."""
     return " ".join(text.split())[:length]
+
+
+def queue_name_of(text: str) -> str:
+    """The queue's name that an author or a grader means: spaces at its ends are a slip of the keyboard.
+
+    A text of nothing but spaces stays, to be refused.
+    """
+    return text.strip(" ") or text
+
+
+def has_message(reply: Mapping[str, object]) -> bool:
+    """Whether a grader's reply, parsed, has a message that an LMS takes: a text, and not an empty one."""
+    message = reply.get("msg")
+    return isinstance(message, str) and bool(message.strip())
+
+
+def is_complete_reply(reply: Mapping[str, object]) -> bool:
+    """Whether it has all that an LMS insists on, besides the score."""
+    return "correct" in reply and has_message(reply)
+
+
+def without_doubled_slashes(path: str) -> str:
+    """``/a//b`` as ``/a/b``."""
+    return re.sub("/{2,}", "/", path) if "//" in path else path
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -18,7 +18,7 @@ class LoginForm(AdminAuthenticationForm):
             attempt.admit()
             return dict(self._check_password(attempt))
         except Throttled as throttled:
-            raise ValidationError(str(throttled), code="throttled") from None
+            raise ValidationError(throttled.in_words(), code="throttled") from None
 
     def _check_password(self, attempt: Attempt) -> dict[str, object]:
         try:

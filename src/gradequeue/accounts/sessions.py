@@ -17,8 +17,7 @@ from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import DatabaseError, InterfaceError, connections, router
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections, router
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string
@@ -27,6 +26,7 @@ from django.utils.functional import SimpleLazyObject
 from gradequeue.accounts import session_lifetime
 from gradequeue.accounts.session_lifetime import Data
 from submissions import sql
+from submissions.accounts.permissions import memberships
 from submissions.conf import conf
 
 if TYPE_CHECKING:
@@ -107,27 +107,13 @@ def _owner_with_session(session_key: str, owner: int) -> Any:
     user = auth.get_user_model()
     connection = connections[router.db_for_write(user)]
     values = {"key": session_key, "owner": owner, "now": timezone.now(), "group": conf.GRADER_GROUP}
-    try:
-        found = _row(connection, values)
-    except (DatabaseError, InterfaceError):
-        # None: there was no connection to be had, and why is what the log must tell.
-        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
-            raise
-        # The first statement of a request, and it only reads: on a connection that died meanwhile it is tried anew. So
-        # nobody needs to ask first whether the connection lives.
-        connection.close()
-        found = _row(connection, values)
+    found = sql.first_row(connection, _statement(connection.vendor, user), values)
     if found is None:
         return None
     *columns, kept_session, in_group = found
     account: Any = user.from_db(connection.alias, [field.attname for field in _asked(user)], columns)
     account.kept_session, account.in_grader_group = kept_session, bool(in_group)
     return account
-
-
-def _row(connection: BaseDatabaseWrapper, values: sql.Values) -> Any:
-    connection.ensure_connection()
-    return sql.row(connection, _statement(connection.vendor, auth.get_user_model()), values)
 
 
 def _asked(user: Any) -> list[Any]:
@@ -137,20 +123,15 @@ def _asked(user: Any) -> list[Any]:
 
 
 @lru_cache
-def _statement(_: str, user: Any) -> str:
+def _statement(vendor: str, user: Any) -> str:
     """The account with this session's text and whether it is in the graders' group."""
     quote = connections[router.db_for_write(user)].ops.quote_name
-    session, members = SessionStore.get_model_class()._meta, user.groups.through._meta
-    groups = user.groups.field.related_model._meta
-    of_user = members.get_field(user.groups.field.m2m_field_name()).column
-    of_group = members.get_field(user.groups.field.m2m_reverse_field_name()).column
+    session = SessionStore.get_model_class()._meta
     columns = ", ".join(f"u.{quote(field.column)}" for field in _asked(user))
     return (
         f"SELECT {columns}, (SELECT s.session_data FROM {quote(session.db_table)} s "  # noqa: S608 - our tables' names
         f"WHERE s.session_key = %(key)s AND s.expire_date > %(now)s), "
-        f"EXISTS (SELECT 1 FROM {quote(members.db_table)} m "
-        f"JOIN {quote(groups.db_table)} g ON g.{quote(groups.pk.column)} = m.{quote(of_group)} "
-        f"WHERE m.{quote(of_user)} = u.{quote(user._meta.pk.column)} AND g.name = %(group)s) "
+        f"EXISTS (SELECT 1 {memberships(vendor, user)} = u.{quote(user._meta.pk.column)}) "
         f"FROM {quote(user._meta.db_table)} u WHERE u.{quote(user._meta.pk.column)} = %(owner)s"
     )
 

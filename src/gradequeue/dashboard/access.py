@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -10,10 +11,17 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.crypto import salted_hmac
 
-from submissions.models import ExternalGraderDetail, GraderQueue
+from submissions.activity import Actor
+from submissions.models import Door, ExternalGraderDetail, GraderQueue
 from submissions.operators import Move
+from submissions.statistics.jobs_list import Scope
 
 VIEW = "submissions.view_externalgraderdetail"
+
+
+def pseudonym(student_id: str) -> str:
+    """What observers see in place of a learner's id."""
+    return f"student-{salted_hmac('gradequeue.dashboard.student', student_id, algorithm='sha256').hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,10 @@ class Viewer:
     user: User
     everything: bool
     """Sees every queue and students' ids. Otherwise an observer, who sees pseudonyms and changes nothing."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.user.get_username(), Door.DASHBOARD)
 
     def queues(self) -> QuerySet[GraderQueue]:
         """The queues that this user sees, by name."""
@@ -43,12 +55,23 @@ class Viewer:
 
     def student(self, student_id: str) -> str:
         """The id for staff; for observers a short pseudonym, the same on every page for one secret key."""
-        if self.everything:
-            return student_id
-        return f"student-{salted_hmac('gradequeue.dashboard.student', student_id, algorithm='sha256').hexdigest()[:8]}"
+        return student_id if self.everything else pseudonym(student_id)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What this user may find."""
+        names = None if self.everything else list(self.queues().values_list("name", flat=True))
+        return Scope(names, pseudonym)
 
     def may(self, move: Move) -> bool:
         return self.everything and bool(self.user.has_perm(f"submissions.{move.permission}"))
+
+    @property
+    def sees_settings(self) -> bool:
+        """Whether the admin shows this user the settings of queues."""
+        return self.everything and any(
+            self.user.has_perm(f"submissions.{what}_graderqueue") for what in ("view", "change")
+        )
 
     def require(self, move: Move) -> None:
         """Raises PermissionDenied."""

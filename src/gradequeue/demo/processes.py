@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import socket
@@ -19,10 +20,12 @@ from typing import NoReturn
 from django.conf import settings
 
 import gradequeue
+from gradequeue.processes.readiness import near
 
 START_SECONDS = 60
 # A grader finishes the job in hand, the server its requests.
 END_SECONDS = 10
+WORKER = "gradequeue_grader"
 
 
 class DidNotStart(RuntimeError):
@@ -40,6 +43,8 @@ class Account:
     name: str
     password: str
     queue: str
+    token: str
+    """For REST."""
     servers: Mapping[str, object]
     """The same as a watcher's ``xqueue_servers.json``."""
 
@@ -73,10 +78,14 @@ class Processes:
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def check(self) -> None:
-        """Raises Died where a process is over."""
+    def run_ours(self, name: str, words: list[str], **environment: str) -> None:
+        """Start a module of ours, which gets nothing of this process but what is given here."""
+        self.start(name, [sys.executable, "-P", "-m", *words], _environment() | environment)
+
+    def check(self, *names: str) -> None:
+        """Raises Died where a process is over: one of `names`, or any."""
         for name, process in self.running.items():
-            if process.poll() is not None:
+            if name in (names or self.running) and process.poll() is not None:
                 raise Died(f"The {name} ended (exit status {process.returncode}). {self._last_words(name)}")
 
     def watch(self) -> NoReturn:
@@ -85,11 +94,11 @@ class Processes:
             self.check()
             time.sleep(1)
 
-    def serve(self, host: str, port: int) -> str:
+    def serve(self, host: str, port: int, **settings_too: str) -> str:
         """Start the server, wait until it answers, return its address. Raises DidNotStart."""
         url = address(host, port)
         hosts = {*settings.ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", host}
-        environment = os.environ | {"GRADEQUEUE_ALLOWED_HOSTS": ",".join(sorted(hosts))}
+        environment = os.environ | {"GRADEQUEUE_ALLOWED_HOSTS": ",".join(sorted(hosts)), **settings_too}
         command = [sys.executable, "-m", "gradequeue", "serve", "--host", host, "--port", str(port)]
         self.start("server", command, environment)
         deadline = time.monotonic() + START_SECONDS
@@ -101,13 +110,23 @@ class Processes:
 
     def grade(self, url: str, account: Account, number: int) -> None:
         """Start a grader. It gets what any grader gets, an address, a name and a password, and nothing of ours."""
-        environment = {name: os.environ[name] for name in ("LANG", "PATH", "TMPDIR") if name in os.environ}
-        command = [sys.executable, "-P", str(grader_file()), "--url", url, "--name", account.name]
+        command = [sys.executable, "-P", str(example("grader.py")), "--url", url, "--name", account.name]
         self.start(
             f"grader {number}",
             [*command, "--queue", account.queue],
-            environment | {"GRADER_PASSWORD": account.password},
+            _environment() | {"GRADER_PASSWORD": account.password},
         )
+
+    def work(self, url: str, account: Account) -> None:
+        """Start a worker, which speaks REST and runs the same grader. The programs are this machine's own course."""
+        command = [sys.executable, "-P", "-m", WORKER, "run", "--url", url, "--queue", account.queue]
+        options = ["--sandbox", "none", "--time-limit", "240", "--wait", "1"]
+        grader = [sys.executable, str(example("json_grader.py"))]
+        # Its account ends with the run, and the token with it.
+        token = self.logs / "demo-worker.token"
+        token.touch(0o600)
+        token.write_text(account.token)
+        self.start("worker", [*command, "--token-file", str(token), *options, "--", *grader], _environment())
 
     def _end(self, processes: list[subprocess.Popen[bytes]]) -> None:
         for process in processes:
@@ -123,6 +142,15 @@ class Processes:
     def _last_words(self, name: str) -> str:
         lines = self._log(name).read_text(errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else 'It said nothing.'} ({self._log(name)})"
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("LANG", "PATH", "TMPDIR") if name in os.environ}
+
+
+def has_worker() -> bool:
+    """It is a distribution of its own, and need not be there."""
+    return importlib.util.find_spec(WORKER) is not None
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -144,8 +172,8 @@ def require_free(host: str, port: int) -> None:
 
 def address(host: str, port: int) -> str:
     """Where a client on this machine reaches a server that listens on `host`."""
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
+    there = near(host)
+    return f"http://[{there}]:{port}" if ":" in there else f"http://{there}:{port}"
 
 
 def _answers(url: str) -> bool:
@@ -157,7 +185,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def grader_file() -> Path:
-    """``examples/grader.py``: a wheel brings a copy along, a checkout has the file itself."""
-    packaged = Path(str(resources.files("gradequeue.demo") / "grader.py"))
-    return packaged if packaged.exists() else Path(gradequeue.__file__).parents[2] / "examples" / "grader.py"
+def example(name: str) -> Path:
+    """A file of ``examples/``: a wheel brings a copy along, a checkout has the file itself."""
+    packaged = Path(str(resources.files("gradequeue.demo") / name))
+    return packaged if packaged.exists() else Path(gradequeue.__file__).parents[2] / "examples" / name

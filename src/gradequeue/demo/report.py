@@ -25,6 +25,8 @@ class Result:
     """Of the points, 0 to 1; None where there is no score."""
     seconds: float | None
     """From submission to result."""
+    by_worker: bool
+    """Whether the worker graded it, by REST; else a grader that speaks XQueue did."""
     said: str
     """What the grader wrote to the student, as text, or why there is no score."""
 
@@ -72,6 +74,8 @@ class Summary:
     with_one_score: int
     as_expected: int
     """How many verdicts are what they ought to be."""
+    by_worker: int
+    """How many the worker graded."""
     seconds: float
     """From the first submission to the last score."""
 
@@ -82,7 +86,11 @@ class Summary:
 
 def summary(found: list[Result], seconds: float) -> Summary:
     return Summary(
-        len(found), sum(one.scores == 1 for one in found), sum(one.agrees for one in found), round(seconds, 1)
+        attempts=len(found),
+        with_one_score=sum(one.scores == 1 for one in found),
+        as_expected=sum(one.agrees for one in found),
+        by_worker=sum(one.by_worker for one in found),
+        seconds=round(seconds, 1),
     )
 
 
@@ -103,6 +111,7 @@ def _result(attempt: Attempt, job: ExternalGraderDetail, scores: list[Score]) ->
         scores=len(scores),
         share=scores[0].to_float() if scores else None,
         seconds=(job.returned_at - job.created_at).total_seconds() if job.returned_at else None,
+        by_worker=job.result is not None,
         said=_as_text(job.grader_reply) if scores else job.last_error or f"It is {job.status}.",
     )
 

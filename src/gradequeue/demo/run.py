@@ -46,9 +46,15 @@ def grader_account(url: str) -> Iterator[Account]:
     call_command("grader", "create", name, "--queue", name, "--server", url, "--json", stdout=printed)
     made = json.loads(printed.getvalue())
     try:
-        yield Account(name, made["password"], queue=name, servers=made["xqueue_servers"])
+        yield Account(name, made["password"], name, _token(name), made["xqueue_servers"])
     finally:
         call_command("grader", "disable", name, "--json", stdout=io.StringIO())
+
+
+def _token(name: str) -> str:
+    printed = io.StringIO()
+    call_command("token", "create", name, "--scope", "claim", "--queue", name, "--json", stdout=printed)
+    return str(json.loads(printed.getvalue())["token"])
 
 
 def submit(attempts: Iterable[Attempt], queue: str, done: Callable[[int], None]) -> dict[int, Attempt]:

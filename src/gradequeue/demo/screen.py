@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gradequeue.demo import report
-from gradequeue.demo.processes import Account, grader_file
+from gradequeue.demo.live.day import REST, Day
+from gradequeue.demo.processes import Account, example
 
 COLUMNS = ("problem", "attempts", "full", "partial", "zero", "failed", "median s")
 
@@ -50,9 +51,12 @@ def _cells(row: report.Row) -> Iterator[str]:
 
 
 def in_words(summary: report.Summary) -> str:
+    ways = (
+        f"{summary.attempts - summary.by_worker} by XQueue, {summary.by_worker} by REST. " if summary.by_worker else ""
+    )
     return (
         f"{summary.with_one_score} of {summary.attempts} ended with exactly one score, in {summary.seconds:.0f} s. "
-        f"Verdicts as expected: {summary.as_expected} of {summary.attempts} ({summary.agreement:.2%})."
+        f"{ways}Verdicts as expected: {summary.as_expected} of {summary.attempts} ({summary.agreement:.2%})."
     )
 
 
@@ -63,6 +67,21 @@ def objects(found: list[report.Result], summary: report.Summary) -> Iterator[dic
     for difference in report.differences(found):
         yield {"row": "difference", **asdict(difference)}
     yield {"row": "summary", **asdict(summary), "agreement": summary.agreement}
+
+
+def invitation(day: Day, name: str, password: str) -> str:
+    """What people may do while the demonstration lives."""
+    first = day.graders[0]
+    return f"""
+A month of data, {len(day.graders)} graders, and a platform: {day.url}/dashboard/
+  name {name}, password {password}
+
+Kill a grader and watch {first.queues[0]} turn red, and heal {REST} s later:
+  kill -9 {day.pid(first)}
+
+What breaks by itself is told here. The results go to a platform on this machine and
+nowhere else. Ctrl-C ends everything.
+"""
 
 
 def where_to_look(url: str, account: Account, found: list[report.Result]) -> str:
@@ -80,9 +99,11 @@ The server and the graders stay up until Ctrl-C. In another terminal, {same}:
       one submission: its score, and what its grader wrote
   {me} createsuperuser
       an account for {url}/dashboard/ and {url}/admin/
+  {me} demo --live
+      afterwards: a month of data, graders that go on, incidents that heal
 
 A grader of your own can start from
-  {grader_file()}
+  {example("grader.py")}
 
 An xqueue-watcher pulls from the queue {account.queue}, as long as this runs,
 with this xqueue_servers.json:

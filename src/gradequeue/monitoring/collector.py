@@ -78,6 +78,8 @@ GAUGES: tuple[tuple[str, str, Callable[[Standing], float | None]], ...] = (
     ("light", "0 green, 1 amber, 2 red, as on the dashboard.", lambda one: lights.ORDER[::-1].index(one.light.colour)),
     ("oldest_waiting_seconds", "How long the next job has been available.", lambda one: one.oldest_seconds or 0),
     ("queue_paused", "1 while a queue is paused.", lambda one: int(one.queue.paused)),
+    ("late_results", "Results of the last hour that came after their lease.", lambda one: one.overran.late),
+    ("seems_to_send_points", "1 where scores look like points, not shares.", lambda one: int(one.sends_points)),
     ("last_polled_timestamp_seconds", "When a grader last asked for a job.", _last_polled),
 )
 

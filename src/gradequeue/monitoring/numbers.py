@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from gradequeue.monitoring.collector import Collector
 from submissions.statistics import history
 from submissions.statistics.standing import Numbers, numbers_of
+from submissions.text import is_name
 
 # What a grading is taken to last where none was seen lately (seconds).
 UNKNOWN_GRADING = 10.0
@@ -25,7 +26,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def autoscaling(request: HttpRequest, queue_name: str) -> JsonResponse:
     """One queue in numbers that a scaler can act on; 404 for a name that no queue and no job has."""
-    queue = numbers_of(queue_name) if queue_name.isprintable() else None
+    queue = numbers_of(queue_name) if is_name(queue_name) else None
     if queue is None:
         return JsonResponse({"error": "There is no such queue"}, status=404)
     return JsonResponse(

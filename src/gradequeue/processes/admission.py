@@ -6,10 +6,14 @@ that the node is not ready; and what the web server had kept meanwhile would be 
 
 from __future__ import annotations
 
+import json
 import queue
 import time
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from gradequeue.http import addresses, bodies
+from submissions.rest.problems import UNAVAILABLE, Problem
 
 # More threads than requests that may be under way.
 SPARE_THREADS = 2
@@ -18,6 +22,8 @@ SPARE_THREADS = 2
 STILL_SECONDS = 0.75
 NEXT_TO_NOTHING = 0.05
 # Neither waits for the database for longer than a probe does.
+# For how long a refused request's body is read off: the spare threads have probes to answer (seconds).
+DROP_SECONDS = 2.0
 PROBES = {"/livez", "/readyz"}
 
 
@@ -63,10 +69,19 @@ class Admission:
 
 
 def _refused(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    of_dialect = environ.get("PATH_INFO", "").startswith("/xqueue")
-    kind = "application/json" if of_dialect else "text/plain; charset=utf-8"
-    sentence = b"All is busy; please try again"
+    bodies.drop(environ, seconds=DROP_SECONDS)
+    kind, body = _busy(environ.get("PATH_INFO", ""))
     start_response(
         "503 Service Unavailable", [("Content-Type", kind), ("Retry-After", "5"), ("Cache-Control", "no-store")]
     )
-    return [b'{"return_code": 1, "content": "' + sentence + b'"}' if of_dialect else sentence + b"\n"]
+    return [body]
+
+
+def _busy(path: str) -> tuple[str, bytes]:
+    """In the words of whom it is told to."""
+    sentence = "All is busy; please try again"
+    if addresses.is_meant_for_graders(path):
+        return "application/json", json.dumps({"return_code": 1, "content": sentence}).encode()
+    if path.startswith("/api/"):
+        return "application/problem+json", json.dumps(Problem(UNAVAILABLE, f"{sentence}.").body(path)).encode()
+    return "text/plain; charset=utf-8", f"{sentence}\n".encode()

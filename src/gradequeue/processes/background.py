@@ -1,4 +1,5 @@
-"""The process beside the web workers: it sends results, and jobs to graders that are pushed to, and does the chores."""
+"""The process beside the web workers: it sends results, jobs to graders that are pushed to, and notifications, and does
+the chores."""
 
 from __future__ import annotations
 
@@ -78,6 +79,7 @@ def run(threads: int, server: str) -> None:
     import django
 
     django.setup()
+    from gradequeue.notifications import sender
     from gradequeue.processes import chores, connections
     from submissions.deliveries import Worker
     from submissions.xqueue.push import Dispatcher
@@ -85,6 +87,7 @@ def run(threads: int, server: str) -> None:
     connections.bind_to_threads()
     # Not in a web worker: while it counts, each request there would wait for the interpreter again and again.
     threading.Thread(target=chores.run, daemon=True).start()
+    threading.Thread(target=sender.run, daemon=True).start()
     dispatching = threading.Thread(target=Dispatcher(base_url=server).run, args=(stop,), daemon=True)
     dispatching.start()
     Worker(threads).run(stop)

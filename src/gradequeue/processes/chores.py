@@ -8,7 +8,7 @@ import time
 
 from django.db import close_old_connections, connection
 
-from submissions.statistics import depths, history
+from submissions.statistics import depths, history, samples
 
 logger = logging.getLogger("gradequeue.chores")
 
@@ -27,14 +27,15 @@ def run() -> None:
 
 
 def once() -> None:
-    """Count the minutes that are over, and the queues that are deep. What fails is tried again next time."""
+    """Count the minutes that are over, and how deep the queues are. What fails is tried again next time."""
     close_old_connections()
     try:
         while _roll_up():
             pass
         depths.recount()
+        samples.take()
     except Exception:  # a database that is away
-        logger.exception("the roll-up failed")
+        logger.exception("the queues could not be counted")
     finally:
         connection.close()
 

@@ -6,6 +6,7 @@ outlives its thread: it hangs in a cycle of references that an idle process neve
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from contextlib import suppress
@@ -23,6 +24,8 @@ IDLE_SECONDS = 10
 BESIDE_SENDERS = 3
 
 _of_thread = threading.local()
+# Connections whose thread has ended.
+_left: queue.SimpleQueue[BaseDatabaseWrapper] = queue.SimpleQueue()
 
 
 def most_connections(*, workers: int, threads: int, delivery_threads: int) -> int:
@@ -38,6 +41,7 @@ def most_connections(*, workers: int, threads: int, delivery_threads: int) -> in
 
 def bind_to_threads() -> None:
     """From now on a thread's connections end with it, or with an error of theirs. For a process of our own."""
+    threading.Thread(target=_close_what_is_left, daemon=True).start()
     connection_created.connect(_note)
     got_request_exception.connect(_close_after)
 
@@ -48,14 +52,27 @@ def watch_for_pooler() -> None:
 
 
 class _Kept:
-    """Closes a connection when the last reference to this goes: that of its thread's own data."""
+    """Has a connection closed when the last reference to this goes: that of its thread's own data.
+
+    By another thread. SQLite's module asks for the interpreter's lock while it closes. In a thread that the web server
+    has made, and that is just being taken apart, Python before 3.12.4 takes it apart twice then, and the process dies.
+    """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
 
     def __del__(self) -> None:
+        _left.put(self.connection)
+
+
+def _close_what_is_left() -> None:
+    """Never returns; for a thread of its own."""
+    while True:
+        connection = _left.get()
         with suppress(Exception):  # nobody is there to be told, and the server ends what is broken
-            self.connection.close()
+            connection.inc_thread_sharing()
+            connection.close()
+        del connection
 
 
 def _note(connection: BaseDatabaseWrapper, **_: object) -> None:

@@ -56,6 +56,13 @@ def end_when_told() -> None:
     _signals.set_sync_signals = partial(_set_sync_signals, _signals.set_sync_signals)
 
 
+def _answer_who_waits() -> None:
+    """A restart must not keep a grader waiting for a job for as long as it had asked for."""
+    from submissions.waiting import room
+
+    room.close()
+
+
 def _set_sync_signals(set_as_usual: Callable[[], threading.Event]) -> threading.Event:
     event = set_as_usual()
     told: list[bool] = []  # no Event: a second signal can come while the handler of the first holds its lock
@@ -65,6 +72,8 @@ def _set_sync_signals(set_as_usual: Callable[[], threading.Event]) -> threading.
             return
         told.append(True)
         event.set()
+        # In a thread of its own: a signal may come while this one holds the lock.
+        threading.Thread(target=_answer_who_waits, daemon=True).start()
         again = threading.Timer(AGAIN_SECONDS, event.set)
         again.daemon = True
         again.start()

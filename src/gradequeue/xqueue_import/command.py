@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 from gradequeue.xqueue_import.source import Row, Skipped, Source
+from submissions.activity import note
 from submissions.errors import QueueError, SubmissionRequestError
 from submissions.intake import jobs
-from submissions.management.base import DataCommand, Options, UsageError
+from submissions.management.base import DataCommand, Options, UsageError, operator
 from submissions.text import first_line
 
 TAKEN, SCORED, KNOWN, SKIPPED = "taken", "scored", "known", "skipped"
@@ -45,6 +46,8 @@ class ImportCommand(DataCommand):
     def handle(self, **options: Any) -> None:
         source = _open(options["url"])
         outcomes: Counter[str] = Counter()
+        if not options["dry_run"]:
+            note(operator(), "import", subject="what waited in the old service")
         try:
             for told in _import(source, options):
                 outcomes[str(told["outcome"])] += 1

@@ -16,11 +16,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, Q
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from submissions import signals
 from submissions.conf import conf
 from submissions.models import DatabaseNow, GraderQueue, LoginCounter, Tally
 from submissions.queue.transactions import in_transaction
+from submissions.words import in_english, number
 
 # How many times the free failures of one account from one network: a network may hold many accounts, an account's
 # guesses may come from many networks.
@@ -39,11 +41,22 @@ class _Counter(NamedTuple):
 
 
 class Throttled(Exception):
-    """Too many failed logins"""
+    """Too many failed logins; `str` is English, whoever reads it."""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many failed logins; try again in {seconds} seconds")
+        """`seconds`: when to come again."""
         self.seconds = seconds
+        with in_english():
+            super().__init__(self.in_words())
+
+    def in_words(self) -> str:
+        """For a page, in the reader's language."""
+        words = ngettext(
+            "Too many failed logins; try again in %(seconds)s second",
+            "Too many failed logins; try again in %(seconds)s seconds",
+            self.seconds,
+        )
+        return words % {"seconds": number(self.seconds)}
 
 
 class Attempt:

@@ -3,6 +3,30 @@
 Rows are read-only: a job is moved by the verbs of `submissions.queue` alone. Importing this registers everything.
 """
 
-from submissions.admin import deliveries, jobs, queues, records
+from submissions.admin import deliveries, jobs, queues, records, tokens
+from submissions.admin.jobs import JobAdmin as ExternalGraderDetailAdmin
+from submissions.admin.mixins import StudentItemAdminMixin, SubmissionInlineAdmin
+from submissions.admin.records import (
+    ScoreAdmin,
+    ScoreSummaryAdmin,
+    StudentItemAdmin,
+    SubmissionAdmin,
+    TeamSubmissionAdmin,
+)
 
-__all__ = ["deliveries", "jobs", "queues", "records"]
+# The classes are edx-submissions' names, for hosts that import them.
+__all__ = [
+    "ExternalGraderDetailAdmin",
+    "ScoreAdmin",
+    "ScoreSummaryAdmin",
+    "StudentItemAdmin",
+    "StudentItemAdminMixin",
+    "SubmissionAdmin",
+    "SubmissionInlineAdmin",
+    "TeamSubmissionAdmin",
+    "deliveries",
+    "jobs",
+    "queues",
+    "records",
+    "tokens",
+]

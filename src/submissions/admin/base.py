@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from submissions.activity import Actor
 from submissions.admin import display
 from submissions.admin.bounded import BoundedList
 from submissions.admin.terms import ITEM_COLUMNS, Term, Text, of_items
+from submissions.models import Door
 from submissions.text import row_id
 
 Rows: TypeAlias = models.QuerySet[Any]
@@ -24,6 +26,10 @@ Rows: TypeAlias = models.QuerySet[Any]
 def may(request: HttpRequest, what: str) -> bool:
     """Whether the user has the permission `what` of this app, as ``view_score``."""
     return bool(request.user.has_perm(f"submissions.{what}"))
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    return Actor(request.user.get_username(), Door.ADMIN)
 
 
 def may_view(request: HttpRequest, model: type[models.Model]) -> bool:
@@ -51,7 +57,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["submissions/admin.css"]}
-        js: ClassVar[list[str]] = ["submissions/times.js"]
+        js: ClassVar[list[str]] = ["submissions/times.js", "submissions/labels.js"]
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)

@@ -10,6 +10,7 @@ from django.core.paginator import InvalidPage, Paginator
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 MOST = 500
 """How many rows a list can be paged through; beyond that, a filter is needed."""
@@ -19,7 +20,7 @@ class AtLeast(int):
     """A lower bound; shown as ``500 or more``."""
 
     def __str__(self) -> str:
-        return f"{int(self)} or more"
+        return gettext("%(count)s or more") % {"count": int(self)}
 
     __repr__ = __str__
 

@@ -4,40 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from submissions.models import DatabaseNow, GraderQueue, Status
+from submissions.models import DatabaseNow, GraderQueue, GraderSighting, Status
 from submissions.models import ExternalGraderDetail as Job
+from submissions.statistics import jobs_list
+from submissions.text import is_name
+from submissions.words import Words
 
 Jobs = QuerySet[Job]
 
-WINDOWS = {
-    "10min": ("Last 10 minutes", timedelta(minutes=10)),
-    "1h": ("Last hour", timedelta(hours=1)),
-    "1d": ("Last 24 hours", timedelta(days=1)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
+# How many names a browser offers.
+MOST_KNOWN = 1000
+
+WINDOWS: dict[str, tuple[Words, timedelta]] = {
+    "10min": (_("Last 10 minutes"), timedelta(minutes=10)),
+    "1h": (_("Last hour"), timedelta(hours=1)),
+    "1d": (_("Last 24 hours"), timedelta(days=1)),
+    "7d": (_("Last 7 days"), timedelta(days=7)),
+    "30d": (_("Last 30 days"), timedelta(days=30)),
 }
 
 
 # What the counts of the queues lead to (docs/glossary.md).
-CONDITIONS = {
-    "waiting": ("Waiting", Q(status__in=Status.waiting()) | Q(status=Status.PULLED, available_at__lte=DatabaseNow())),
-    "being_graded": ("Being graded", Q(status=Status.PULLED, available_at__gt=DatabaseNow())),
+CONDITIONS: dict[str, tuple[Words, Q]] = {
+    "waiting": (
+        _("Waiting"),
+        Q(status__in=Status.waiting()) | Q(status=Status.PULLED, available_at__lte=DatabaseNow()),
+    ),
+    "being_graded": (_("Being graded"), Q(status=Status.PULLED, available_at__gt=DatabaseNow())),
 }
 
 
 class StatusFilter(admin.SimpleListFilter):
     """As Django's own filter, in another SQL."""
 
-    title = "status"
+    title = _("status")
     parameter_name = "status__exact"  # as in the admin of edx-submissions: bookmarks keep working
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
-        conditions = [(name, title) for name, (title, _) in CONDITIONS.items()]
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, Words]]:
+        conditions = [(name, title) for name, (title, _rows) in CONDITIONS.items()]
         return [*((status.value, status.label) for status in Status), *conditions]
 
     def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
@@ -58,27 +70,86 @@ def exactly(status: str) -> dict[str, str]:
     return {"status__gte": status, "status__lte": status}
 
 
-class QueueFilter(admin.SimpleListFilter):
-    title = "queue"
+class TextFilter(admin.SimpleListFilter):
+    """A name that is typed: however many there are, the page stays as long as it is."""
+
+    template = "admin/submissions/text_filter.html"
+    most = 0
+    """Of how many of the latest jobs the list is made, where that is less than all."""
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        kept = [(name, value) for name, values in request.GET.lists() for value in values]
+        self.kept = [(name, value) for name, value in kept if name not in (self.parameter_name, "p")]
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, Words]]:
+        return [("", _("All"))]
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        yield {
+            "name": self.parameter_name,
+            "value": self.value() or "",
+            "kept": self.kept,
+            "known": self.known(),
+            "all": changelist.get_query_string(remove=[str(self.parameter_name)]),
+            "most": self.most,
+        }
+
+    def known(self) -> list[str]:
+        """What a browser offers while somebody types."""
+        return []
+
+
+class QueueFilter(TextFilter):
+    title = _("queue")
     parameter_name = "queue_name"  # as in the admin of edx-submissions: bookmarks keep working
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
-        return [(name, name) for name in GraderQueue.objects.order_by("name").values_list("name", flat=True)]
+    def known(self) -> list[str]:
+        return list(GraderQueue.objects.order_by("name").values_list("name", flat=True)[:MOST_KNOWN])
 
     def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         name = self.value()
-        if name is None:
+        if not name:
             return None
         # No job can be in a queue with such a name, and PostgreSQL refuses to compare with NUL.
-        return queryset.filter(queue_name=name) if name.isprintable() else queryset.none()
+        return queryset.filter(queue_name=name) if is_name(name) else queryset.none()
+
+
+class LatestFilter(TextFilter):
+    """By what has no index in the order of the list: of the latest jobs that match, in bounded work."""
+
+    most = 500
+
+    def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
+        name, queue = self.value() or "", request.GET.get("queue_name", "")
+        if not name:
+            return None
+        try:
+            filters = jobs_list.read({str(self.parameter_name): name, "queue": queue})
+        except jobs_list.BadFilter:
+            return queryset.none()
+        return queryset.filter(pk__in=jobs_list.page(filters, size=self.most).jobs)
+
+
+class GraderFilter(LatestFilter):
+    title = _("grader")
+    parameter_name = "grader"
+
+    def known(self) -> list[str]:
+        return sorted(set(GraderSighting.objects.order_by().values_list("grader", flat=True)[:MOST_KNOWN]))
+
+
+class CourseFilter(LatestFilter):
+    title = _("course")
+    parameter_name = "course"
 
 
 class FailuresFilter(admin.SimpleListFilter):
-    title = "failures"
+    title = _("failures")
     parameter_name = "failures"
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, str]]:
-        return [("0", "None"), ("1", "1 or more"), ("3", "3 or more"), ("5", "5 or more")]
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> list[tuple[str, Words]]:
+        return [("0", _("None")), ("1", _("1 or more")), ("3", _("3 or more")), ("5", _("5 or more"))]
 
     def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         least = self.value()
@@ -92,8 +163,8 @@ class Window(admin.SimpleListFilter):
 
     column: str
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> Iterator[tuple[str, str]]:
-        yield from ((key, title) for key, (title, _) in WINDOWS.items())
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Job]) -> Iterator[tuple[str, Words]]:
+        yield from ((key, title) for key, (title, _span) in WINDOWS.items())
 
     def queryset(self, request: HttpRequest, queryset: Jobs) -> Jobs | None:
         if (chosen := WINDOWS.get(self.value() or "")) is None:
@@ -102,12 +173,12 @@ class Window(admin.SimpleListFilter):
 
 
 class ChangedFilter(Window):
-    title = "status time"
+    title = _("status time")
     parameter_name = "changed"
     column = "status_time"
 
 
 class CreatedFilter(Window):
-    title = "created"
+    title = _("created")
     parameter_name = "created"
     column = "created_at"

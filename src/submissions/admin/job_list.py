@@ -9,10 +9,14 @@ from itertools import islice
 from django.db import connections
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from submissions.admin.filters import exactly
 from submissions.admin.terms import ITEM_COLUMNS, Id, Text, Uuid, of_items
 from submissions.models import ExternalGraderDetail, GraderQueue, Status, Submission
+from submissions.statistics import find, jobs_list
+from submissions.words import Words
 
 Job = ExternalGraderDetail
 
@@ -22,8 +26,19 @@ NEWEST = ("-id",)
 MOST_RANGES = 60
 """More ranges of the index than this in one statement, and the planner does as well by itself."""
 
+MOST_FOUND = 500
+
 KEYS_OF_FINISHED = 2000
 """A finished job is found by its key while it is among so many that finished last."""
+
+
+BY_COLUMN: dict[str, Words] = {
+    "queue_key": _("found by queue key %(term)s"),
+    "grader_file_name": _("found by grader file %(term)s"),
+    "student_id": _("found by student %(term)s"),
+    "course_id": _("found by course %(term)s"),
+    "item_id": _("found by item %(term)s"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Found:
     """What a term turned out to be, in words for the head of the list."""
 
     jobs: QuerySet[Job]
-    words: str
+    words: Words
     narrow: bool = True
     """These rows have an index of their own, in the order of ids."""
     queue: str | None = None
@@ -44,27 +59,49 @@ def search(jobs: QuerySet[Job], term: str, *, keys: bool) -> Found:
     the key of a claim."""
     number, uuid, text = Id.read(term), Uuid.read(term), Text.read(term)
     if number is not None and Job.objects.filter(submission_id=number).exists():
-        return Found(jobs.filter(submission_id=number), f"found by submission {number}")
+        return Found(jobs.filter(submission_id=number), gettext("found by submission %(term)s") % {"term": number})
     # The ids of learners in Open edX look like a uuid without dashes, so the search goes on where there is none.
     if uuid is not None and (ids := list(Submission._objects.filter(uuid=uuid).values_list("pk", flat=True))):
-        return Found(jobs.filter(submission_id__in=ids), f"found by submission {uuid}")
+        return Found(jobs.filter(submission_id__in=ids), gettext("found by submission %(term)s") % {"term": uuid})
     for found in _by_text(jobs, text, keys=keys) if text else ():
         return found
-    return Found(jobs.none(), f'No match for "{term[:100]}"')
+    return Found(jobs.none(), gettext('No match for "%(term)s"') % {"term": term[:100]})
+
+
+def search_further(jobs: QuerySet[Job], term: str) -> Found:
+    """By several words, or parts of names, as the dashboard's field and `gradequeue find` do: the latest MOST_FOUND."""
+    answer = find.find(term)
+    if answer.filters is not None:
+        page = jobs_list.page(answer.filters, size=MOST_FOUND)
+        by = ", ".join(f"{kind} {word}" for word, kind in answer.understood)
+        words = (
+            gettext("found by %(words)s, the latest %(count)s")
+            if page.after is not None
+            else gettext("found by %(words)s")
+        )
+        return Found(jobs.filter(pk__in=page.jobs), words % {"words": by, "count": MOST_FOUND})
+    unknown = (answer.unknown or term)[:100]
+    if not answer.choices:
+        return Found(jobs.none(), gettext('No match for "%(term)s"') % {"term": unknown})
+    choices = ", ".join(f"{find.KINDS[one.kind]} {one.name}" for one in answer.choices[:5])
+    words = gettext('No match for "%(term)s"; it may be %(choices)s')
+    return Found(jobs.none(), words % {"term": unknown, "choices": choices})
 
 
 def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
     if GraderQueue.objects.filter(name=text).exists():
-        yield Found(jobs.filter(queue_name=text), f"found by queue {text}", narrow=False, queue=text)
-    for column, what in (("queue_key", "queue key"), ("grader_file_name", "grader file")):
+        yield Found(
+            jobs.filter(queue_name=text), gettext("found by queue %(term)s") % {"term": text}, narrow=False, queue=text
+        )
+    for column in ("queue_key", "grader_file_name"):
         if Job.objects.filter(**{column: text}).order_by().exists():
-            yield Found(jobs.filter(**{column: text}), f"found by {what} {text}")
-    for column, what in ITEM_COLUMNS.items():
+            yield Found(jobs.filter(**{column: text}), BY_COLUMN[column] % {"term": text})
+    for column in ITEM_COLUMNS:
         if (items := of_items(column, text, at="submission__student_item")) is not None:
             sample = None if items.few else jobs.filter(**items.newest)
-            yield Found(jobs.filter(**items.where), f"found by {what} {text}", narrow=items.few, sample=sample)
+            yield Found(jobs.filter(**items.where), BY_COLUMN[column] % {"term": text}, items.few, sample=sample)
     if keys and (job := _by_key(text)) is not None:
-        yield Found(jobs.filter(pk=job), "found by the pull key")
+        yield Found(jobs.filter(pk=job), gettext("found by the pull key"))
 
 
 def _by_key(key: str) -> int | None:
@@ -100,7 +137,7 @@ def first_ids(
         for name, state in ranges
     ]
     rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True).order_by(*LAST_CHANGE)[:most]
-    return [pk for _, pk in rows]
+    return [pk for _at, pk in rows]
 
 
 def _ranges(queue: str | None, status: str | None) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from submissions.admin import display
 from submissions.admin.base import ReadOnly
@@ -21,7 +24,8 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.queue import claim_log, settings_of
-from submissions.text import duration
+from submissions.statistics.expectation import expect
+from submissions.words import duration
 from submissions.xqueue import replies
 
 Job = ExternalGraderDetail
@@ -37,97 +41,118 @@ class JobPage(ReadOnly):
         "delivery_table": Delivery,
     }
     fieldsets = (
-        ("Submission", {"fields": ("submission_link", "student_link", "course", "item", "attempt", "files", "answer")}),
-        ("Status", {"fields": ("badge", "why", "failures", "pulls_so_far", "grader_name")}),
-        ("Result", {"fields": ("scores", "message", "reply")}),
-        ("Queue", {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
-        ("Timing", {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
-        ("Deliveries", {"fields": ("delivery_table",)}),
-        ("Claims", {"fields": ("pull_table",)}),
-        ("Sent by the platform", {"fields": ("payload", "info"), "classes": ["collapse"]}),
+        (
+            _("Submission"),
+            {"fields": ("submission_link", "student_link", "course", "item", "attempt", "files", "answer")},
+        ),
+        (_("Status"), {"fields": ("badge", "why", "failures", "pulls_so_far", "grader_name")}),
+        (_("Result"), {"fields": ("scores", "message", "reply")}),
+        (_("Queue"), {"fields": ("queue_link", "queue_key", "grader_file_name", "points_possible")}),
+        (_("Timing"), {"fields": ("created", "changed", "next_moment", "pulled", "returned")}),
+        (_("Deliveries"), {"fields": ("delivery_table",)}),
+        (_("Claims"), {"fields": ("pull_table",)}),
+        (_("Sent by the platform"), {"fields": ("payload", "info"), "classes": ["collapse"]}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        """Without those that are empty."""
+        found = super().get_fieldsets(request, obj)
+        if not isinstance(obj, Job):
+            return found
+        filled = {
+            gettext("Result"): obj.grader_reply or obj.status == Status.RETIRED,
+            gettext("Deliveries"): obj.deliveries.exists(),
+            gettext("Claims"): obj.pulls,
+            gettext("Sent by the platform"): obj.grader_payload or obj.student_info,
+        }
+        return [(title, options) for title, options in found if filled.get(str(title), True)]
 
     # Submission. ------------------------------------------------------------------------------------------------------
 
-    @admin.display(description="Submission")
+    @admin.display(description=_("Submission"))
     def submission_link(self, job: Job) -> str:
-        deleted = display.badge("deleted", "deleted") if job.submission.status == "D" else ""
+        deleted = display.badge("deleted", gettext("deleted")) if job.submission.status == "D" else ""
         text = f"{job.submission_id} ({job.submission.uuid})"
         return format_html("{} {}", self.page(job.submission, text), deleted)
 
-    @admin.display(description="Student")
+    @admin.display(description=_("Student"))
     def student_link(self, job: Job) -> str:
         item = job.submission.student_item
-        others = self.list_link(Job, "all jobs of this student", q=item.student_id)
+        others = self.list_link(Job, gettext("all jobs of this student"), q=item.student_id)
         return format_html("{} ({})", self.page(item, item.student_id), others)
 
-    @admin.display
+    @admin.display(description=_("Course"))
     def course(self, job: Job) -> str:
         return job.submission.student_item.course_id
 
-    @admin.display
+    @admin.display(description=_("Item"))
     def item(self, job: Job) -> str:
         item = job.submission.student_item
         return f"{item.item_id} ({item.item_type})"
 
-    @admin.display
+    @admin.display(description=_("Attempt"))
     def attempt(self, job: Job) -> int:
         return job.submission.attempt_number
 
-    @admin.display
+    @admin.display(description=_("Answer"))
     def answer(self, job: Job) -> str:
         return display.value(job.submission.answer)
 
-    @admin.display
+    @admin.display(description=_("Files"))
     def files(self, job: Job) -> str:
         return display.lines([self.page(row, row.original_filename) for row in job.files.all()])
 
     # Status. ----------------------------------------------------------------------------------------------------------
 
-    @admin.display(description="Status")
+    @admin.display(description=_("Status"))
     def badge(self, job: Job) -> SafeString:
-        return display.badge(job.status, job.get_status_display())
+        return display.badge_of(job)
 
-    @admin.display(description="Why")
+    @admin.display(description=_("Why"))
     def why(self, job: Job) -> str:
-        return display.code(job.last_error)
+        """The last error; of a job that waits, what it waits for."""
+        if job.status not in Status.waiting():
+            return display.code(job.last_error)
+        waits = expect(job).note
+        return display.lines([waits, display.code(job.last_error)] if job.last_error else [waits])
 
-    @admin.display
+    @admin.display(description=_("Failures"))
     def failures(self, job: Job) -> str:
-        return f"{job.num_failures} of {self._queue(job).failure_limit}"
+        words = gettext("%(count)s, at most %(limit)s")
+        return words % {"count": job.num_failures, "limit": self._queue(job).failure_limit}
 
-    @admin.display(description="Claims")
+    @admin.display(description=_("Claims"))
     def pulls_so_far(self, job: Job) -> int:
         return job.num_pulls
 
-    @admin.display(description="Grader")
+    @admin.display(description=_("Grader"))
     def grader_name(self, job: Job) -> str:
         return job.grader or display.EMPTY
 
     # Result. ----------------------------------------------------------------------------------------------------------
 
-    @admin.display
+    @admin.display(description=_("Scores"))
     def scores(self, job: Job) -> str:
         found = [
-            self.page(score, f"{score} points{' (reset)' if score.reset else ''}")
+            self.page(score, display.points(score))
             for score in Score.objects.filter(submission_id=job.submission_id).order_by("-id")[:20]
         ]
         return display.lines(found)
 
-    @admin.display(description="Message")
+    @admin.display(description=_("Message"))
     def message(self, job: Job) -> str:
         return display.sandbox(replies.html_of(job.grader_reply))
 
-    @admin.display(description="Reply")
+    @admin.display(description=_("Reply"))
     def reply(self, job: Job) -> str:
         return display.code(replies.pretty(job.grader_reply))
 
     # Queue and times. -------------------------------------------------------------------------------------------------
 
-    @admin.display(description="Queue")
+    @admin.display(description=_("Queue"))
     def queue_link(self, job: Job) -> str:
         settings = self.page(row, row.name) if (row := self._queue(job)).pk else job.queue_name
-        return format_html("{} ({})", settings, self.list_link(Job, "its jobs", queue_name=job.queue_name))
+        return format_html("{} ({})", settings, self.list_link(Job, gettext("its jobs"), queue_name=job.queue_name))
 
     @staticmethod
     def _queue(job: Job) -> GraderQueue:
@@ -136,32 +161,32 @@ class JobPage(ReadOnly):
             job.settings_of_queue = settings_of(job.queue_name)  # type: ignore[attr-defined]
         return job.settings_of_queue  # type: ignore[attr-defined,no-any-return]
 
-    @admin.display
+    @admin.display(description=_("Created"))
     def created(self, job: Job) -> str:
         return display.moment(job.created_at)
 
-    @admin.display(description="Status since")
+    @admin.display(description=_("Status since"))
     def changed(self, job: Job) -> str:
         return display.moment(job.status_time)
 
-    @admin.display(description="Available")
+    @admin.display(description=_("Available"))
     def next_moment(self, job: Job) -> str:
         """What `available_at` means depends on the state (docs/states.md)."""
-        meanings: dict[str, str] = {Status.PULLED: "end of the lease", Status.RETRY: "next attempt"}
+        meanings: dict[str, str] = {Status.PULLED: gettext("end of the lease"), Status.RETRY: gettext("next attempt")}
         meaning = meanings.get(job.status, "")
         return format_html("{} {}", display.moment(job.available_at), meaning)
 
-    @admin.display(description="Claimed")
+    @admin.display(description=_("Claimed"))
     def pulled(self, job: Job) -> str:
         return display.moment(job.pulled_at)
 
-    @admin.display(description="Reply received")
+    @admin.display(description=_("Reply received"))
     def returned(self, job: Job) -> str:
         return display.moment(job.returned_at)
 
     # What happened. ---------------------------------------------------------------------------------------------------
 
-    @admin.display(description="Deliveries")
+    @admin.display(description=_("Deliveries"))
     def delivery_table(self, job: Job) -> str:
         rows = (
             (
@@ -174,13 +199,17 @@ class JobPage(ReadOnly):
             )
             for row in job.deliveries.order_by("id")[:50]
         )
-        return display.table(("Transport", "State", "Destination", "Attempts", "When", "Last error"), rows)
+        heads = (
+            *(gettext("Transport"), gettext("State"), gettext("Destination")),
+            *(gettext("Attempts"), gettext("When"), gettext("Last error")),
+        )
+        return display.table(gettext("Deliveries"), heads, rows)
 
-    @admin.display(description="Claims")
+    @admin.display(description=_("Claims"))
     def pull_table(self, job: Job) -> str:
         rows = (
             (
-                pull.outcome,
+                display.outcome(pull.outcome),
                 pull.grader or display.EMPTY,
                 display.moment(pull.since),
                 display.moment(pull.until),
@@ -189,7 +218,11 @@ class JobPage(ReadOnly):
             )
             for pull in reversed(claim_log.of(job))
         )
-        return display.table(("Outcome", "Grader", "From", "Until", "Took", "Reason"), rows)
+        heads = (
+            *(gettext("Outcome"), gettext("Grader"), gettext("From")),
+            *(gettext("Until"), gettext("Took"), gettext("Reason")),
+        )
+        return display.table(gettext("Claims"), heads, rows)
 
     @admin.display(description="grader_payload")
     def payload(self, job: Job) -> str:

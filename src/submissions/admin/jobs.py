@@ -10,13 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from submissions.admin import display, filters, job_list
 from submissions.admin.actions import Working
 from submissions.admin.base import may
 from submissions.admin.job_page import JobPage
-from submissions.models import ExternalGraderDetail
+from submissions.models import ExternalGraderDetail, OperatorMove
 from submissions.operators import RELEASE, RETIRE, RETRY, Move
+from submissions.words import number
 
 Job = ExternalGraderDetail
 
@@ -26,7 +30,7 @@ LIST_COLUMNS = (
     "submission__student_item__student_id",
     "submission__student_item__course_id",
     "submission__student_item__item_id",
-    *("queue_name", "status", "status_time", "created_at", "num_failures", "num_pulls", "grader"),
+    *("queue_name", "status", "status_time", "created_at", "num_failures", "num_pulls", "grader", "last_error"),
 )
 
 
@@ -36,17 +40,21 @@ class JobAdmin(Working, JobPage):
     list_filter = (
         filters.StatusFilter,
         filters.QueueFilter,
+        filters.GraderFilter,
+        filters.CourseFilter,
         filters.FailuresFilter,
         filters.ChangedFilter,
         filters.CreatedFilter,
     )
     list_select_related = ("submission__student_item",)
-    search_help_text = (
+    search_help_text = _(
         "Exactly: a submission's id or uuid, the name of a queue, a queue key, a grader file, a student, course or "
-        "item id. The first kind that matches is used. Superusers: also the key of a claim."
+        "item id. The first kind that matches is used; then parts of names, and several words that narrow. Superusers: "
+        "also the key of a claim."
     )
     actions = ("retry_failed", "release_leases", "retire_jobs")
     actions_on_bottom = True
+    on_dashboard = ("dashboard:submission", "submission_id")
     moves: ClassVar[dict[str, Move]] = {"retry_failed": RETRY, "release_leases": RELEASE, "retire_jobs": RETIRE}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -61,6 +69,8 @@ class JobAdmin(Working, JobPage):
         if not term:
             return queryset, False
         found = job_list.search(queryset, term, keys=request.user.is_superuser)
+        if found.jobs.query.is_empty():
+            found = job_list.search_further(queryset, term)
         request.job_search = found  # type: ignore[attr-defined]
         return found.jobs, False
 
@@ -83,31 +93,38 @@ class JobAdmin(Working, JobPage):
         response = super().changelist_view(request, extra_context)
         found = getattr(request, "job_search", None)
         if found is not None and isinstance(response, TemplateResponse) and response.context_data is not None:
-            newest = ", the newest of many" if getattr(request, "is_sample", False) else ""
-            response.context_data["subtitle"] = f"{found.words}{newest}"
+            words = gettext("%(found)s, the newest of many") if getattr(request, "is_sample", False) else "%(found)s"
+            response.context_data["subtitle"] = words % {"found": found.words}
         return response
 
-    @admin.display(description="Submission")
+    @admin.display(description=_("Submission"))
     def subject(self, job: Job) -> SafeString:
         item = job.submission.student_item
         return display.subject(job.submission_id, item.student_id, item.course_id, item.item_id)
 
-    @admin.display(description="Status, queue")
+    @admin.display(description=_("Status, queue"))
     def where(self, job: Job) -> str:
         return display.lines([self.badge(job), job.queue_name])
 
-    @admin.display(description="Since")
+    @admin.display(description=_("Since"))
     def since(self, job: Job) -> str:
         return display.moment_short(job.status_time)
 
-    @admin.display(description="Created")
+    @admin.display(description=_("Created"))
     def made(self, job: Job) -> str:
         return display.moment_short(job.created_at)
 
-    @admin.display(description="Grader")
+    @admin.display(description=_("Grader"))
     def failures_and_grader(self, job: Job) -> str:
-        failed = format_html('<span class="gq-note">failed {} of {}</span>', job.num_failures, job.num_pulls)
-        return display.lines([job.grader or display.EMPTY, failed])
+        if not job.num_pulls:
+            return display.EMPTY
+        words = ngettext(
+            "failed %(failures)s of %(count)s claim", "failed %(failures)s of %(count)s claims", job.num_pulls
+        ) % {"failures": number(job.num_failures), "count": number(job.num_pulls)}
+        return display.lines([job.grader or display.EMPTY, format_html('<span class="gq-note">{}</span>', words)])
+
+    def moved(self, row: Job) -> QuerySet[OperatorMove]:
+        return OperatorMove.objects.filter(jobs__submission_id=row.submission_id)
 
     # What can be done. ------------------------------------------------------------------------------------------------
 
@@ -128,6 +145,6 @@ class JobAdmin(Working, JobPage):
     def release_leases(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         return self.work(request, queryset, RELEASE)
 
-    @admin.action(description=f"{RETIRE.label}…", permissions=["retire"])
+    @admin.action(description=format_lazy("{}…", RETIRE.label), permissions=["retire"])
     def retire_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         return self.work(request, queryset, RETIRE)

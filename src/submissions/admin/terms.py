@@ -43,7 +43,7 @@ class Text(Term):
 MOST_ITEMS = 1000
 """Up to so many student items are handed to a search by their ids."""
 
-ITEM_COLUMNS = {"student_id": "student", "course_id": "course", "item_id": "item"}
+ITEM_COLUMNS = ("student_id", "course_id", "item_id")
 
 
 @dataclass(frozen=True)

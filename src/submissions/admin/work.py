@@ -1,8 +1,8 @@
-"""An operator's move, done to many rows: in batches, in bounded time, with a line in the admin's log for each.
+"""An operator's move, done to many rows: in batches, in bounded time, with a record of each (`submissions.activity`).
 
 "Select all" may be 100,000 jobs, which takes minutes, and a proxy does not wait so long. So an action works for some
 seconds, then answers with a page that says how far it is and sends the same form again, with the last key that was
-seen. Each batch is one transaction, with its lines of the log; where a deadlock rolls it back, its rows are moved one
+seen. Each batch is one transaction, with its records; where a deadlock rolls it back, its rows are moved one
 by one. A browser that is closed ends the work between two batches. Doing it again goes on: what was moved is no longer
 in the state from which the move starts. A background worker would be one more process to run.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import DatabaseError, OperationalError, router, transaction
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext
 
+from submissions.activity import Act
 from submissions.errors import QueueError
 from submissions.operators import Move
 from submissions.queue.transactions import is_passing
@@ -41,6 +43,7 @@ class Work:
     refused: int = 0
     skipped: int = 0
     """Rows in a state from which the move does not start."""
+    group: UUID = field(default_factory=uuid4)
     errors: list[str] = field(default_factory=list)
 
     def refuse(self, error: str) -> None:
@@ -54,14 +57,13 @@ class Doer:
     """Who does what, and why."""
 
     move: Move
-    user_id: int
-    reason: str = ""
+    act: Act
 
     def work_through(self, selection: QuerySet[Model], work: Work, *, seconds: float) -> bool:
         """Move the selected rows until all are done, or time is up: then False."""
         until = time.monotonic() + seconds
         for batch in self._batches(selection, work):
-            self._do(batch, work)
+            self.do(batch, work)
             work.after = batch[-1][0]
             if time.monotonic() > until:
                 return not any(True for _ in self._batches(selection, work))
@@ -83,8 +85,11 @@ class Doer:
             else:
                 work.after += WINDOW
 
-    def _do(self, batch: list[tuple[int, int]], work: Work) -> None:
-        """In one transaction, which costs one write to the disk; where somebody stands in its way, one by one."""
+    def do(self, batch: list[tuple[int, int]], work: Work) -> None:
+        """Move these, each with its primary key and what the move knows it by.
+
+        In one transaction, which costs one write to the disk; where somebody stands in its way, one by one.
+        """
         try:
             outcome = self._together(batch)
         except OperationalError as error:
@@ -98,14 +103,14 @@ class Doer:
                 work.refuse(f"{known}: {refusal}")
 
     def _together(self, batch: list[tuple[int, int]], *, alone: bool = False) -> list[tuple[int, str | None]]:
-        """What the move knows each by, with its refusal or None. Moves and log entries are stored together."""
+        """What the move knows each by, with its refusal or None. Moves and records are stored together."""
         moved: list[Model] = []
         outcome: list[tuple[int, str | None]] = []
         try:
             with transaction.atomic(using=router.db_for_write(self.move.model)):
                 for _, known in batch:
                     outcome.append((known, self._run(known, moved)))
-                self._log(moved)
+                self.act.note(self.move.touched(moved))
         except OperationalError as error:
             if not alone:
                 raise
@@ -114,18 +119,14 @@ class Doer:
 
     def _run(self, known: int, moved: list[Model]) -> str | None:
         try:
-            moved.append(self.move.run(known, self.reason))
+            moved.append(self.move.verb(known, self.act.reason))
         except QueueError as refusal:
-            return str(refusal)
+            return refusal.in_words()
         except DatabaseError as error:
             if isinstance(error, OperationalError):
                 raise
-            return f"the database refused: {error}"
+            return gettext("the database refused: %(error)s") % {"error": error}
         return None
-
-    def _log(self, moved: list[Model]) -> None:
-        if moved:
-            LogEntry.objects.log_actions(self.user_id, moved, CHANGE, self.move.logged(self.reason))
 
 
 def skipped(selection: QuerySet[Model], move: Move) -> int:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 
-from submissions.api.lookup import Data
 from submissions.models import Submission
 
 logger = logging.getLogger("submissions.api")
 
 
-def read(key: str) -> Data | None:
+def read(key: str) -> Any:
     """The copy under `key`; None where there is none, or the cache is away."""
     try:
-        found: Data | None = cache.get(key)
-        return found
+        return cache.get(key)
     except Exception:  # a cache that is down or dislikes the key must not stop a reader
         logger.exception("The cache could not be read")
         return None
 
 
-def keep(key: str, value: Data) -> None:
+def keep(key: str, value: object, **options: int) -> None:
+    """`options`: timeout (seconds), where the cache's own is not meant."""
     try:
-        cache.set(key, value)
+        cache.set(key, value, **options)
     except Exception:
         logger.exception("The cache could not be written")
 

@@ -17,17 +17,25 @@ def get_files_for_grader(
 ) -> dict[str, str]:
     """File names and the addresses that a grader fetches them from, without a session, until they expire.
 
+    The names are the learner's, changed only where one could lead out of the grader's folder (`name_for_graders`).
+
     `mount` is the absolute address under which `submissions.urls` is mounted; without it ``SUBMISSIONS_BASE_URL``.
+    Raises FileProcessingError where a file is gone or is no longer what was handed in.
     """
     if isinstance(external_grader, ClaimedJob) and not external_grader.has_files:
-        return _links(external_grader.file_links)
+        return _named(_links(external_grader.file_links))
     rows = list(SubmissionFile.objects.filter(external_grader_id=external_grader.pk).order_by("id"))
     links = _links(external_grader.file_links)
     if not rows:
-        return links
+        return _named(links)
+    stored_files.require_intact(rows)
     lease = settings_of(external_grader.queue_name).lease
     mount = mount or files_mount()
-    return links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows}
+    return _named(links | {row.original_filename: stored_files.address(row, mount, lease) for row in rows})
+
+
+def _named(files: dict[str, str]) -> dict[str, str]:
+    return dict(zip(stored_files.name_for_graders(files), files.values(), strict=True))
 
 
 def _links(kept: str | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
@@ -88,7 +89,7 @@ def findable(*texts: object) -> bool:
 
 
 def find_submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
-    """The row. Raises SubmissionNotFoundError."""
+    """The row. Raises SubmissionNotFoundError, and Django's ValidationError for what is no uuid."""
     rows = replica(Submission.objects.select_related("student_item", "team_submission"), read_replica)
     wanted = parse_uuid(uuid)
     found = rows.filter(uuid=wanted).first() or _find_with_hyphens(rows, wanted)
@@ -98,11 +99,11 @@ def find_submission(uuid: str | UUID, read_replica: bool = False) -> Submission:
 
 
 def parse_uuid(text: str | UUID) -> UUID:
-    """Raises SubmissionNotFoundError: under what is no UUID there is nothing."""
-    try:
-        return text if isinstance(text, UUID) else UUID(text)
-    except (ValueError, TypeError, AttributeError):
-        raise SubmissionNotFoundError(f"No submission matching uuid {text!r:.60}") from None
+    """Raises Django's ValidationError, as edx-submissions does where it looks for what is no uuid."""
+    uuid: UUID | None = Submission._meta.get_field("uuid").to_python(text)
+    if uuid is None:
+        raise ValidationError("“%(value)s” is not a valid UUID.", code="invalid", params={"value": text})
+    return uuid
 
 
 def _find_with_hyphens(rows: QuerySet[Submission], uuid: UUID) -> Submission | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
 from django.db import router, transaction
+from django.dispatch import Signal
 
 from submissions import queue, signals
 from submissions.api.caching import forget
@@ -94,24 +95,60 @@ def set_score(
     """Set a score from outside the queue; it becomes the latest of its learner and item. Sends `score_set`.
 
     Raises SubmissionNotFoundError, SubmissionInternalError (also for points that are not numbers),
-    SubmissionRequestError (an annotation that cannot be kept).
+    SubmissionRequestError (an annotation that cannot be kept), Django's ValidationError (no uuid).
     """
-    submission = find_submission(submission_uuid)
-    item = submission.student_item
+    annotation = (annotation_creator, annotation_type, annotation_reason)
+    score_submissions([find_submission(submission_uuid)], points_earned, points_possible, annotation)
+
+
+def score_submissions(
+    submissions: Sequence[Submission],
+    points_earned: float,
+    points_possible: float,
+    annotation: tuple[str | None, str | None, str | None],
+) -> None:
+    """A score for each of these, or for none of them; then `score_set` for each. Raises as `set_score` does.
+
+    `annotation`: creator, type, reason.
+    """
     points = {"points_earned": points_earned, "points_possible": points_possible}
-    score = ScoreSerializer(data={"student_item": item.pk, "submission": submission.pk, **points})
+    rows = in_transaction(_save_scores)(submissions, points, annotation)
+    tell(score_set, [(one.student_item, row) for one, row in zip(submissions, rows, strict=True)], **points)
+
+
+def tell(signal: Signal, scores: Iterable[tuple[StudentItem, Score]], **facts: object) -> None:
+    """Send `score_set` or `score_reset` for each of these; then raise what a receiver raised first."""
+    raised: list[Exception] = []
+    for item, score in scores:
+        where = {"anonymous_user_id": item.student_id, "course_id": item.course_id, "item_id": item.item_id}
+        try:
+            signal.send(sender=None, **facts, **where, created_at=score.created_at)
+        except Exception as error:
+            raised.append(error)
+    if raised:
+        raise raised[0]
+
+
+def _save_scores(
+    submissions: Sequence[Submission],
+    points: Mapping[str, float],
+    annotation: tuple[str | None, str | None, str | None],
+) -> list[Score]:
+    return [_save_score(submission, points, annotation) for submission in submissions]
+
+
+def _save_score(
+    submission: Submission, points: Mapping[str, float], annotated: tuple[str | None, str | None, str | None]
+) -> Score:
+    score = ScoreSerializer(data={"student_item": submission.student_item_id, "submission": submission.pk, **points})
     if not score.is_valid():
         raise SubmissionInternalError(score.errors)
-    annotation = _annotation(annotation_creator, annotation_type, annotation_reason)
-    row = in_transaction(_save_score)(score, annotation)
-    score_set.send(
-        sender=None,
-        **points,
-        anonymous_user_id=item.student_id,
-        course_id=item.course_id,
-        item_id=item.item_id,
-        created_at=row.created_at,
-    )
+    annotation = _annotation(*annotated)
+    row: Score = score.save()
+    if annotation is not None:
+        annotation.save(score=row)
+    signals.announce(signals.score_given, score=row)
+    return row
 
 
 def _annotation(creator: str | None, kind: str | None, reason: str | None) -> ScoreAnnotationSerializer | None:
@@ -124,14 +161,6 @@ def _annotation(creator: str | None, kind: str | None, reason: str | None) -> Sc
     if not annotation.is_valid():
         raise SubmissionRequestError(field_errors=annotation.errors)
     return annotation
-
-
-def _save_score(score: ScoreSerializer, annotation: ScoreAnnotationSerializer | None) -> Score:
-    row: Score = score.save()
-    if annotation is not None:
-        annotation.save(score=row)
-    signals.announce(signals.score_given, score=row)
-    return row
 
 
 @name_database_errors
@@ -147,18 +176,13 @@ def reset_score(
     item = StudentItem.objects.filter(student_id=student_id, course_id=course_id, item_id=item_id).first()
     if item is None:
         return
-    score = in_transaction(_reset)(item, clear_state)
+    score = in_transaction(reset_item)(item, clear_state)
     if emit_signal:
-        score_reset.send(
-            sender=None,
-            anonymous_user_id=student_id,
-            course_id=course_id,
-            item_id=item_id,
-            created_at=score.created_at,
-        )
+        tell(score_reset, [(item, score)])
 
 
-def _reset(item: StudentItem, clear_state: bool) -> Score:
+def reset_item(item: StudentItem, clear_state: bool) -> Score:
+    """What `reset_score` does in its transaction."""
     score = Score.create_reset_score(item)
     if clear_state:
         attempts = Submission.objects.filter(student_item=item)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connections, router
 
 from submissions import signals, sql
@@ -90,13 +91,21 @@ def _newest_attempt(item: StudentItem) -> int:
 
 @name_database_errors
 def get_submission(submission_uuid: str | UUID, read_replica: bool = False) -> Data:
-    """One submission. Raises SubmissionNotFoundError, SubmissionRequestError (no uuid), SubmissionInternalError."""
+    """One submission.
+
+    Raises SubmissionNotFoundError, SubmissionRequestError (neither text nor a UUID), SubmissionInternalError (also for
+    text that is no uuid).
+    """
     if not isinstance(submission_uuid, str | UUID):
         raise SubmissionRequestError(msg=f"submission_uuid ({submission_uuid!r}) must be serializable")
-    key = Submission.get_cache_key(parse_uuid(submission_uuid))
-    data = caching.read(key)
+    try:
+        uuid = parse_uuid(submission_uuid)
+    except ValidationError as error:
+        raise SubmissionInternalError(f"No submission can be looked for: {error}") from error
+    key = Submission.get_cache_key(uuid)
+    data: Data | None = caching.read(key)
     if data is None:
-        row = find_submission(submission_uuid, read_replica)
+        row = find_submission(uuid, read_replica)
         if isinstance(row.answer, BrokenJSON):
             raise SubmissionInternalError(
                 f"The answer of submission {row.uuid} is stored as something that is not JSON."

@@ -8,11 +8,20 @@ from submissions.deliveries import at_once
 from submissions.deliveries.attempt import Outcome
 from submissions.deliveries.history import Attempt, attempts_of
 from submissions.deliveries.message import Message
-from submissions.deliveries.verbs import NotAllowedNow, UnknownDelivery, give_up, retry
+from submissions.deliveries.verbs import (
+    BY_OPERATOR,
+    NotAllowedNow,
+    UnknownDelivery,
+    give_up,
+    give_up_host,
+    retry,
+    try_now,
+)
 from submissions.deliveries.worker import Worker, deliver_due
 from submissions.queue import create_delivery
 
 __all__ = [
+    "BY_OPERATOR",
     "Attempt",
     "Message",
     "NotAllowedNow",
@@ -24,7 +33,9 @@ __all__ = [
     "create_delivery",
     "deliver_due",
     "give_up",
+    "give_up_host",
     "retry",
+    "try_now",
 ]
 
 

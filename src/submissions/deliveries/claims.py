@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -14,12 +16,16 @@ from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 from submissions import signals
 from submissions.conf import conf
 from submissions.deliveries import history, hosts
-from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Told
+from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Told, Transport
 from submissions.queue.transactions import in_transaction
 
+# How many more of an account's deliveries to a host may be on their way.
+Room = Callable[[str, str | None], int]
 # How many hosts are looked at in one round, where some have something due now. The next round goes on there: else the
 # last ones in the alphabet would never be told while so many others wait for their next attempt.
 MOST_HOSTS = 1000
+# Where the first one due at a host is of an account that has its share, how many behind it are looked at for others'.
+LOOKED_BEHIND = 200
 _walked_to: str | None = None
 
 
@@ -49,29 +55,55 @@ def lease() -> timedelta:
 
 def take(free: int, limit: Callable[[str], int]) -> list[DueDelivery]:
     """Up to `free` deliveries that are due, at most ``limit(host)`` for a host; this worker's until the lease ends."""
+    return [due for rows in take_by_host(free, limit) for due in rows]
+
+
+def take_by_host(
+    free: int,
+    limit: Callable[[str], int],
+    *,
+    room: Room = lambda host, account: sys.maxsize,
+    order: Callable[[str, str | None], object] = lambda host, account: 0,
+    together: int = 1,
+) -> Iterator[list[DueDelivery]]:
+    """The same for `free` senders, host by host; never an empty list.
+
+    At most ``room(host, account)`` are of one account. Hosts that failed lately come last; before that, `order` says
+    who comes first, of a host and the account whose delivery has waited there for longest. A sender gets one, or up to
+    `together` of those that stay in this process, where there is no line to wait for. What was taken counts for `limit`
+    and `room` of the next host, if the caller sees to that.
+    """
     found, now = _find_hosts_with_due()
     if not found or now is None:
-        return []
+        return
     trouble = hosts.in_trouble(found)
-    random.shuffle(found)
-    taken: list[DueDelivery] = []
-    for host in found:
-        wanted = min(free - len(taken), limit(host))
-        if wanted > 0:
-            try:
-                taken += _take_from(host, wanted, trouble.get(host), now)
-            except DatabaseError:
-                if not taken:
-                    raise
-                break  # those that were taken are sent; the next look meets the error again, or not
-    return taken
+    walk = list(found.items())
+    random.shuffle(walk)
+    walk.sort(key=lambda one: (one[0] in trouble, order(*one)))
+    has_taken = False
+    for host, account in walk:
+        each = together if host in Transport.in_process() else 1
+        wanted = min(free, limit(host)) * each
+        try:
+            rows = _take_from(host, account, wanted, trouble.get(host), now, room) if wanted > 0 else []
+        except DatabaseError:
+            if not has_taken:
+                raise
+            return  # those that were taken are sent; the next look meets the error again, or not
+        if rows:
+            free -= -(-len(rows) // each)
+            has_taken = True
+            yield rows
 
 
-def _find_hosts_with_due() -> tuple[list[str], datetime | None]:
-    """The hosts for which something is due now, and the database's time. One step of the index for each host."""
+def _find_hosts_with_due() -> tuple[dict[str, str | None], datetime | None]:
+    """The hosts for which something is due now, each with the account of its first one, and the database's time.
+
+    One step of the index for each host.
+    """
     global _walked_to
     begun = at = _walked_to
-    found: list[str] = []
+    found: dict[str, str | None] = {}
     now: datetime | None = None
     steps = 0
     while not found or steps < MOST_HOSTS:
@@ -82,51 +114,70 @@ def _find_hosts_with_due() -> tuple[list[str], datetime | None]:
                 break
             begun = None  # once more, from the first one on
             continue
-        at, due_at, now = first
+        at, due_at, account, now = first
         steps += 1
         if due_at is not None and due_at <= now:
-            found.append(at)
+            found[at] = account
     _walked_to = at
     return found, now
 
 
-def _first_due_after(host: str | None) -> tuple[str, datetime | None, datetime] | None:
-    """Of the next host in the alphabet: its name, when its first delivery is due, and the database's time."""
+def _first_due_after(host: str | None) -> tuple[str, datetime | None, str | None, datetime] | None:
+    """Of the next host in the alphabet: its name, when its first delivery is due, whose, and the database's time."""
     due = Delivery.objects.filter(state=DeliveryState.DUE).order_by("host", "due_at")
     rows = due if host is None else due.filter(host__gt=host)
-    return rows.values_list("host", "due_at", DatabaseNow()).first()
+    return rows.values_list("host", "due_at", "account", DatabaseNow()).first()
 
 
-def _take_from(host: str, wanted: int, trouble: DeliveryHost | None, now: datetime) -> list[DueDelivery]:
-    if trouble is None or trouble.held_until is None:
-        return _take(host, wanted, in_trouble=trouble is not None)
-    if hosts.is_held(trouble, now) or not hosts.begin_probe(trouble, lease()):
+def _has_any_with_room(host: str, first: str | None, room: Room) -> bool:
+    """Whether something due there is of an account that has not its share; `first`: that of what comes first."""
+    if room(host, first) > 0:
+        return True
+    due = Delivery.objects.filter(state=DeliveryState.DUE, host=host).order_by("due_at", "id")
+    return any(room(host, account) > 0 for account in set(due.values_list("account", flat=True)[:LOOKED_BEHIND]))
+
+
+def _take_from(
+    host: str, first: str | None, wanted: int, trouble: DeliveryHost | None, now: datetime, room: Room
+) -> list[DueDelivery]:
+    if (trouble is not None and hosts.is_held(trouble, now)) or not _has_any_with_room(host, first, room):
         return []
-    taken = _take(host, 1, in_trouble=True)
+    if trouble is None or trouble.held_until is None:
+        return _take(host, wanted, room, in_trouble=trouble is not None)
+    if not hosts.begin_probe(trouble, lease()):
+        return []
+    taken = _take(host, 1, room, in_trouble=True)
     if not taken:
         hosts.end_probe_without(trouble)
     return taken
 
 
 @in_transaction
-def _take(host: str, wanted: int, *, in_trouble: bool) -> list[DueDelivery]:
+def _take(host: str, wanted: int, room: Room, *, in_trouble: bool) -> list[DueDelivery]:
     taken: list[DueDelivery] = []
+    left: dict[str | None, int] = {}
     while len(taken) < wanted:
-        found = _lock_due(host, wanted - len(taken))
+        found = _lock_due(host, wanted - len(taken), without=[name for name, most in left.items() if most <= 0])
         if not found:
             break
-        # What is held back is due no more, so this ends.
+        mine: list[DueDelivery] = []
+        # What is held back is due no more, and what has no room is not found again, so this ends.
         for row, now, earlier in found:
             if earlier is not None:
                 _hold_back(row, now, earlier)
-        mine = [DueDelivery(row, now, in_trouble) for row, now, earlier in found if earlier is None]
+                continue
+            left[row.account] = left.get(row.account, room(host, row.account)) - 1
+            if left[row.account] >= 0:
+                mine.append(DueDelivery(row, now, in_trouble))
         _count_attempt([one.row for one in mine])
         taken += mine
     return taken
 
 
-def _lock_due(host: str, most: int) -> list[_Locked]:
+def _lock_due(host: str, most: int, *, without: list[str | None]) -> list[_Locked]:
     due = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__lte=DatabaseNow())
+    for account in without:
+        due = due.exclude(account=account)
     locked = due.order_by("due_at", "id").locked(skip_locked=True)
     rows = locked.annotate(now=DatabaseNow(), earlier=_earlier())[:most]
     return [_Locked(row, row.now, row.earlier) for row in rows]
@@ -178,18 +229,23 @@ def is_overtaken(due: DueDelivery) -> bool:
     return Delivery.objects.to_same_destination(due.row).filter(pk__gt=due.row.pk).exists()
 
 
-def record_delivered(due: DueDelivery) -> bool:
-    """False where another worker has taken the row over."""
-    done = _mine(due).update(
-        state=DeliveryState.DELIVERED,
-        delivered_at=DatabaseNow(),
-        due_at=None,
-        last_error=None,
-        history=history.add(due.row.history, due.now, history.DELIVERED),
-    )
-    if done:
+def record_delivered(sent: list[DueDelivery]) -> list[DueDelivery]:
+    """Nearly always in one statement. Those that were still this worker's: others may have been taken over."""
+    alike: defaultdict[tuple[int, str], list[DueDelivery]] = defaultdict(list)
+    for due in sent:
+        alike[due.row.attempts, history.add(due.row.history, due.now, history.DELIVERED)].append(due)
+    mine: list[DueDelivery] = []
+    for (attempts, noted), dues in alike.items():
+        rows = Delivery.objects.filter(pk__in=[due.row.pk for due in dues], attempts=attempts)
+        told = {"delivered_at": DatabaseNow(), "due_at": None, "last_error": None, "history": noted}
+        done = rows.filter(state=DeliveryState.DUE).update(state=DeliveryState.DELIVERED, **told)
+        if done < len(dues):  # another worker has taken some over
+            kept = set(rows.filter(state=DeliveryState.DELIVERED, history=noted).values_list("pk", flat=True))
+            dues = [due for due in dues if due.row.pk in kept]
+        mine += dues
+    for due in mine:
         signals.announce(signals.delivered, delivery=due.row)
-    return bool(done)
+    return mine
 
 
 def drop(due: DueDelivery) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F
 
-from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState
+from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
 from submissions.queue.transactions import in_transaction
 
 # In a row. One call in three that fails is no dead host.
@@ -21,6 +22,32 @@ LONGEST_REQUEST = 3600.0
 BATCH = 500
 # So many of them per second, at the most.
 PER_SECOND = 50
+
+
+# For how long a process remembers whether a host has answered (seconds), and of how many.
+KNOWN_SECONDS = 60.0
+MOST_KNOWN = 10_000
+
+
+class Proven:
+    """Which hosts answer: those that took a result before, and did not fail since, as far as this process knows."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    def __call__(self, host: str) -> bool:
+        until, answers = self._known.get(host, (0.0, False))
+        if time.monotonic() < until:
+            return answers
+        took = Delivery.objects.filter(state=DeliveryState.DELIVERED, host=host)
+        answers = host in Transport.in_process() or took.exists()
+        self.note(host, answers)
+        return answers
+
+    def note(self, host: str, answers: bool) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[host] = (time.monotonic() + KNOWN_SECONDS, answers)
 
 
 def in_trouble(hosts: Iterable[str]) -> dict[str, DeliveryHost]:

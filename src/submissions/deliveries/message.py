@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from submissions.text import has_message, is_complete_reply
+
 _DECODER = json.JSONDecoder()
 _SPACE = " \t\n\r"
 
@@ -14,6 +16,8 @@ NO_SCORE = (
     "<div><p>Your answer could not be graded. This is not your fault: the grader did not give a usable result. "
     "Please tell the course staff.</p></div>"
 )
+# Parsable as XML and not empty: an LMS takes no other.
+NO_MESSAGE = "<p>The grader sent no message.</p>"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def in_points(reply: str, points: float) -> str:
     No regular expression: `msg` may quote one. `points` are those recorded with the score: settings may have changed.
     """
     try:
-        spans = list(_scores(reply))
+        spans = list(_members(reply, "score"))
     except (ValueError, IndexError, RecursionError):
         return reply  # no JSON object: it was scored by somebody who knows more of it
     for start, end in reversed(spans):
@@ -65,14 +69,39 @@ def in_points(reply: str, points: float) -> str:
     return reply
 
 
-def _scores(text: str) -> Iterator[tuple[int, int]]:
-    """Where the values of the members named "score" of the object stand: readers differ in which of several counts."""
+def completed(reply: str, *, correct: bool) -> str:
+    """`reply` with the members ``correct`` and ``msg``, as an LMS insists: of a reply without them it takes nothing,
+    and its learner waits forever. Nothing else in the text is touched."""
+    try:
+        found = json.loads(reply)
+    except (ValueError, RecursionError):
+        return reply
+    if not isinstance(found, dict) or is_complete_reply(found):
+        return reply
+    if not has_message(found):
+        reply = _with_member(reply, "msg", NO_MESSAGE)
+    return reply if "correct" in found else _with_member(reply, "correct", correct)
+
+
+def _with_member(reply: str, name: str, value: object) -> str:
+    spans = list(_members(reply, name))
+    for start, end in reversed(spans):
+        reply = reply[:start] + json.dumps(value) + reply[end:]
+    if spans:
+        return reply
+    at = _past_space(reply, 0) + 1
+    rest = "" if reply[_past_space(reply, at)] == "}" else ", "
+    return f"{reply[:at]}{json.dumps(name)}: {json.dumps(value)}{rest}{reply[at:]}"
+
+
+def _members(text: str, wanted: str) -> Iterator[tuple[int, int]]:
+    """Where the values of the members of this name of the object stand: readers differ in which of several counts."""
     at = _past_space(text, 0) + 1
     while text[(at := _past_space(text, at))] != "}":
         name, at = _DECODER.raw_decode(text, at)
         start = _past_space(text, _past_space(text, at) + 1)
         _, at = _DECODER.raw_decode(text, start)
-        if name == "score":
+        if name == wanted:
             yield start, at
         at = _past_space(text, at)
         at += text[at] == ","

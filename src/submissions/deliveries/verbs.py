@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from submissions.deliveries import history
+from django.utils.translation import gettext_noop
+
+from submissions.deliveries import claims, history, hosts
 from submissions.errors import QueueError
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Told
 from submissions.queue.transactions import in_transaction
+
+BY_OPERATOR = "Given up by an operator."
+NO_DELIVERY = gettext_noop("There is no such delivery.")
+NOTHING_TO_SEND = gettext_noop("Delivery %(id)s is %(state)s; there is nothing to send.")
+REPLACED = gettext_noop("Delivery %(id)s tells of a result that a later one has replaced.")
+ONLY_DUE = gettext_noop("Delivery %(id)s is %(state)s; only due ones can be given up.")
 
 
 class UnknownDelivery(QueueError):
@@ -26,10 +34,10 @@ def retry(delivery_id: int) -> Delivery:
     """
     row, now = _lock(delivery_id)
     if row.state not in (DeliveryState.GIVEN_UP, DeliveryState.DELIVERED, DeliveryState.DUE) or not row.result:
-        raise NotAllowedNow(f"Delivery {row.pk} is {row.state}; there is nothing to send.")
+        raise NotAllowedNow(NOTHING_TO_SEND, id=row.pk, state=row.state)
     later = Delivery.objects.to_same_destination(row).filter(pk__gt=row.pk)
     if later.filter(result__in=(Told.SCORE, Told.FAILURE)).exists():
-        raise NotAllowedNow(f"Delivery {row.pk} tells of a result that a later one has replaced.")
+        raise NotAllowedNow(REPLACED, id=row.pk)
     row.state, row.due_at, row.delivered_at = DeliveryState.DUE, now, None
     # Counted on, not from 0: who still sends it must not be taken for who sends it next.
     row.ready_at = now
@@ -39,20 +47,45 @@ def retry(delivery_id: int) -> Delivery:
 
 
 @in_transaction
-def give_up(delivery_id: int, reason: str = "Given up by an operator.") -> Delivery:
+def give_up(delivery_id: int, reason: str = BY_OPERATOR) -> Delivery:
     """Send it no more, until an operator retries it. Raises UnknownDelivery, NotAllowedNow."""
     row, now = _lock(delivery_id)
     if row.state != DeliveryState.DUE:
-        raise NotAllowedNow(f"Delivery {row.pk} is {row.state}; only due ones can be given up.")
+        raise NotAllowedNow(ONLY_DUE, id=row.pk, state=row.state)
     row.state, row.due_at, row.last_error = DeliveryState.GIVEN_UP, None, reason
     row.history = history.add(row.history, now, history.GIVEN_UP, reason)
     row.save(update_fields=["state", "due_at", "last_error", "history"])
     return row
 
 
+@in_transaction
+def try_now(host: str, most: int) -> list[int]:
+    """Let the deliveries to `host` that wait for a later attempt be due now, up to `most`; their ids.
+
+    What is due within a worker's lease may be on its way just now, and comes soon anyway.
+    """
+    hosts.end_probe(host)
+    later = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__gt=DatabaseNow() + claims.lease())
+    ids = list(later.order_by("due_at", "id").locked(skip_locked=True).values_list("pk", flat=True)[:most])
+    Delivery.objects.filter(pk__in=ids).update(due_at=DatabaseNow())
+    return ids
+
+
+@in_transaction
+def give_up_host(host: str, reason: str, most: int) -> list[int]:
+    """Send no more of what is due to `host`, up to `most`, until an operator sends it again; their ids."""
+    due = Delivery.objects.filter(state=DeliveryState.DUE, host=host).order_by("due_at", "id")
+    rows = list(due.locked(skip_locked=True).annotate(now=DatabaseNow())[:most])
+    for row in rows:
+        row.state, row.due_at, row.last_error = DeliveryState.GIVEN_UP, None, reason
+        row.history = history.add(row.history, row.now, history.GIVEN_UP, reason)
+    Delivery.objects.bulk_update(rows, ["state", "due_at", "last_error", "history"], batch_size=100)
+    return [row.pk for row in rows]
+
+
 def _lock(delivery_id: int) -> tuple[Delivery, datetime]:
     """The row, and the database's time."""
     row = Delivery.objects.filter(pk=delivery_id).locked().annotate(now=DatabaseNow()).first()
     if row is None:
-        raise UnknownDelivery
+        raise UnknownDelivery(NO_DELIVERY)
     return row, row.now

@@ -1,26 +1,34 @@
-"""The loop: takes what is due and sends it, many at once, and not too many to one host."""
+"""The loop: takes what is due and sends it, many at once, and not too many to one host, nor of one account."""
 
 from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from submissions.conf import conf
 from submissions.connections import close_after
 from submissions.deliveries import claims
-from submissions.deliveries.attempt import Outcome, attempt
+from submissions.deliveries.attempt import Outcome, attempt, attempt_all
 from submissions.deliveries.claims import DueDelivery
-from submissions.models import Tally
+from submissions.deliveries.hosts import Proven
+from submissions.models import Tally, Transport
 
 logger = logging.getLogger("submissions.deliveries")
 
 # When nothing is due, how long until the next look (seconds).
 POLL_SECONDS = 1.0
+# Hosts that have not answered yet get one sender in so many.
+UNTRIED_SHARE = 4
+# An account that submits over HTTP gets one in so many, of all senders and of those for hosts that have not answered.
+ACCOUNT_SHARE = 2
 # For how many that are done the next look waits, and for how long at the most (seconds).
 TOGETHER = 4
 TOGETHER_SECONDS = 0.1
@@ -28,37 +36,98 @@ TOGETHER_SECONDS = 0.1
 REST_SECONDS = 10.0
 # For how long a worker that is wanted now and then stays (seconds).
 STAY_SECONDS = 2.0
-# For how long what becomes due at about the same time is gathered (seconds).
-GATHER_SECONDS = 0.05
+# How long after one look a worker that is wanted looks again, so that it takes what came meanwhile together (seconds).
+GATHER_SECONDS = 0.2
+# How many results that stay in this process one sender takes together: where there is no network to wait for, reading
+# and writing down cost more than sending.
+TOGETHER_IN_PROCESS = 16
 # After an error of the database's.
 ERROR_SECONDS = 5.0
 
 
-class HostLimits:
-    """How many deliveries may be sent to each host at once: one at first, one more with each that arrives, half after a
-    failure. So a host that has just come back is not run over by all that waited for it.
+class Place(NamedTuple):
+    """What one sender is busy with."""
+
+    host: str
+    account: str | None
+    """Whose share it is of; None where the platform itself submitted, or the result stays in this process."""
+    untried: bool
+
+
+class Limits:
+    """How many deliveries may be on their way at once, of `threads` senders.
+
+    To each host: one at first, one more with each that arrives, half after a failure. So a host that has just come back
+    is not run over by all that waited for it. All hosts that have not answered yet share a part of the senders:
+    hundreds of silent ones leave the others theirs. And each account has its share, of all and of that part: whoever
+    names many slow hosts holds up no other account.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._proven = Proven()
+        self._for_untried = max(threads // UNTRIED_SHARE, 1)
+        self._for_account = max(threads // ACCOUNT_SHARE, 1)
+        self._for_untried_of_account = max(self._for_untried // ACCOUNT_SHARE, 1)
         self._most: defaultdict[str, float] = defaultdict(lambda: 1.0)
-        self._sent: Counter[str] = Counter()
+        self._busy: Counter[Place] = Counter()
         self._lock = threading.Lock()
 
-    def __call__(self, host: str) -> int:
+    def to_host(self, host: str) -> int:
+        """How many more may be sent there."""
+        proven = self._proven(host)
         with self._lock:
-            return int(self._most[host]) - self._sent[host]
+            room = int(self._most[host]) - self._count(lambda place: place.host == host)
+            return room if proven else min(room, self._for_untried - self._count(lambda place: place.untried))
 
-    def begin(self, host: str) -> None:
+    def of_account(self, host: str, account: str | None) -> int:
+        """How many more of this account may be sent there."""
+        if account is None or host in Transport.in_process():
+            return sys.maxsize
+        proven = self._proven(host)
         with self._lock:
-            self._sent[host] += 1
+            room = self._for_account - self._count(lambda place: place.account == account)
+            untried = self._count(lambda place: place.account == account and place.untried)
+            return room if proven else min(room, self._for_untried_of_account - untried)
 
-    def end(self, host: str, outcome: Outcome | None) -> None:
+    def order(self, host: str, account: str | None) -> tuple[bool, int]:
+        """The lowest comes first: hosts that have answered, then whose account has the fewest on their way."""
+        proven = self._proven(host)
         with self._lock:
-            self._sent[host] -= 1
-            if outcome in (Outcome.DELIVERED, Outcome.DROPPED):
-                self._most[host] = min(self._most[host] + 1, float(conf.DELIVERY_PER_HOST))
-            elif outcome in (Outcome.FAILED, Outcome.UNREACHABLE, None):
+            return not proven, self._count(lambda place: account is not None and place.account == account)
+
+    def _count(self, counts: Callable[[Place], bool]) -> int:
+        """How many senders are busy with what `counts`."""
+        return sum(number for place, number in self._busy.items() if counts(place))
+
+    def begin(self, host: str, account: str | None) -> Place:
+        """Give it to `end` when it is over."""
+        place = Place(host, None if host in Transport.in_process() else account, not self._proven(host))
+        with self._lock:
+            self._busy[place] += 1
+        return place
+
+    def end(self, place: Place, outcomes: list[Outcome]) -> None:
+        """`outcomes`: none where the database failed."""
+        host = place.host
+        with self._lock:
+            self._busy[place] -= 1
+            if not self._busy[place]:
+                del self._busy[place]
+            if Outcome.UNREACHABLE in outcomes:
+                self._proven.note(host, answers=False)
+            elif not {Outcome.DELIVERED, Outcome.FAILED}.isdisjoint(outcomes):
+                self._proven.note(host, answers=True)
+            if not outcomes or not {Outcome.FAILED, Outcome.UNREACHABLE}.isdisjoint(outcomes):
                 self._most[host] = max(self._most[host] / 2, 1.0)
+            elif not {Outcome.DELIVERED, Outcome.DROPPED}.isdisjoint(outcomes):
+                self._most[host] = min(self._most[host] + 1, float(conf.DELIVERY_PER_HOST))
+
+
+class Task(NamedTuple):
+    """What one sender sends, one after the other, to one host."""
+
+    rows: list[DueDelivery]
+    place: Place
 
 
 class Worker:
@@ -67,8 +136,8 @@ class Worker:
     def __init__(self, threads: int = 16) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self._threads = threads
-        self._limits = HostLimits()
-        self._tasks: queue.SimpleQueue[DueDelivery | None] = queue.SimpleQueue()
+        self._limits = Limits(threads)
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._busy = 0
         self._wanted: threading.Event | None = None
         # Not yet among the counters of /metrics.
@@ -110,18 +179,27 @@ class Worker:
             close_old_connections()
             self._tell_counters()
             free = self._free()
-            taken = claims.take(free, self._limits) if free else []
+            taken = self._give_out(free) if free else False
         except Exception as error:  # the database may be away for a while; this process is to outlive that
             logger.exception("due deliveries could not be read")
             close_after(error)
             stop.wait(ERROR_SECONDS)
             return True
-        for delivery in taken:
-            with self._changed:
-                self._busy += 1
-            self._limits.begin(delivery.row.host)
-            self._tasks.put(delivery)
-        return self._wait(stop, bool(taken))
+        return self._wait(stop, taken)
+
+    def _give_out(self, free: int) -> bool:
+        """Give what is due to the senders; whether there was something."""
+        limits, some = self._limits, False
+        for taken in claims.take_by_host(
+            free, limits.to_host, room=limits.of_account, order=limits.order, together=TOGETHER_IN_PROCESS
+        ):
+            some = True
+            for rows in _divided(taken):
+                place = limits.begin(rows[0].row.host, rows[0].row.account)
+                with self._changed:
+                    self._busy += 1
+                self._tasks.put(Task(rows, place))
+        return some
 
     def _free(self) -> int:
         with self._changed:
@@ -134,29 +212,25 @@ class Worker:
             if busy and (busy == self._threads or not taken):
                 enough = busy - min(busy, TOGETHER)
                 self._changed.wait_for(lambda: self._busy <= enough, TOGETHER_SECONDS)
-        if busy or taken:
-            return True
-        if self._wanted is None:
-            stop.wait(POLL_SECONDS)
-            return False
-        return self._wait_until_wanted(self._wanted, stop)
-
-    def _wait_until_wanted(self, wanted: threading.Event, stop: threading.Event) -> bool:
-        """Whether somebody wanted something; a little later, so that what comes at once is taken together."""
-        if not wanted.wait(STAY_SECONDS):
-            return False
-        stop.wait(GATHER_SECONDS)
-        wanted.clear()
+        if not (busy or taken):
+            if self._wanted is None:
+                stop.wait(POLL_SECONDS)
+                return False
+            if not self._wanted.wait(STAY_SECONDS):
+                return False
+        if self._wanted is not None:
+            stop.wait(GATHER_SECONDS)
+            self._wanted.clear()
         return True
 
     def _send_all(self) -> None:
         try:
-            while (delivery := self._next()) is not None:
-                self._send(delivery)
+            while (task := self._next()) is not None:
+                self._send(task)
         finally:
             connections.close_all()
 
-    def _next(self) -> DueDelivery | None:
+    def _next(self) -> Task | None:
         """What to send. Who has waited for a while needs no connection until there is something."""
         try:
             return self._tasks.get(timeout=REST_SECONDS)
@@ -164,22 +238,28 @@ class Worker:
             connections.close_all()
             return self._tasks.get()
 
-    def _send(self, delivery: DueDelivery) -> None:
-        outcome = None
+    def _send(self, task: Task) -> None:
+        outcomes: list[Outcome] = []
         try:
             close_old_connections()
-            outcome = attempt(delivery)
-        except Exception as error:  # the row comes back when its lease is over
-            logger.exception("delivery %s could not be recorded", delivery.row.pk)
+            outcomes = attempt_all(task.rows)
+        except Exception as error:  # the rows come back when their lease is over
+            logger.exception("delivery %s could not be recorded", task.rows[0].row.pk)
             close_after(error)
         finally:
-            self._limits.end(delivery.row.host, outcome)
+            self._limits.end(task.place, outcomes)
             with self._changed:
                 self._busy -= 1
-                if outcome is not None:
-                    self.outcomes[outcome] += 1
-                    self._untold[_counter(delivery, outcome)] += 1
+                self.outcomes.update(outcomes)
+                self._untold.update(_counter(task.rows[0], outcome) for outcome in outcomes)
                 self._changed.notify_all()
+
+
+def _divided(rows: list[DueDelivery]) -> Iterator[list[DueDelivery]]:
+    """What each sender gets of one host's: many that stay in this process, else one."""
+    each = TOGETHER_IN_PROCESS if rows[0].row.host in Transport.in_process() else 1
+    for start in range(0, len(rows), each):
+        yield rows[start : start + each]
 
 
 def deliver_due(limit: int | None = None) -> Counter[Outcome]:

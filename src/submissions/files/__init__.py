@@ -6,6 +6,25 @@ who brings our signature. Nothing here asks who somebody is: a grader's download
 
 from submissions.files.addresses import address, download_name, is_signed, signature
 from submissions.files.contents import AnyFile, as_file, prepare
-from submissions.files.storage import store
+from submissions.files.digests import BLOCK, digest, find_damage, is_near, require_intact
+from submissions.files.names import name_for_graders
+from submissions.files.storage import store, sync, sync_place
 
-__all__ = ["AnyFile", "address", "as_file", "download_name", "is_signed", "prepare", "signature", "store"]
+__all__ = [
+    "BLOCK",
+    "AnyFile",
+    "address",
+    "as_file",
+    "digest",
+    "download_name",
+    "find_damage",
+    "is_near",
+    "is_signed",
+    "name_for_graders",
+    "prepare",
+    "require_intact",
+    "signature",
+    "store",
+    "sync",
+    "sync_place",
+]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
 
 from django.core.files.base import File
-from django.core.files.storage import Storage
+from django.core.files.storage import FileSystemStorage, Storage
 from django.db import connections, router, transaction
 
 from submissions import signals
 from submissions.errors import FileProcessingError
 from submissions.files.contents import prepare
+from submissions.files.digests import BLOCK, digest
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 
 
@@ -24,14 +28,37 @@ def store(job: ExternalGraderDetail, files: Mapping[str, object] | None, queue: 
     for name, content in prepare(files, queue).items():
         row = SubmissionFile(external_grader=job, original_filename=name)
         try:
+            row.size, row.sha256 = digest(content.chunks(BLOCK))
             # Wrapped: the type that an uploader claims must not reach a storage that would serve the file so.
             row.file.save(name, File(content), save=False)
+            sync(row.file.storage, str(row.file.name))
         except Exception as error:  # each storage has exceptions of its own
             half_written = row.file.field.generate_filename(row, name)
             _remove_orphan(row.file.storage, half_written, _values(row))
             raise FileProcessingError(f"The file {name!r} could not be stored: {error}") from error
         _remove_unless_committed(row)
         row.save(force_insert=True)
+
+
+def sync(storage: Storage, name: str) -> None:
+    """On the disk, with the folders that lead to it: a row that is committed names a file that outlives a power cut."""
+    if not isinstance(storage, FileSystemStorage):  # it keeps files by its own rules
+        return
+    path, root = Path(storage.path(name)), Path(storage.path(""))
+    sync_place(path)
+    for folder in path.parents:
+        if folder.is_relative_to(root):
+            with suppress(OSError):  # some file systems sync no folders, and need not
+                sync_place(folder)
+
+
+def sync_place(place: Path) -> None:
+    """A file, or the names in a folder, on the disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Unconfirmed:

@@ -20,14 +20,12 @@ from submissions.intake.requests import BadSubmitRequest, SubmitRequest
 from submissions.models import Delivery, ExternalGraderDetail, Submission, Transport
 from submissions.outbound import http
 from submissions.queue.transactions import in_transaction
-from submissions.text import storable
+from submissions.text import is_name, storable
 
 # A platform is told how many wait; nobody needs to know more exactly, and counting them must not take long.
 MOST_COUNTED = 10_000
 # With everything else that one statement holds (bytes).
 SURELY_FITS = 1024 * 1024
-# How much of a file is hashed at once (bytes).
-BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def submit(handed: SubmitRequest, user: Account, files: Mapping[str, object] | N
     known = _find(key)
     if known is None:
         try:
-            known = _make(handed, key, read)
+            known = _make(handed, key, read, user.get_username())
         except IntegrityError:
             # The same POST at the same time: the other one was faster, and it has committed.
             known = _find(key)
@@ -106,19 +104,12 @@ def make_submit_key(handed: SubmitRequest, account: str, files: Mapping[str, sto
     digest.update(hashlib.sha256(handed.body.encode()).digest())
     for name, file in sorted(files.items()):
         digest.update(hashlib.sha256(name.encode()).digest())
-        digest.update(_digest(file))
+        digest.update(bytes.fromhex(stored_files.digest(file.chunks(stored_files.BLOCK)).sha256))
     return digest.hexdigest()
 
 
-def _digest(file: stored_files.AnyFile) -> bytes:
-    digest = hashlib.sha256()
-    for chunk in file.chunks(BLOCK):
-        digest.update(chunk if isinstance(chunk, bytes) else chunk.encode())
-    return digest.digest()
-
-
 def _require_queue(name: str, user: Account) -> None:
-    possible = 0 < len(name) <= 128 and name.isprintable() and name == name.strip()
+    possible = 0 < len(name) <= 128 and is_name(name) and name.strip()
     if not possible or not may_submit_to(user, name):
         raise UnknownQueue
 
@@ -157,8 +148,8 @@ def _find(key: str) -> int | None:
 
 
 @in_transaction
-def _make(handed: SubmitRequest, key: str, files: Mapping[str, stored_files.AnyFile]) -> int:
-    job = _enqueue(handed, key, files=files)
+def _make(handed: SubmitRequest, key: str, files: Mapping[str, stored_files.AnyFile], account: str) -> int:
+    job = _enqueue(handed, key, files=files, account=account)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
         queue.supersede(job, called_back_at=queue.key_of(handed.callback_url))
@@ -172,20 +163,23 @@ def _enqueue(
     files: Mapping[str, stored_files.AnyFile] | None = None,
     file_links: str | None = None,
     arrived: datetime | None = None,
+    account: str | None = None,
 ) -> ExternalGraderDetail:
     job = api.create_job(
         handed.student_item,
         _kept_answer(handed),
         queue_name=handed.queue_name,
-        queue_key=handed.lms_key[:128] if storable(handed.lms_key) else None,
+        queue_key=handed.lms_key if storable(handed.lms_key) else None,
         grader_file_name=handed.grader_file_name,
         grader_payload=handed.grader_payload,
         student_info=handed.student_info,
         kept={"body": handed.body, "points_known": False, "file_links": file_links},
         files=files,
         arrived=arrived,
+        account=account,
     )
-    queue.create_delivery(job, Transport.CALLBACK, handed.callback_url, header=handed.header, submit_key=key)
+    owed = {"header": handed.header, "submit_key": key, "account": account}
+    queue.create_delivery(job, Transport.CALLBACK, handed.callback_url, **owed)
     return job
 
 

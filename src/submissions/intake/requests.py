@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from submissions.text import storable
+from submissions.text import has_too_many_values, load_json, queue_name_of, storable
 
 # Of a student item's columns (characters).
 LONGEST_NAME = 255
@@ -78,7 +78,7 @@ class SubmitRequest:
     def grader_file_name(self) -> str:
         """The payload's "grader", which the watchers' own graders go by; "" where there is none."""
         name = _object(self.content.get("grader_payload")).get("grader")
-        return name if isinstance(name, str) and len(name) <= 128 and storable(name) else ""
+        return name[:128] if isinstance(name, str) and storable(name) else ""
 
 
 def parse(header: object, body: object) -> SubmitRequest:
@@ -94,7 +94,7 @@ def parse(header: object, body: object) -> SubmitRequest:
     for name, text in (("xqueue_header", header), ("xqueue_body", body), ("lms_callback_url", callback_url)):
         if not storable(text):
             raise BadSubmitRequest(f"{name} has characters that cannot be kept (NUL, or half of a surrogate pair)")
-    return SubmitRequest(header, body, queue_name, callback_url, lms_key, _object(body))
+    return SubmitRequest(header, body, queue_name_of(queue_name), callback_url, lms_key, _object(body))
 
 
 def _place(callback_url: str) -> dict[str, str]:
@@ -130,7 +130,7 @@ def _as_word(value: object) -> str | None:
 
 def _object(value: object) -> Mapping[str, object]:
     try:
-        found = json.loads(value) if isinstance(value, str) else value
+        found = load_json(value) if isinstance(value, str) and not has_too_many_values(value) else value
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

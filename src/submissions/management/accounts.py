@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
-import string
 from abc import abstractmethod
 from datetime import datetime
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, NotRequired, TypedDict
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import get_hasher, make_password
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -18,9 +15,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
+from submissions.accounts.passwords import set_random_password
+from submissions.activity import note
 from submissions.conf import conf
-from submissions.management.base import DataCommand, Options
+from submissions.management.base import DataCommand, Options, operator
 from submissions.models import GraderQueue
+from submissions.text import is_name, queue_name_of
 
 LOCAL = "http://127.0.0.1:8000"
 
@@ -30,6 +30,7 @@ class AccountRow(TypedDict):
     active: bool
     queues: list[str]
     last_login: datetime | None
+    replies: NotRequired[str]
 
 
 class AccountCommand(DataCommand):
@@ -59,7 +60,7 @@ class AccountCommand(DataCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(
-            dest="what", required=True, metavar="create | list | password | grant | disable"
+            dest="what", required=True, metavar="create | list | password | grant | disable ..."
         )
         create = commands.add_parser("create", help=f"make an account; prints {self.printed} for {self.client}")
         create.add_argument(
@@ -77,8 +78,15 @@ class AccountCommand(DataCommand):
             command.add_argument(
                 "--server", default="", help=f"the address for {self.client} (default: as configured, or {LOCAL})"
             )
-        for command in (create, listing, password, grant, disable):
+        for command in (create, listing, password, grant, disable, *self.more_commands(commands, create)):
             super().add_arguments(command)
+
+    def more_commands(self, commands: Any, create: CommandParser) -> list[CommandParser]:
+        """What only this kind of account has: further commands, and options of `create`."""
+        return []
+
+    def prepare(self, user: User, options: Options) -> None:
+        """Called with each new account, in its transaction."""
 
     def handle(self, **options: Any) -> None:
         getattr(self, f"_{options['what']}")(options)
@@ -93,6 +101,8 @@ class AccountCommand(DataCommand):
                 if self.every_member or not options["queue"]:
                     user.groups.add(Group.objects.get_or_create(name=self.group)[0])
                 self._grant_to(user, options["queue"])
+                self.prepare(user, options)
+                note(operator(), "account", subject=options["name"], queue_names=options["queue"] or [""])
         except IntegrityError:
             raise CommandError(f"There is an account {options['name']!r} already.") from None
         self._print(options, user, password)
@@ -101,18 +111,23 @@ class AccountCommand(DataCommand):
         user = self._account(options["name"])
         # Sessions carry a hash of the password and end with it.
         password = _set_password(user, options["password"])
-        user.save(update_fields=["password"])
+        with transaction.atomic():
+            user.save(update_fields=["password"])
+            note(operator(), "password", subject=options["name"])
         self._print(options, user, password)
 
     def _grant(self, options: Options) -> None:
         with transaction.atomic():
             self._grant_to(self._account(options["name"]), options["queue"])
+            note(operator(), "grant", subject=options["name"], queue_names=map(queue_name_of, options["queue"]))
         self._list(options, only=options["name"])
 
     def _disable(self, options: Options) -> None:
         user = self._account(options["name"])
         user.is_active = False
-        user.save(update_fields=["is_active"])
+        with transaction.atomic():
+            user.save(update_fields=["is_active"])
+            note(operator(), "disable", subject=options["name"])
         self._list(options, only=options["name"])
 
     def _list(self, options: Options, only: str | None = None) -> None:
@@ -128,6 +143,8 @@ class AccountCommand(DataCommand):
         if weakness := options["password"] and _weakness(password, user):
             self.tell(f"Warning, a weak password: {weakness}")
         server = (options["server"] or str(conf.BASE_URL) or LOCAL).rstrip("/")
+        if server == LOCAL and not options["server"]:
+            self.tell(f"The server is assumed at {LOCAL}; --server names another address.")
         settings = self.settings(server, options["name"], password)
         if options["as_json"]:
             self.say({"name": options["name"], "password": password, self.printed.partition(".")[0].lower(): settings})
@@ -148,21 +165,22 @@ class AccountCommand(DataCommand):
         return user
 
     def _grant_to(self, user: User, names: list[str]) -> None:
-        for name in names:
-            if not 0 < len(name) <= 128 or not name.isprintable() or name != name.strip():
+        for name in map(queue_name_of, names):
+            if not 0 < len(name) <= 128 or not is_name(name) or not name.strip():
                 raise CommandError(f"{name!r} cannot be the name of a queue.")
             getattr(GraderQueue.objects.get_or_create(name=name)[0], self.grants).add(user)
 
     def _rows(self) -> list[AccountRow]:
-        return [
-            {
-                "name": user.get_username(),
-                "active": user.is_active,
-                "queues": sorted(queue.name for queue in getattr(user, self.granted).all()),
-                "last_login": user.last_login,
-            }
-            for user in self._accounts().prefetch_related(self.granted).order_by(get_user_model().USERNAME_FIELD)
-        ]
+        accounts = self._accounts().prefetch_related(self.granted, "groups")
+        return [self.row(user) for user in accounts.order_by(get_user_model().USERNAME_FIELD)]
+
+    def row(self, user: User) -> AccountRow:
+        return {
+            "name": user.get_username(),
+            "active": user.is_active,
+            "queues": sorted(queue.name for queue in getattr(user, self.granted).all()),
+            "last_login": user.last_login,
+        }
 
 
 def _check_name(user: User) -> None:
@@ -178,11 +196,7 @@ def _set_password(user: User, chosen: str | None) -> str:
     if chosen:
         user.set_password(chosen)
         return chosen
-    # The letter: a word that began with a dash would be taken for an option where somebody passes it on.
-    made = secrets.choice(string.ascii_letters) + secrets.token_urlsafe(24)
-    # The service keeps random ones in a way that makes logins cheap; a host's hasher need not know of it.
-    user.password = getattr(get_hasher(), "encode_random", make_password)(made)
-    return made
+    return set_random_password(user)
 
 
 def _weakness(password: str, user: User) -> str:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pwd
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 from rich.console import Console
 from rich.table import Table
 
-from submissions.models import ExternalGraderDetail
-from submissions.text import first_line, printable, row_id
+from submissions.activity import LONGEST_TEXT, Actor
+from submissions.management.quiet import QuietCommand
+from submissions.models import Door, ExternalGraderDetail
+from submissions.text import first_line, one_line, printable, row_id, squeezed, storable
 
 Options = dict[str, Any]
+NO_IDS = "Give submission ids, or pipe them in, one per line."
 
 
-class DataCommand(BaseCommand):
+class DataCommand(QuietCommand):
     """A command that prints data. Exit 0 = done, 1 = refused or partly refused, 2 = wrong usage."""
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -57,6 +63,17 @@ class DataCommand(BaseCommand):
         Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
 
+def operator() -> Actor:
+    """Who runs this command: the account of the operating system, with sudo that of the person, and the machine."""
+    name = os.environ.get("SUDO_USER", "")
+    if not name:
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # a container may run under any number
+            name = str(os.getuid())
+    return Actor(f"command: {printable(name)}@{socket.gethostname()}", Door.COMMAND)
+
+
 def _require_tables() -> None:
     """A sentence now, instead of an error for each row later."""
     try:
@@ -64,7 +81,13 @@ def _require_tables() -> None:
     except DatabaseError as error:
         raise CommandError(f"The database cannot be used: {first_line(error)}") from error
     if ExternalGraderDetail._meta.db_table not in tables:
-        raise CommandError("The database has no tables yet; run 'migrate' first.")
+        raise CommandError(f"The database has no tables yet; run '{_program()} migrate' first.")
+
+
+def _program() -> str:
+    """How the commands are called here: gradequeue, or a platform's manage.py."""
+    name = Path(sys.argv[0]).name
+    return name if name == "manage.py" else "gradequeue"
 
 
 def _plain(value: object) -> object:
@@ -84,7 +107,7 @@ def ids_from(given: list[str]) -> Iterator[str]:
         yield from given
         return
     if sys.stdin.isatty():
-        raise UsageError("Give submission ids, or pipe them in, one per line.")
+        raise UsageError(NO_IDS)
     for line in sys.stdin.buffer:
         if text := line.decode("utf-8", "replace").strip():
             yield text
@@ -98,11 +121,24 @@ def parsed_id(text: str) -> int:
     return number
 
 
+def refusal_of(text: object, row: Mapping[str, object]) -> str:
+    """For people: the id once, whether the error names it or not."""
+    error = str(row["error"])
+    return error if repr(str(text)[:60]) in error else f"{one_line(text, 60)}: {error}"
+
+
 class UsageError(CommandError):
     """The command's words are off: exit 2."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, returncode=2)
+
+
+def reason(text: str) -> str:
+    """An argparse type: a reason, as a person types it."""
+    if not storable(text):
+        raise argparse.ArgumentTypeError("a reason is a text without NUL")
+    return squeezed(text, LONGEST_TEXT)
 
 
 def positive(text: str) -> int:

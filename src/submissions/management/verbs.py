@@ -9,10 +9,22 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
+from submissions.activity import Act
 from submissions.errors import QueueError
-from submissions.management.base import DataCommand, Options, UsageError, ids_from, parsed_id, positive
+from submissions.management.base import (
+    DataCommand,
+    Options,
+    UsageError,
+    ids_from,
+    operator,
+    parsed_id,
+    positive,
+    reason,
+    refusal_of,
+)
 from submissions.models import DatabaseNow, ExternalGraderDetail
 from submissions.operators import Move
+from submissions.text import one_line, row_id
 
 BATCH = 500
 
@@ -35,7 +47,8 @@ class MoveCommand(DataCommand):
         filters.add_argument("--item", help="of this item_id")
         filters.add_argument("--student", help="of this student_id")
         filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="in its state for at least so long")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
+        parser.add_argument("--reason", type=reason, default="", help="why; kept with who did it")
+        parser.add_argument("--dry-run", action="store_true", help="only say which jobs it would touch")
 
     def handle(self, **options: Any) -> None:
         many = options["queue"] is not None or options["all_matching"]
@@ -52,8 +65,17 @@ class MoveCommand(DataCommand):
             given = list(ids_from(options["ids"]))
             count, ids = len(given), iter(given)
         self.tell(self.move.will(count))
-        if not options["dry_run"]:
-            self._touch(ids, options["as_json"])
+        if options["dry_run"]:
+            self._list(ids, options["as_json"])
+        else:
+            self._touch(ids, self.move.by(operator(), options["reason"]), options["as_json"])
+
+    def _list(self, ids: Iterator[str], as_json: bool) -> None:
+        for text in ids:
+            if as_json:
+                self.say({"submission_id": row_id(text) or text})
+            else:
+                self.stdout.write(one_line(text))
 
     def _matching(self, options: Options) -> QuerySet[ExternalGraderDetail]:
         jobs = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
@@ -68,25 +90,25 @@ class MoveCommand(DataCommand):
             jobs = jobs.filter(status_time__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
         return jobs
 
-    def _touch(self, ids: Iterator[str], as_json: bool) -> None:
+    def _touch(self, ids: Iterator[str], act: Act, as_json: bool) -> None:
         done = refused = 0
         for text in ids:
-            row = self._row(text)
+            row = self._row(text, act)
             done += "error" not in row
             refused += "error" in row
             if "error" in row and not as_json:
-                self.tell(f"{text}: {row['error']}")
+                self.tell(refusal_of(text, row))
             if as_json:
                 self.say(row)
         self.tell(f"{done} {self.move.done}, {refused} refused.")
         if refused:
             raise SystemExit(1)
 
-    def _row(self, text: str) -> dict[str, object]:
+    def _row(self, text: str, act: Act) -> dict[str, object]:
         submission_id: int | str = text
         try:
             submission_id = parsed_id(text)
-            job = self.move.run(submission_id, "")
+            job = self.move.run(submission_id, act)
         except (QueueError, ValueError) as refusal:
             return {"submission_id": submission_id, "error": str(refusal)}
         return {"submission_id": submission_id, "status": str(getattr(job, self.move.state))}

@@ -14,6 +14,7 @@ from django.db.models import CASCADE, SET_NULL
 
 import submissions.models
 from submissions.checks import REPLACED
+from submissions.migration import Resumable
 
 
 def ID() -> models.AutoField:  # type: ignore[type-arg]  # noqa: N802
@@ -27,7 +28,7 @@ def moment(**kwargs: object) -> models.DateTimeField:  # type: ignore[type-arg]
     return models.DateTimeField(default=django.utils.timezone.now, **kwargs)  # type: ignore[arg-type]
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     initial = True
     replaces = [("submissions", name) for name in REPLACED]
     dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]

@@ -3,9 +3,10 @@ import submissions.models.job
 import submissions.models.fields
 from django.conf import settings
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0001_squashed_0008_externalgraderdetail_queue_key_and_more"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -35,6 +36,15 @@ class Migration(migrations.Migration):
                 ("due_at", models.DateTimeField(blank=True, null=True)),
                 ("delivered_at", models.DateTimeField(blank=True, null=True)),
                 ("last_error", models.TextField(blank=True, null=True)),
+                # Here, not added afterwards: going back, Django looks at the table of a column that it removes.
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="submissions.externalgraderdetail",
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "deliveries",
@@ -169,15 +179,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="externalgraderdetail",
             index=models.Index(fields=["queue_name", "available_at", "id"], name="submissions_claim_idx"),
-        ),
-        migrations.AddField(
-            model_name="delivery",
-            name="job",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="deliveries",
-                to="submissions.externalgraderdetail",
-            ),
         ),
         migrations.AddField(
             model_name="graderqueue",

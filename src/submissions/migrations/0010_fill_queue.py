@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import migrations
 from django.db.models import F
+from submissions.migration import Resumable
 
 # edx-submissions' fixed lease.
 LEASE = timedelta(minutes=5)
@@ -24,7 +25,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
     queues.bulk_create([queues.model(name=name) for name in sorted(names)], ignore_conflicts=True)
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [("submissions", "0009_queue_and_deliveries")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

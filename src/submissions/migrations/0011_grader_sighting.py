@@ -1,8 +1,9 @@
 import django.db.models.deletion
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0010_fill_queue"),
     ]

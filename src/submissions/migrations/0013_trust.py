@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
 def close_granted(apps, schema_editor):
@@ -10,7 +11,7 @@ def close_granted(apps, schema_editor):
     queues.filter(pk__in=granted).update(restricted=True)
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0012_externalgraderdetail_pulls"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

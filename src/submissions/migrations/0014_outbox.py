@@ -4,9 +4,10 @@ import django.core.validators
 import submissions.checks
 import submissions.models.fields
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0013_trust"),
     ]

@@ -2,9 +2,10 @@
 
 import submissions.models.job
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0015_intake"),
     ]

@@ -2,9 +2,10 @@
 
 from django.conf import settings
 from django.db import migrations, models
+from submissions.migration import Resumable
 
 
-class Migration(migrations.Migration):
+class Migration(Resumable):
     dependencies = [
         ("submissions", "0017_statistics"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

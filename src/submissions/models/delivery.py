@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import connections, models
+from django.utils.translation import gettext_lazy as _
 
 from submissions.models.fields import PointsField
 from submissions.models.job import ExternalGraderDetail
@@ -9,30 +10,35 @@ from submissions.models.job import ExternalGraderDetail
 class Transport(models.TextChoices):
     """How a result is sent."""
 
-    SIGNAL = "signal", "Django signal"
-    EVENT = "event", "Open edX event"
-    CALLBACK = "callback", "XQueue callback"
-    WEBHOOK = "webhook", "Signed webhook"
+    SIGNAL = "signal", _("Django signal")
+    EVENT = "event", _("Open edX event")
+    CALLBACK = "callback", _("XQueue callback")
+    WEBHOOK = "webhook", _("Signed webhook")
+
+    @classmethod
+    def in_process(cls) -> tuple[Transport, ...]:
+        """Those that call the platform's own code, here; their deliveries have no destination."""
+        return cls.SIGNAL, cls.EVENT
 
 
 class DeliveryState(models.TextChoices):
-    WAITING = "waiting", "Waiting for the result"
+    WAITING = "waiting", _("Waiting for the result")
     """Made with the job; there is nothing to send yet."""
-    DUE = "due", "Due"
+    DUE = "due", _("Due")
     """The result is there; to be sent from due_at on. While it is being sent, due_at is the end of the lease."""
-    DELIVERED = "delivered", "Delivered"
-    GIVEN_UP = "given_up", "Given up"
+    DELIVERED = "delivered", _("Delivered")
+    GIVEN_UP = "given_up", _("Given up")
     """Refused for good, or too old; waits for an operator."""
-    DROPPED = "dropped", "Nothing to tell"
+    DROPPED = "dropped", _("Nothing to tell")
     """The job ended in a way that this destination need not hear of."""
 
 
 class Told(models.TextChoices):
     """What a delivery tells its destination."""
 
-    NOTHING_YET = "", "Nothing yet"
-    SCORE = "score", "Score"
-    FAILURE = "failure", "No score"
+    NOTHING_YET = "", _("Nothing yet")
+    SCORE = "score", _("Score")
+    FAILURE = "failure", _("No score")
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -51,16 +57,20 @@ class Delivery(models.Model):
     """One result on its way to one destination: made with the job, due when the job ends."""
 
     job = models.ForeignKey(ExternalGraderDetail, on_delete=models.CASCADE, related_name="deliveries")
-    transport = models.CharField(max_length=20, choices=Transport.choices)
+    transport = models.CharField(verbose_name=_("transport"), max_length=20, choices=Transport.choices)
     # The whole URL; empty where the result stays in this process.
-    destination = models.TextField(blank=True, default="")
-    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
+    destination = models.TextField(verbose_name=_("destination"), blank=True, default="")
+    state = models.CharField(
+        verbose_name=_("state"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING
+    )
     # Counted when a worker takes it, and so the fence: who comes back with an older number has lost the row.
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(verbose_name=_("attempts"), default=0)
     # When to send it next; NULL unless it is due.
     due_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.TextField(null=True, blank=True)
+    last_error = models.TextField(verbose_name=_("last error"), null=True, blank=True)
+    # Who submitted the job over HTTP, whose share of the senders counts; NULL where the platform itself did.
+    account = models.CharField(max_length=255, null=True, blank=True, editable=False)
     # What the platform wants back unchanged (XQueue's xqueue_header).
     header = models.TextField(null=True, blank=True)
     # SHA-256 of the destination, as hex: a URL can be longer than what an index takes.
@@ -81,12 +91,15 @@ class Delivery(models.Model):
 
     class Meta:
         app_label = "submissions"
-        verbose_name_plural = "deliveries"
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
         permissions = [("can_resend", "Can send deliveries again")]
         indexes = [
             models.Index(fields=["state", "due_at", "id"], name="submissions_due_idx"),
             # A worker walks the hosts, and of each what is due: what waits for a dead one is never read.
             models.Index(fields=["state", "host", "due_at", "id"], name="submissions_due_host_idx"),
+            # What each host took, and when last: for operators, and to know all hosts.
+            models.Index(fields=["host", "delivered_at"], name="submissions_delivered_idx"),
         ]
 
     def __str__(self) -> str:
@@ -104,6 +117,8 @@ class DeliveryHost(models.Model):
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("delivery host")
+        verbose_name_plural = _("delivery hosts")
 
     def __str__(self) -> str:
         return f"{self.host}: {self.failures} failures"

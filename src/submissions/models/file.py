@@ -12,6 +12,7 @@ from django.dispatch import receiver
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 
 from submissions.models.job import ExternalGraderDetail
 
@@ -52,16 +53,21 @@ def submission_file_path(instance: SubmissionFile, _: str) -> str:
 class SubmissionFile(models.Model):
     """One file of a submission, kept under a name of our own; the learner's name for it is only data."""
 
-    uuid = models.UUIDField(default=uuid4, editable=False)
+    uuid = models.UUIDField(verbose_name=_("uuid"), default=uuid4, editable=False)
     external_grader = models.ForeignKey(
         ExternalGraderDetail, on_delete=models.SET_NULL, related_name="files", null=True
     )
     file = models.FileField(upload_to=submission_file_path, max_length=512, storage=get_storage)
-    original_filename = models.CharField(max_length=255)
+    original_filename = models.CharField(verbose_name=_("original filename"), max_length=255)
     created_at = models.DateTimeField(default=now)
+    # Of the content as it was handed in (bytes; hex). NULL: made by edx-submissions, or before these columns were.
+    size = models.BigIntegerField(null=True, editable=False)
+    sha256 = models.CharField(max_length=64, null=True, editable=False)
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("submission file")
+        verbose_name_plural = _("submission files")
         indexes = [models.Index(fields=["external_grader", "uuid"])]
 
     def __str__(self) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.db import IntegrityError, models, router, transaction
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 
 from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
@@ -20,13 +22,15 @@ class Score(models.Model):
     points_possible = PointsField(default=0)
     created_at = models.DateTimeField(editable=False, default=now, db_index=True)
     # Scores older than the newest row with this flag no longer count.
-    reset = models.BooleanField(default=False)
+    reset = models.BooleanField(verbose_name=_("reset"), default=False)
 
     # Not a column. Graders' results come in any order; what a person or platform sets is always the latest.
     keeps_order_of_attempts = False
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("score")
+        verbose_name_plural = _("scores")
 
     def __str__(self) -> str:
         return f"{self.points_earned}/{self.points_possible}"
@@ -35,11 +39,7 @@ class Score(models.Model):
         """Keep the summary in step with the score, in one transaction."""
         with transaction.atomic(using=kwargs.get("using") or router.db_for_write(Score, instance=self)):
             super().save(*args, **kwargs)
-            # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A
-            # second one must: under REPEATABLE READ a plain look would show the same old row forever.
-            if not _take_in(self, lock=False):
-                while not _take_in(self, lock=True):
-                    continue
+            _keep_in_step(self)
 
     @property
     def submission_uuid(self) -> str | None:
@@ -62,15 +62,25 @@ class ScoreSummary(models.Model):
     """The highest and the latest score of a learner for an item."""
 
     student_item = models.OneToOneField(StudentItem, on_delete=models.CASCADE)
-    highest = models.ForeignKey(Score, related_name="+", on_delete=models.CASCADE)
-    latest = models.ForeignKey(Score, related_name="+", on_delete=models.CASCADE)
+    highest = models.ForeignKey(Score, verbose_name=_("highest"), related_name="+", on_delete=models.CASCADE)
+    latest = models.ForeignKey(Score, verbose_name=_("latest"), related_name="+", on_delete=models.CASCADE)
 
     class Meta:
         app_label = "submissions"
-        verbose_name_plural = "Score Summaries"
+        verbose_name = _("score summary")
+        verbose_name_plural = _("Score Summaries")
 
     def __str__(self) -> str:
         return f"latest {self.latest}, highest {self.highest}"
+
+    @staticmethod
+    def update_score_summary(sender: object, instance: Score, **_: object) -> None:
+        """Bring the summary in step with `instance`, a score that is in the table: for who wrote it past `save`.
+
+        Shaped as a receiver of post_save, as edx-submissions has it. Not connected: `Score.save` does this itself.
+        """
+        with transaction.atomic(using=instance._state.db):
+            _keep_in_step(instance)
 
     def take_in(self, score: Score) -> None:
         """Let `score` be the latest, and the highest if it is; do not save."""
@@ -97,11 +107,23 @@ def is_better(earned: float, possible: float, best_earned: float | None, best_po
     """Whether a score is a larger share of its points than the best one so far; hidden scores (out of 0) are none."""
     if not possible:
         return False
-    return best_earned is None or not best_possible or earned / possible > best_earned / best_possible
+    if best_earned is None or not best_possible:
+        return True
+    share, best = earned / possible, best_earned / best_possible
+    # 0.1 + 0.2 of 1 is no more than 3 of 10.
+    return share > best and not math.isclose(share, best, rel_tol=1e-9)
 
 
 def _order(submission: Submission) -> tuple[int, int]:
     return (submission.attempt_number, submission.pk)
+
+
+def _keep_in_step(score: Score) -> None:
+    # Hardly ever are there two scores of one learner and item at once, so the first look takes no lock. A second one
+    # must: under REPEATABLE READ a plain look would show the same old row forever.
+    if not _take_in(score, lock=False):
+        while not _take_in(score, lock=True):
+            continue
 
 
 def _take_in(score: Score, *, lock: bool) -> bool:
@@ -135,13 +157,15 @@ def _make_first(score: Score) -> bool:
 class ScoreAnnotation(models.Model):
     """Why a score is what it is, where a person decided it."""
 
-    score = models.ForeignKey(Score, on_delete=models.CASCADE)
-    annotation_type = models.CharField(max_length=255, db_index=True)
-    creator = AnonymizedUserIDField()
-    reason = models.TextField()
+    score = models.ForeignKey(Score, verbose_name=_("score"), on_delete=models.CASCADE)
+    annotation_type = models.CharField(verbose_name=_("annotation type"), max_length=255, db_index=True)
+    creator = AnonymizedUserIDField(verbose_name=_("creator"))
+    reason = models.TextField(verbose_name=_("reason"))
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("score annotation")
+        verbose_name_plural = _("score annotations")
 
     def __str__(self) -> str:
         return f"{self.annotation_type} by {self.creator}"

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class ClaimOutcome(models.TextChoices):
     """How a claim ended that brought no score."""
 
-    FAILED = "failed", "Failed"
-    LOST = "lost", "Lost"
+    FAILED = "failed", _("Failed")
+    LOST = "lost", _("Lost")
     """The lease ran out, and the job was offered again."""
-    RELEASED = "released", "Given back"
+    RELEASED = "released", _("Given back")
+    LATE = "late", _("Late")
+    """No end, but the result of a claim whose lease was over: accepted where nobody else had taken the job."""
 
 
 class ClaimEnd(models.Model):
@@ -23,6 +26,8 @@ class ClaimEnd(models.Model):
     # Not a foreign key: what is counted stays when a job is pruned.
     submission_id = models.PositiveIntegerField()
     at = models.DateTimeField(db_index=True)
+    # Of a late result: from the claim to the result.
+    seconds = models.FloatField(null=True)
 
     class Meta:
         app_label = "submissions"
@@ -122,3 +127,24 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.value}"
+
+
+class DepthSample(models.Model):
+    """How deep a queue was in one minute, as it was counted then; no row where nothing was in it.
+
+    The rows without a name are the sums of all queues, and say which minutes were looked at.
+    """
+
+    queue_name = models.CharField(max_length=128, blank=True)
+    # Minutes since 1970 (UTC): a number, so that a database groups by any step.
+    minute = models.PositiveIntegerField()
+    waiting = models.PositiveIntegerField(default=0)
+    being_graded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "submissions"
+        constraints = [models.UniqueConstraint(fields=["queue_name", "minute"], name="submissions_one_sample")]
+
+    def __str__(self) -> str:
+        return f"{self.queue_name or 'all'} in minute {self.minute}"

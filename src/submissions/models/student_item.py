@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from submissions.models.fields import AnonymizedUserIDField
 
@@ -8,13 +9,15 @@ from submissions.models.fields import AnonymizedUserIDField
 class StudentItem(models.Model):
     """One item (a problem) of one course, for one learner."""
 
-    student_id = AnonymizedUserIDField()
-    course_id = models.CharField(max_length=255, db_index=True)
-    item_id = models.CharField(max_length=255, db_index=True)
-    item_type = models.CharField(max_length=100)
+    student_id = AnonymizedUserIDField(verbose_name=_("student id"))
+    course_id = models.CharField(verbose_name=_("course id"), max_length=255, db_index=True)
+    item_id = models.CharField(verbose_name=_("item id"), max_length=255, db_index=True)
+    item_type = models.CharField(verbose_name=_("item type"), max_length=100)
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("student item")
+        verbose_name_plural = _("student items")
         unique_together = (("course_id", "student_id", "item_id"),)
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from django.db import models
 from django.utils.functional import classproperty
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 
 from submissions.conf import conf
 from submissions.models.fields import JSONTextField
@@ -13,7 +14,7 @@ from submissions.models.student_item import StudentItem
 
 DELETED = "D"
 ACTIVE = "A"
-STATUS_CHOICES = ((DELETED, "Deleted"), (ACTIVE, "Active"))
+STATUS_CHOICES = ((DELETED, _("Deleted")), (ACTIVE, _("Active")))
 
 
 class SoftDeletedManager(models.Manager[Any]):
@@ -26,15 +27,16 @@ class SoftDeletedManager(models.Manager[Any]):
 class Submission(models.Model):
     """One attempt of one learner at one item. It is never changed after it was made, only soft-deleted."""
 
-    uuid = models.UUIDField(db_index=True, default=uuid4)
+    uuid = models.UUIDField(verbose_name=_("uuid"), db_index=True, default=uuid4)
     student_item = models.ForeignKey(StudentItem, on_delete=models.CASCADE)
-    attempt_number = models.PositiveIntegerField()
+    attempt_number = models.PositiveIntegerField(verbose_name=_("attempt number"))
     submitted_at = models.DateTimeField(default=now, db_index=True)
     created_at = models.DateTimeField(editable=False, default=now, db_index=True)
     answer = JSONTextField(blank=True, db_column="raw_answer")
-    status = models.CharField(max_length=1, choices=STATUS_CHOICES, default=ACTIVE)
+    status = models.CharField(verbose_name=_("status"), max_length=1, choices=STATUS_CHOICES, default=ACTIVE)
     team_submission = models.ForeignKey(
         "submissions.TeamSubmission",
+        verbose_name=_("team submission"),
         related_name="submissions",
         null=True,
         blank=True,
@@ -42,11 +44,14 @@ class Submission(models.Model):
         on_delete=models.SET_NULL,
     )
 
+    SoftDeletedManager = SoftDeletedManager
     objects = SoftDeletedManager()
     _objects = models.Manager()
 
     class Meta:
         app_label = "submissions"
+        verbose_name = _("submission")
+        verbose_name_plural = _("submissions")
         ordering = ["-submitted_at", "-id"]
 
     def __str__(self) -> str:

@@ -16,6 +16,45 @@ from submissions.conf import conf
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# RFC 6052: an IPv6 host reaches IPv4 so; the address within decides.
+TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+
+# Never public, whatever the Python of the day says: its own list lacked some of these in 3.11 and 3.12.
+PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # RFC 791: this network
+        "10.0.0.0/8",  # RFC 1918
+        "100.64.0.0/10",  # RFC 6598: shared by carriers; Alibaba's metadata, 100.100.100.200, among them
+        "127.0.0.0/8",  # RFC 1122: this machine
+        "168.63.129.16/32",  # Azure's metadata and health probes
+        "169.254.0.0/16",  # RFC 3927: this link; metadata of AWS, Azure, Google, Oracle, OpenStack
+        "172.16.0.0/12",  # RFC 1918
+        "192.0.0.0/24",  # RFC 6890: protocols; Oracle's metadata, 192.0.0.192, among them
+        "192.0.2.0/24",  # RFC 5737: for examples, as the next two
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "192.88.99.0/24",  # RFC 7526: relays of 6to4, given up
+        "192.168.0.0/16",  # RFC 1918
+        "198.18.0.0/15",  # RFC 2544: for benchmarks
+        "224.0.0.0/4",  # RFC 5771: multicast
+        "240.0.0.0/4",  # RFC 1112: reserved; the broadcast address
+        "::/96",  # RFC 4291: nothing, this machine, IPv4 inside IPv6 as it was once written
+        "::ffff:0:0:0/96",  # RFC 2765: IPv4 behind a translator
+        "64:ff9b:1::/48",  # RFC 8215: IPv4 behind a translator, local
+        "100::/64",  # RFC 6666: discarded
+        "2001::/23",  # RFC 2928: protocols; Teredo, which carries IPv4
+        "2001:db8::/32",  # RFC 3849: for examples
+        "2002::/16",  # RFC 3056: 6to4, which carries IPv4
+        "3fff::/20",  # RFC 9637: for examples
+        "5f00::/16",  # RFC 9602: segment routing
+        "fc00::/7",  # RFC 4193: local; AWS' metadata, fd00:ec2::254, and Google's, fd20:ce::254, among them
+        "fe80::/10",  # RFC 4291: this link
+        "fec0::/10",  # RFC 3879: local, given up
+        "ff00::/8",  # RFC 4291: multicast
+    )
+)
+
 
 class Refused(Exception):
     """It must never be sent there: the address is not one, or not an allowed one."""
@@ -70,14 +109,14 @@ def resolve(host: str, port: int) -> list[str]:
 def is_allowed(address: str) -> bool:
     """Whether an IP address may be connected to: a public one, or one of OUTBOUND_NETWORKS."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip in TRANSLATED:
+        ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     if any(ip in network for network in parse_networks(tuple(conf.OUTBOUND_NETWORKS)) if network.version == ip.version):
         return True
-    # Inside these an IPv4 address travels on: to wherever it says.
-    if any(getattr(ip, name, None) for name in ("sixtofour", "teredo")):
+    if any(ip in network for network in PRIVATE if network.version == ip.version):
         return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    return ip.is_global
 
 
 @lru_cache(maxsize=8)

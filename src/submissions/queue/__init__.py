@@ -14,12 +14,14 @@ the table of moves, ``tests/queue/test_states.py`` runs each of them.
 A job is known to all callers by the id of its submission. A *key* proves a claim: each claim draws a new one, and it
 is good until the next claim or until the job is given up. Time is the database's, read with the lock.
 
-The usual claim and the usual result are one statement each (`queue.fast`); what is rare about them is decided here.
+What graders do to a job stands here; what is done to one that somebody else may hold, by operators and for platforms,
+in `queue.interventions`. The usual claim and the usual result are one statement each (`queue.fast`); what is rare
+about them is decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,15 +29,42 @@ from django.db import connections, router
 
 from submissions import files as stored_files
 from submissions import signals, sql
-from submissions.conf import conf
-from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, QueueFull, UnknownQueue
-from submissions.models import DELETED, ExternalGraderDetail, GraderQueue, Status, Submission
-from submissions.queue import claim_log, fast, grants, line, moves, owed, scoring, settings, sightings
-from submissions.queue.grants import names_for
+from submissions.errors import AboveShare, AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownQueue
+from submissions.models import DELETED, ExternalGraderDetail, GraderQueue, ScoreMeaning, Status, Submission
+from submissions.queue import (
+    batch,
+    claim_log,
+    fast,
+    grants,
+    lateness,
+    limits,
+    line,
+    moves,
+    owed,
+    scoring,
+    settings,
+    sightings,
+)
+from submissions.queue.draining import drain, undrain
+from submissions.queue.grants import names_for, require_known
+from submissions.queue.interventions import ENDED, cancel, move_to, release_lease, retire, retry, supersede, take
 from submissions.queue.line import first_ids, waiting_since
+from submissions.queue.moves import NO_TERMS
+from submissions.queue.named import (
+    FailureKind,
+    Named,
+    find_all_named,
+    find_named,
+    give_back,
+    note_claims,
+    renew,
+    report_failure,
+)
 from submissions.queue.owed import create_delivery, host_of, key_of
-from submissions.queue.records import ClaimedJob, GradedJob, QueueView
+from submissions.queue.owed import has_usual as has_usual_deliveries
+from submissions.queue.records import ClaimedJob, Given, GradedJob, QueueView, Terms, late_seconds
 from submissions.queue.settings import forget, known_settings, names_of_pushed, settings_of
+from submissions.queue.sightings import note_incomplete
 from submissions.queue.transactions import graders_verb, verb
 from submissions.serializers import validated_job
 
@@ -45,34 +74,49 @@ Job = ExternalGraderDetail
 __all__ = [
     "ENDED",
     "ClaimedJob",
+    "FailureKind",
+    "Given",
     "GradedJob",
+    "Named",
+    "Terms",
+    "cancel",
     "claim",
+    "claim_from",
     "complete",
+    "complete_together",
     "create_delivery",
     "depth",
+    "drain",
     "enqueue",
     "fail",
+    "find_all_named",
+    "find_named",
     "first_ids",
     "forget",
+    "give_back",
+    "has_usual_deliveries",
     "host_of",
     "key_of",
     "known_settings",
     "make_job",
+    "move_to",
     "names_for",
     "names_of_pushed",
+    "note_claims",
+    "note_incomplete",
     "release",
     "release_lease",
+    "renew",
+    "report_failure",
+    "require_known",
     "retire",
     "retry",
     "settings_of",
     "supersede",
     "take",
+    "undrain",
     "waiting_since",
 ]
-
-# Kept with a job that an operator ended or released, where there is no other reason.
-ENDED = "Ended by an operator."
-RELEASED = "Released by an operator."
 
 
 @verb
@@ -89,6 +133,7 @@ def make_job(
     files: Mapping[str, object] | None = None,
     kept: Mapping[str, object] | None = None,
     arrived: datetime | None = None,
+    account: str | None = None,
     **fields: object,
 ) -> Job:
     """The same, for who has a transaction open already, and undoes it where this raises.
@@ -96,12 +141,13 @@ def make_job(
     `fields`: queue_key, grader_file_name, points_possible, grader_payload, student_info. `files` maps the learner's
     file names to bytes, text, or anything that can be read. `kept`: further columns, checked by the caller: body,
     points_known, file_links. `arrived`: when it came, if it waited elsewhere before; its place in the queue. `known`:
-    the queue's settings, where the caller has them. Raises SubmissionRequestError, ExternalGraderQueueEmptyError,
-    InvalidFileTypeError, FileProcessingError, UnknownQueue, QueueFull.
+    the queue's settings, where the caller has them. `account`: who submitted it over HTTP. Raises
+    SubmissionRequestError, ExternalGraderQueueEmptyError, InvalidFileTypeError, FileProcessingError, UnknownQueue,
+    QueueFull.
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = known or settings.for_enqueue(values["queue_name"])
-    _require_room(queue, submission)
+    limits.require_room(queue, submission)
     now = sql.now(connections[router.db_for_write(Job)])
     came = min(arrived or now, now)
     due = came + timedelta(seconds=queue.initial_delay_seconds)
@@ -109,91 +155,126 @@ def make_job(
     job.save(force_insert=True)
     if files:
         stored_files.store(job, files, queue)
-    owed.owe(job, queue)
+    owed.owe(job, queue, account)
     if queue.supersede:
         supersede(job)
     signals.announce(signals.job_enqueued, job=job)
     return job
 
 
-def claim(queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False) -> list[ClaimedJob]:
+def claim(
+    queue_name: str, *, grader: str, limit: int = 1, pushing: bool = False, terms: Terms = NO_TERMS
+) -> list[ClaimedJob]:
     """Hand out up to `limit` jobs to the account `grader`; an empty list where nothing is due.
 
     `pushing`: for a grader that is sent its jobs; nobody else gets those of its queue. Raises UnknownQueue.
     """
     queue = grants.for_push(queue_name, grader) if pushing else grants.for_grader(queue_name, grader)
     sightings.note_poll(queue, grader)
-    if queue.row.paused or pushing != bool(queue.row.push_url):
+    if queue.row.paused or queue.is_drained or pushing != bool(queue.row.push_url):
         return []
-    taken = fast.claim(queue, grader) if limit == 1 else None
+    taken = fast.claim(queue, grader, terms) if limit == 1 and terms.room is None else None
     if taken is None:
-        # A look before the lock: most polls find nothing, and need no transaction to say so.
-        return [] if line.is_empty(queue, grader) else _claim(queue, grader, limit)
+        return [] if line.is_empty(queue, grader) else _claim(queue, grader, limit, terms)  # a look before the lock
     for job in taken:
         signals.announce(signals.job_claimed, job=job)
     return taken
 
 
+def claim_from(queue_names: Sequence[str], *, grader: str, limit: int, terms: Terms = NO_TERMS) -> list[ClaimedJob]:
+    """Claim from the first of these queues that has jobs, and on from the next ones. Raises UnknownQueue."""
+    return batch.collect(
+        queue_names, limit, terms, lambda name, most, left: claim(name, grader=grader, limit=most, terms=left)
+    )
+
+
 @verb
-def _claim(queue: QueueView, grader: str, limit: int) -> list[ClaimedJob]:
+def _claim(queue: QueueView, grader: str, limit: int, terms: Terms) -> list[ClaimedJob]:
     taken: list[ClaimedJob] = []
     while len(taken) < limit:
         due = line.lock_due(queue, grader, limit - len(taken))
-        if not due:
-            break
         # Each row that is not handed out leaves the index that the claim walks, so this ends.
-        moves.attach_submissions([locked.row for locked, _ in due])
-        for locked, has_files in due:
-            if moves.hand_out(locked, queue.row, grader):
-                job = ClaimedJob.of(locked.row, has_files=has_files)
-                signals.announce(signals.job_claimed, job=job)
-                taken.append(job)
+        moves.attach_submissions([one.locked.row for one in due])
+        fitting = batch.fitting(due, terms, taken)
+        for job in batch.hand_out(fitting, queue.row, grader, terms):
+            signals.announce(signals.job_claimed, job=job)
+            taken.append(job)
+        if len(fitting) < len(due) or not due:
+            break
     return taken
 
 
-@graders_verb
-def complete(submission_id: int, key: str, *, score: object, reply: str) -> GradedJob:
-    """End a claim with a score. `score` is what the reply says, `reply` the grader's text, kept verbatim.
+def complete(
+    submission_id: int,
+    key: str,
+    *,
+    score: object,
+    reply: str,
+    meaning: ScoreMeaning | None = None,
+    result: str | None = None,
+    digest: str = "",
+) -> GradedJob:
+    """End a claim with a score. `score` is what the reply says, `reply` the grader's text, kept verbatim; the rest is
+    as in `Given`.
 
     The same reply again with the same key is the same result. Raises UnknownJob, LeaseLost, AlreadyGraded, and
     BadReply for what is no score in this queue: the failure is then already counted.
     """
-    done, was_lost = None, False
+    return _complete_one(submission_id, key, Given(score, reply, meaning, result, digest))
+
+
+def complete_together(results: Sequence[tuple[int, str, Given]]) -> list[GradedJob | QueueError]:
+    """Several results, each by itself: what `complete` returns or raises for each of them, in this order."""
+    return batch.complete(results, _complete_one, _tell)
+
+
+@graders_verb
+def _complete_one(submission_id: int, key: str, given: Given, *, was_lost: bool = False) -> GradedJob:
+    """`was_lost`: whether this result was sent before, and nobody said whether it was stored."""
     try:
-        done = fast.complete(submission_id, key, score=score, reply=reply)
+        if done := fast.complete(submission_id, key, given):
+            return _tell(done)
     except fast.AnswerLost:
         was_lost = True
-    if done is None:
-        done = _complete(submission_id, key, score, reply)
-        if not was_lost or done.is_new:
-            return done
-    # Also where the statement was committed and its answer lost: told twice is better than never.
-    scoring.announce(done)
+    done = _complete(submission_id, key, given)
+    # Where it is found stored, nobody may have been told: twice is better than never.
+    return _tell(done, announce=was_lost and not done.is_new)
+
+
+def _tell(done: GradedJob, *, announce: bool = True) -> GradedJob:
+    if announce:
+        scoring.announce(done)
+    lateness.note_accepted(done)
     return done
 
 
 @verb
-def _complete(submission_id: int, key: str, score: object, reply: str) -> GradedJob | QueueError:
-    locked = moves.lock_held(submission_id, key)
+def _complete(submission_id: int, key: str, given: Given) -> GradedJob | QueueError:
+    locked = moves.lock(submission_id)
     job = locked.row
+    if not moves.is_held(locked, key):
+        lateness.note_refused(locked, key)
+        return LeaseLost()
     moves.attach_submissions([job])
     if job.status == Status.RETIRED:
-        return scoring.graded_before(job) if moves.is_same_reply(job.grader_reply, reply) else AlreadyGraded()
+        return scoring.graded_before(job) if given.is_same(job) else AlreadyGraded()
     if job.submission.status == DELETED:
         moves.retire(locked, "The submission was deleted.")
         return LeaseLost("The submission was deleted; nobody waits for its result.")
     queue = settings.settings_of(job.queue_name)
     try:
-        points = queue.points(score, job.points_possible if job.points_known else None)
+        points = queue.points(given.score, job.points_possible if job.points_known else None, given.meaning)
     except BadReply as bad:
-        moves.count_failure(locked, queue, str(bad), reply)
+        moves.count_failure(locked, queue, str(bad), given.reply)
+        if isinstance(bad, AboveShare):
+            sightings.note_points(job.queue_name, locked.now)
         return bad
     possible = scoring.possible_for(points, job.points_possible, known=job.points_known)
     scoring.record(job.submission, points, possible)
-    noted = claim_log.note(job, locked.now, claim_log.COMPLETED)
+    late, noted = late_seconds(job, locked.now), claim_log.note(job, locked.now, claim_log.COMPLETED)
     ended = {"returned_at": locked.now, "pulls": noted, "available_at": None, "last_error": None}
-    moves.move(locked, Status.RETIRED, grader_reply=reply, **ended)
-    done = GradedJob.of(job, points, possible, is_owed=owed.scored(locked, points, queue))
+    moves.move(locked, Status.RETIRED, **ended, **given.columns())
+    done = GradedJob.of(job, points, possible, is_owed=owed.scored(locked, points, queue), late_seconds=late)
     scoring.announce(done)
     return done
 
@@ -206,7 +287,10 @@ def fail(submission_id: int, key: str, *, reason: str, reply: str | None = None)
     `reason` is for the operator; `reply` is kept, if there was one. Counted once per claim, however often it is said.
     Raises UnknownJob, LeaseLost, AlreadyGraded.
     """
-    locked = moves.lock_held(submission_id, key)
+    locked = moves.lock(submission_id)
+    if not moves.is_held(locked, key):
+        lateness.note_refused(locked, key)
+        return LeaseLost()
     if locked.row.status == Status.RETIRED:
         raise AlreadyGraded
     moves.count_failure(locked, settings.settings_of(locked.row.queue_name), reason, reply)
@@ -228,85 +312,11 @@ def release(submission_id: int, key: str, *, reason: str = "") -> Job | QueueErr
     return locked.row
 
 
-@verb
-def release_lease(submission_id: int) -> Job | QueueError:
-    """Take a job away from the grader that holds it, for an operator. Raises UnknownJob, NotAllowed."""
-    locked = moves.lock(submission_id)
-    moves.require(locked, "released", Status.PULLED)
-    moves.let_go(locked, RELEASED)
-    return locked.row
-
-
-@verb
-def take(submission_id: int, *, grader: str) -> Job | QueueError:
-    """Claim this one waiting job, out of turn: its result is there already. Raises UnknownJob, NotAllowed."""
-    locked = moves.lock(submission_id)
-    moves.require(locked, "taken", *Status.waiting())
-    moves.attach_submissions([locked.row])
-    moves.hand_out(locked, settings.settings_of(locked.row.queue_name), grader)
-    return locked.row
-
-
-@verb
-def retry(submission_id: int) -> Job | QueueError:
-    """Put a failed job back, failures cleared, for an operator. Raises UnknownJob, NotAllowed."""
-    locked = moves.lock(submission_id)
-    moves.require(locked, "retried", Status.FAILED)
-    noted = claim_log.note(locked.row, locked.now, claim_log.RETRIED, claim=False)
-    moves.move(locked, Status.PENDING, available_at=locked.now, num_failures=0, pullkey=None, pulls=noted)
-    owed.take_back(locked.row)
-    signals.announce(signals.job_retried, job=locked.row)
-    return locked.row
-
-
-@verb
-def retire(submission_id: int, reason: str = ENDED) -> Job | QueueError:
-    """End an unfinished job without a score, for an operator; `reason` is kept. Raises UnknownJob, NotAllowed."""
-    locked = moves.lock(submission_id)
-    moves.require(locked, "retired", *Status.unfinished())
-    moves.retire(locked, reason, settings.settings_of(locked.row.queue_name))
-    return locked.row
-
-
-@verb
-def supersede(newer: Job, *, called_back_at: str | None = None) -> int | QueueError:
-    """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
-
-    `called_back_at`: only those whose result goes to this destination (its key, see `key_of`).
-    What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
-    """
-    older = Job.objects.waiting().filter(
-        submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
-    )
-    if called_back_at is not None:
-        older = older.filter(deliveries__destination_key=called_back_at)
-    waiting = moves.lock_waiting(list(older.values_list("pk", flat=True)))
-    for locked in waiting:
-        moves.retire(locked, f"Superseded by submission {newer.submission_id}.")
-    return len(waiting)
-
-
 def depth(queue_name: str, *, grader: str | None = None) -> int:
     """How many jobs a claim would find now. Raises UnknownQueue, also where `grader` may not know of the queue."""
     queue = QueueView(settings.settings_of(queue_name)) if grader is None else grants.for_grader(queue_name, grader)
     if queue.row.pk is None:
         raise UnknownQueue
-    if queue.row.paused or (grader is not None and queue.row.push_url):
+    if queue.row.paused or queue.is_drained or (grader is not None and queue.row.push_url):
         return 0
     return int(line.claimable(queue.name, grader or "", others=queue.others).count())
-
-
-def _require_room(queue: GraderQueue, submission: Submission) -> None:
-    """Raises QueueFull. Nothing is locked for it: enqueues at the same time may go over the cap by their number."""
-    if not (conf.QUEUE_MAX_WAITING or conf.STUDENT_MAX_WAITING):
-        return
-    waiting = Job.objects.waiting().filter(queue_name=queue.name).order_by()
-    of_student = waiting.filter(submission__student_item__student_id=submission.student_item.student_id)
-    for rows, most, whose in (
-        (waiting, int(conf.QUEUE_MAX_WAITING), ""),
-        (of_student, int(conf.STUDENT_MAX_WAITING), " of this student"),
-    ):
-        # Never more than `most` entries of the index are read, however many wait.
-        if most and len(rows.values_list("pk", flat=True)[:most]) >= most:
-            waiting_jobs = f"1 job{whose} waits" if most == 1 else f"{most} jobs{whose} wait"
-            raise QueueFull(f"Queue {queue.name!r} is full: {waiting_jobs} already. Try again later.")

@@ -5,6 +5,7 @@ The row's own columns tell of the last claim only. Each entry is written by the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +13,16 @@ from typing import Protocol
 
 from django.utils.dateparse import parse_datetime
 
+from submissions.text import duration
+
 # A job that operators put back again and again must not grow forever: the newest entries are kept.
 MOST_KEPT = 50
 # The whole reason of the last failure stands in last_error (characters).
 REASON_LENGTH = 200
 
 COMPLETED, FAILED, RELEASED, LOST = "completed", "failed", "released", "lost"
+INTERRUPTED, UNGRADABLE = "interrupted", "ungradable"
+"""The grader's machine broke; the grader said that nobody can grade it."""
 RETRIED, RETIRED = "retried", "retired"
 """What an operator, a newer submission or a deletion did; where no claim ended by it, there is no grader."""
 
@@ -45,13 +50,20 @@ class Claimed(Protocol):
     def pulled_at(self) -> datetime | None: ...
 
 
-def note(job: Claimed, now: datetime, outcome: str, reason: str = "", *, claim: bool = True) -> str:
-    """The job's list with one more entry, as the column ``pulls`` keeps it. `claim`: whether a claim ended now."""
+def note(
+    job: Claimed, now: datetime, outcome: str, reason: str = "", *, claim: bool = True, key: str | None = None
+) -> str:
+    """The job's list with one more entry, as the column ``pulls`` keeps it. `claim`: whether a claim ended now.
+
+    `key`: of a claim whose lease ran out; by its digest a late result is known again.
+    """
     entry: dict[str, str] = {"outcome": outcome, "until": _text(now)}
     if claim:
         entry["grader"] = job.grader
         if job.pulled_at is not None:
             entry["from"] = _text(job.pulled_at)
+    if key:
+        entry["key"] = _digest(key)
     if reason:
         entry["reason"] = reason[:REASON_LENGTH]
     # ASCII escapes: they hold what some databases' text cannot.
@@ -61,6 +73,26 @@ def note(job: Claimed, now: datetime, outcome: str, reason: str = "", *, claim: 
 def of(job: Claimed) -> list[Pull]:
     """The entries of the job, oldest first."""
     return [pull for entry in _entries(job.pulls) if (pull := _pull(entry)) is not None]
+
+
+def mark_late(job: Claimed, key: str, now: datetime) -> tuple[Pull, str] | None:
+    """The lost claim that had `key`, and the column's new text, with the reason that its result did come, too late.
+
+    None where there is no such claim, or it was marked before.
+    """
+    entries, digest = _entries(job.pulls), _digest(key)
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("key") == digest:
+            del entry["key"]
+            since = _time(entry.get("from")) or now
+            entry["reason"] = f"Its result came {duration(now - since)} after the claim."
+            pull = _pull(entry)
+            return None if pull is None else (pull, json.dumps(entries))
+    return None
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _entries(text: str | None) -> list[object]:

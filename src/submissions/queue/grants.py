@@ -10,10 +10,11 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.signals import m2m_changed
 
 from submissions.conf import conf
-from submissions.errors import UnknownQueue
-from submissions.models import DatabaseNow, GraderQueue, GraderSighting
+from submissions.errors import UnknownJob, UnknownQueue
+from submissions.models import DatabaseNow, DrainedGrader, ExternalGraderDetail, GraderQueue, GraderSighting
 from submissions.queue.records import QueueView
 from submissions.queue.settings import forget, recall
+from submissions.text import is_name, queue_name_of
 
 
 def for_grader(queue_name: str, grader: str) -> QueueView:
@@ -21,8 +22,9 @@ def for_grader(queue_name: str, grader: str) -> QueueView:
 
     Raises UnknownQueue, also where the queue has grants and this grader none.
     """
-    if not queue_name.isprintable():
+    if not is_name(queue_name):
         raise UnknownQueue  # no job can be in it, and PostgreSQL refuses to compare with NUL
+    queue_name = _meant(queue_name)
     found = recall((queue_name, grader), lambda: _view(queue_name, grader))
     if found is None and conf.STRICT_QUEUES:
         raise UnknownQueue
@@ -33,6 +35,15 @@ def for_grader(queue_name: str, grader: str) -> QueueView:
     return found
 
 
+def _meant(queue_name: str) -> str:
+    """Without spaces at its ends; with them where jobs wait that edx-submissions has put into a queue of that name."""
+    name = queue_name_of(queue_name)
+    if name == queue_name:
+        return name
+    kept = ExternalGraderDetail.objects.filter(queue_name=queue_name, available_at__isnull=False)
+    return queue_name if kept.exists() else name
+
+
 def for_push(queue_name: str, grader: str) -> QueueView:
     """The queue for the one grader that its jobs are sent to: the operator named it with the address. UnknownQueue."""
     found = _view(queue_name, grader)
@@ -40,6 +51,15 @@ def for_push(queue_name: str, grader: str) -> QueueView:
         raise UnknownQueue
     found.others = False  # who polls it besides gets nothing
     return found
+
+
+def require_known(submission_id: int, *, grader: str) -> None:
+    """Raises UnknownJob where the job's queue is closed to `grader`: then it may not know that there is such a job."""
+    name = ExternalGraderDetail.objects.filter(submission_id=submission_id).values_list("queue_name", flat=True).first()
+    try:
+        for_grader(name or "", grader)
+    except UnknownQueue:
+        raise UnknownJob from None
 
 
 def names_for(grader: str) -> list[str]:
@@ -52,7 +72,7 @@ def _view(queue_name: str, grader: str) -> QueueView | None:
     if row is None:
         return None
     is_open = row.granted or not row.restricted
-    return QueueView(row, is_open=is_open, others=row.others, seen_at=row.seen_at, now=row.now)
+    return QueueView(row, is_open=is_open, others=row.others, is_drained=row.drained, seen_at=row.seen_at, now=row.now)
 
 
 def _with_grants(grader: str) -> Any:
@@ -65,6 +85,7 @@ def _with_grants(grader: str) -> Any:
         granted=Exists(own),
         seen_at=Subquery(sightings.filter(grader=grader).values("seen_at")[:1]),
         others=Exists(sightings.filter(seen_at__gt=lately).exclude(grader=grader)),
+        drained=Exists(DrainedGrader.objects.filter(grader=grader)),
         now=DatabaseNow(),
     )
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import connections, router
 from django.db.models import Exists, OuterRef
 
-from submissions.models import ExternalGraderDetail, Status, SubmissionFile
-from submissions.queue.records import LockedJob, QueueView
+from submissions.models import ExternalGraderDetail, Status, SubmissionFile, SubmitRequest
+from submissions.queue.records import DueJob, LockedJob, QueueView
 
 # Behind the finished jobs, whose available_at is NULL; said as a range, every database begins there.
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -72,16 +72,20 @@ def is_empty(queue: QueueView, grader: str) -> bool:
     return not claimable(queue.name, grader, others=queue.others).values("pk")[:1]
 
 
-def lock_due(queue: QueueView, grader: str, limit: int) -> list[tuple[LockedJob, bool]]:
-    """The first jobs that are due, locked, up to `limit` of them; with each, whether it has files."""
+def lock_due(queue: QueueView, grader: str, limit: int) -> list[DueJob]:
+    """The first jobs that are due, locked, up to `limit` of them."""
     jobs = claimable(queue.name, grader, others=queue.others)
     if _is_mysql():
-        # Nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0090).
-        limit = 1
-        jobs = ExternalGraderDetail.objects.filter(pk=jobs.locked_ids()[:1]).order_by()
-    has_files = Exists(SubmissionFile.objects.filter(external_grader=OuterRef("pk")))
-    rows = jobs.locked(skip_locked=True).annotate(with_files=has_files)
-    return [(LockedJob(row, row.now), row.with_files) for row in rows[:limit]]
+        # First nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0090).
+        first = list(jobs.locked_ids()[:limit])
+        jobs = ExternalGraderDetail.objects.filter(pk__in=first).order_by("available_at", "id")
+    rows = jobs.locked(skip_locked=True).annotate(with_files=_with(SubmissionFile, "external_grader"))
+    rows = rows.annotate(with_json=_with(SubmitRequest, "job", has_json_payload=True))
+    return [DueJob(LockedJob(row, row.now), row.with_files, row.with_json) for row in rows[:limit]]
+
+
+def _with(model: Any, relation: str, **more: object) -> Exists:
+    return Exists(model.objects.filter(**{relation: OuterRef("pk")}, **more))
 
 
 def _is_mysql() -> bool:

@@ -24,21 +24,27 @@ FINAL = (Transport.CALLBACK, Transport.EVENT)
 
 
 def create_delivery(
-    job: Job, transport: str, destination: str = "", *, header: str | None = None, submit_key: str | None = None
+    job: Job,
+    transport: str,
+    destination: str = "",
+    *,
+    header: str | None = None,
+    submit_key: str | None = None,
+    account: str | None = None,
 ) -> Delivery:
     """A delivery that waits for the job's result. Call it in the transaction that makes the job.
 
     `header` comes back to the platform unchanged. `submit_key` (64 characters at most) is unique: IntegrityError
-    where a delivery has it already.
+    where a delivery has it already. `account`: who submitted the job over HTTP.
     """
-    delivery = _row(job, transport, destination, header=header, submit_key=submit_key)
+    delivery = _row(job, transport, destination, header=header, submit_key=submit_key, account=account)
     delivery.save(force_insert=True)
     return delivery
 
 
-def owe(job: Job, queue: GraderQueue) -> None:
-    """Make the deliveries that each job of this site and this queue has."""
-    rows = [_row(job, transport, destination) for transport, destination in _usual(queue)]
+def owe(job: Job, queue: GraderQueue, account: str | None = None) -> None:
+    """Make the deliveries that each job of this site and this queue has. `account`: who submitted it over HTTP."""
+    rows = [_row(job, transport, destination, account=account) for transport, destination in _usual(queue)]
     if rows:
         Delivery.objects.bulk_create(rows)
 
@@ -148,7 +154,7 @@ def take_back(job: Job) -> None:
     told = {(row.transport, row.destination_key): row for row in failures.order_by("pk")}
     Delivery.objects.bulk_create(
         [
-            _row(job, row.transport, row.destination, header=row.header)
+            _row(job, row.transport, row.destination, header=row.header, account=row.account)
             for key, row in told.items()
             if key not in waiting
         ]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError, router, transaction
 from django.db.models import Q
 
 from submissions.conf import conf
 from submissions.models import GraderQueue, GraderSighting
-from submissions.queue.records import QueueView
+from submissions.queue.records import GradedJob, QueueView
+from submissions.queue.settings import forget, settings_of
 from submissions.queue.transactions import in_transaction
+
+logger = logging.getLogger("submissions.queue")
+
+# What goes wrong with each reply of a queue is written down so often (a queue's row is read by each poll).
+NOTED_AGAIN = timedelta(seconds=30)
 
 
 def note_poll(queue: QueueView, grader: str) -> None:
@@ -20,6 +28,30 @@ def note_poll(queue: QueueView, grader: str) -> None:
     if queue.seen_at is None or queue.seen_at < stale:
         queue.seen_at = queue.now
         _write_poll(queue.row, grader, queue.now, stale)
+
+
+def note_points(queue_name: str, now: datetime) -> None:
+    """A grader's score was refused that is no share, but would be points."""
+    _note(queue_name, "points_seen_at", now)
+
+
+def note_incomplete(job: GradedJob) -> None:
+    """A reply lacked what platforms insist on; its result is stored, and nothing here may undo that."""
+    if job.returned_at is None:
+        return
+    try:
+        noted = settings_of(job.queue_name).incomplete_at
+        if noted is None or noted < job.returned_at - NOTED_AGAIN:
+            with transaction.atomic(using=router.db_for_write(GraderQueue)):
+                _note(job.queue_name, "incomplete_at", job.returned_at)
+    except DatabaseError:
+        logger.exception("an incomplete reply could not be written down")
+
+
+def _note(queue_name: str, column: str, now: datetime) -> None:
+    stale = Q(**{column: None}) | Q(**{f"{column}__lt": now - NOTED_AGAIN})
+    if GraderQueue.objects.filter(stale, name=queue_name).update(**{column: now}):
+        forget()
 
 
 @in_transaction

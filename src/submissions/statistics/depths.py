@@ -10,10 +10,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connections, router
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
+from submissions import words
 from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
 
 # So many are counted for each reader.
@@ -26,6 +28,7 @@ STALE = timedelta(minutes=15)
 STATES = ("pending", "pulled", "retry", "failed")
 # Queues in one statement; SQLite takes 500 terms of a UNION.
 AT_ONCE = 50
+TERMS = 250
 
 
 @dataclass
@@ -51,7 +54,12 @@ class Depths:
 
     def shown(self, number: int) -> str:
         """One of these numbers for people: ``10,000+`` where it is a lower bound."""
-        return f"{number:,}+" if self.at_least and number >= MOST else f"{number:,}"
+        return at_least(number) if self.at_least and number >= MOST else words.number(number)
+
+
+def at_least(number: int) -> str:
+    """ "10,000+"."""
+    return f"{words.number(number)}+"
 
 
 def counts(names: Sequence[str]) -> dict[str, Depths]:
@@ -86,32 +94,50 @@ def recount() -> int:
 
 
 def names_of_jobs() -> list[str]:
-    """The name of every queue that has jobs: one seek in the index for each, in one statement."""
-    connection = connections[router.db_for_read(ExternalGraderDetail)]
-    table = connection.ops.quote_name(ExternalGraderDetail._meta.db_table)
-    first = f"SELECT MIN(queue_name) FROM {table}"  # noqa: S608 - our own table's name
-    after = f"(SELECT MIN(queue_name) FROM {table} WHERE queue_name > found.name)"  # noqa: S608
+    """The name of every queue that has jobs."""
+    return distinct(ExternalGraderDetail, "queue_name")
+
+
+def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str]:
+    """The values of a column that an index begins with, up to `most`: one seek for each, in one statement."""
+    connection = connections[router.db_for_read(model)]
+    table = connection.ops.quote_name(model._meta.db_table)
+    first = f"SELECT MIN({column}) FROM {table}"  # noqa: S608 - our own table's and column's name
+    after = f"(SELECT MIN({column}) FROM {table} WHERE {column} > found.name)"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH RECURSIVE found (name) AS ({first} UNION ALL SELECT {after} FROM found WHERE name IS NOT NULL) "  # noqa: S608
-            "SELECT name FROM found WHERE name IS NOT NULL"
+            f"SELECT name FROM found WHERE name IS NOT NULL LIMIT {most}"
         )
         return [name for (name,) in cursor.fetchall()]
 
 
 def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
     asked = [(name, state) for name in names for state in (*STATES, "lapsed")]
-    connection = connections[router.db_for_read(ExternalGraderDetail)]
+    for (name, state), number in zip(asked, capped([_in_state(name, state) for name, state in asked]), strict=True):
+        yield name, state, number
+
+
+def capped(asked: Sequence[QuerySet[Any]]) -> list[int]:
+    """How many rows each has, up to MOST + 1: that many entries of an index are read for it. A statement for 250."""
+    found = [0] * len(asked)
+    for start in range(0, len(asked), TERMS):
+        _count_capped(asked[start : start + TERMS], found, start)
+    return found
+
+
+def _count_capped(asked: Sequence[QuerySet[Any]], found: list[int], start: int) -> None:
     terms, params = [], []
-    for position, (name, state) in enumerate(asked):
-        rows = _in_state(name, state).values("pk")[: MOST + 1]
-        sql, values = rows.query.get_compiler(connection=connection).as_sql()
+    connection = connections[router.db_for_read(asked[0].model)]
+    for position, rows in enumerate(asked, start):
+        compiler = rows.values("pk")[: MOST + 1].query.get_compiler(connection=connection)
+        sql, values = compiler.as_sql()
         terms.append(f"SELECT {position}, (SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608 - the ORM's own SQL
         params += values
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(terms), params)
         for position, number in cursor.fetchall():
-            yield (*asked[position], number)
+            found[position] = number
 
 
 def _in_state(name: str, state: str) -> QuerySet[ExternalGraderDetail]:

@@ -8,12 +8,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count as Number
+from django.db.models import Q, Sum
 
-from submissions.models import ClaimEnd, QueueMinute, QueueTotal, RollUp
+from submissions.models import ClaimEnd, ClaimOutcome, QueueMinute, QueueTotal, RollUp
 from submissions.statistics.histogram import Histogram
 from submissions.statistics.rollup import MINUTE, Count, Watermark, counted, roll_up, watermark
 
-__all__ = ["Bucket", "Count", "Histogram", "by_queue", "history", "losses", "roll_up", "together", "totals"]
+__all__ = [
+    "Bucket",
+    "Count",
+    "Histogram",
+    "by_queue",
+    "have_completed",
+    "history",
+    "losses",
+    "overruns",
+    "roll_up",
+    "sums",
+    "together",
+    "totals",
+]
 
 # So much of what is not yet rolled up is counted for each reader.
 TAIL = timedelta(minutes=15)
@@ -65,12 +79,44 @@ def by_queue(names: Collection[str], *, span: timedelta, step: timedelta) -> dic
     state = watermark()
     if state is None or not names:
         return {name: [] for name in names}
-    midnight = state.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight + (state.now - midnight) // step * step - span + step
+    start = first_step(state.now, span, step)
     found = {name: _empty(start, step, span // step) for name in names}
     for name, at, count in _minutes(names, start, state):
         _put(found[name], at, count, step)
     return found
+
+
+def sums(names: Collection[str] | None, *, span: timedelta, step: timedelta) -> list[Bucket]:
+    """The same steps of several queues together, without their histograms; `names` None: of all queues.
+
+    Of all queues the database adds up, whatever their number.
+    """
+    roll_up(CATCH_UP)
+    state = watermark()
+    if state is None:
+        return []
+    start = first_step(state.now, span, step)
+    found = _empty(start, step, span // step)
+    if names is not None:
+        for _, at, count in _minutes(names, start, state):
+            _put(found, at, count, step)
+        return found
+    rows = QueueMinute.objects.filter(minute__gte=start, minute__lt=state.until).order_by().values("minute")
+    added = rows.annotate(come=Sum("arrived"), done=Sum("completed"), lost=Sum("failed"))
+    for at, arrived, completed, failed in added.values_list("minute", "come", "done", "lost"):
+        _put(found, at, Count(arrived=arrived, completed=completed, failed=failed), step)
+    for (_, at), count in _tail(state).items():
+        _put(found, at, count, step)
+    return found
+
+
+def first_step(now: datetime, span: timedelta, step: timedelta) -> datetime:
+    """Where the steps of the last `span` begin: whole ones from midnight (UTC), the last one goes on.
+
+    So a point does not change while it moves across a plot.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (now - midnight) // step * step - span + step
 
 
 def together(buckets: Iterable[Count]) -> Count:
@@ -131,6 +177,43 @@ def totals() -> dict[str, Count]:
     for (queue_name, _at), count in tail.items():
         sums.setdefault(queue_name, Count()).add(count)
     return sums
+
+
+@dataclass
+class Overruns:
+    """What happened in a queue after the end of leases."""
+
+    lost: dict[str, int] = field(default_factory=dict)
+    """Leases that ran out, by grader."""
+    late: int = 0
+    """Results that came after their lease, accepted or not."""
+    late_seconds: float = 0.0
+    """How long those took, from the claim on, all together."""
+
+
+def overruns(lost_since: datetime, late_since: datetime) -> dict[str, Overruns]:
+    """By queue: lost leases since the one time, late results since the other, earlier one. One statement."""
+    lost, late = Q(outcome=ClaimOutcome.LOST, at__gte=lost_since), Q(outcome=ClaimOutcome.LATE)
+    rows = ClaimEnd.objects.filter(lost | late, at__gte=late_since).order_by().values("queue_name", "grader")
+    counts = rows.annotate(
+        lost=Number("pk", filter=lost), late=Number("pk", filter=late), took=Sum("seconds", filter=late)
+    )
+    found: dict[str, Overruns] = defaultdict(Overruns)
+    for queue_name, grader, number_lost, number_late, seconds in counts.values_list(
+        "queue_name", "grader", "lost", "late", "took"
+    ):
+        queue = found[queue_name]
+        if number_lost:
+            queue.lost[grader] = number_lost
+        queue.late += number_late
+        queue.late_seconds += seconds or 0
+    return found
+
+
+def have_completed(names: Collection[str]) -> set[str]:
+    """Which of these queues have ever had a result that was accepted, as far as the minutes are counted."""
+    rows = QueueTotal.objects.filter(queue_name__in=list(names), completed__gt=0) if names else ()
+    return {row.queue_name for row in rows}
 
 
 def losses(since: datetime) -> dict[tuple[str, str], dict[str, int]]:

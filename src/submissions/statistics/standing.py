@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from submissions.conf import conf
-from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, GraderSighting
+from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, GraderSighting, ScoreMeaning
 from submissions.queue import waiting_since
-from submissions.statistics import depths, lights, undelivered
-from submissions.statistics.history import Bucket, by_queue, losses
+from submissions.statistics import ahead, depths, lights, undelivered
+from submissions.statistics.history import Bucket, Overruns, by_queue, have_completed, overruns
 
-HOUR, STEP = timedelta(hours=1), timedelta(minutes=5)
+HOUR, STEP, DAY = timedelta(hours=1), timedelta(minutes=5), timedelta(days=1)
 """What "in the last hour" looks at: whole steps, the last one going on."""
 
 
@@ -66,11 +66,15 @@ class Standing(Numbers):
     seen: tuple[tuple[str, datetime], ...] = ()
     """Graders and when each last polled, newest first."""
     undelivered: tuple[lights.Undelivered, ...] = ()
-    late: int = 0
-    """Results that are overdue for delivery."""
+    late: tuple[lights.Undelivered, ...] = ()
+    """Results that are overdue for delivery, by host."""
     hour: tuple[Bucket, ...] = ()
-    lost: dict[str, int] = field(default_factory=dict)
-    """Leases that expired within `lights.LOST_WITHIN`, by grader."""
+    overran: Overruns = field(default_factory=Overruns)
+    """Leases that expired within `lights.LOST_WITHIN`, and late results of the last hour."""
+    ahead: int = 0
+    """Jobs that a clock which was set back has left in the future."""
+    has_completed: bool = True
+    """Whether a result was ever accepted; only asked where scores were refused that seem to be points."""
 
     @property
     def silent(self) -> timedelta | None:
@@ -88,21 +92,43 @@ class Standing(Numbers):
     def graded_lately(self) -> int:
         return sum(step.completed for step in self.hour)
 
+    @property
+    def sends_points(self) -> bool:
+        """Whether graders seem to send points where a share is expected: none of their results was accepted since."""
+        seen = self.queue.points_seen_at
+        if seen is None or self.queue.score_meaning != ScoreMeaning.RATIO or self.graded_lately:
+            return False
+        return not self.has_completed or seen >= self.now - HOUR
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether replies lacked, within the last day, what platforms insist on."""
+        at = self.queue.incomplete_at
+        return at is not None and at >= self.now - DAY
+
     @cached_property
     def light(self) -> lights.Light:
-        return lights.light(
-            lights.Facts(
-                waiting=self.waiting,
-                failed=self.failed,
-                oldest=self.oldest,
-                paused=self.queue.paused,
-                silent=self.silent,
-                graded_lately=self.graded_lately,
-                failed_lately=sum(step.failed for step in self.hour),
-                lost=self.lost,
-                undelivered=self.undelivered,
-                late=self.late,
-            )
+        return lights.light(self.facts)
+
+    @cached_property
+    def facts(self) -> lights.Facts:
+        return lights.Facts(
+            waiting=self.waiting,
+            failed=self.failed,
+            oldest=self.oldest,
+            paused=self.queue.paused,
+            silent=self.silent,
+            graded_lately=self.graded_lately,
+            failed_lately=sum(step.failed for step in self.hour),
+            lost=self.overran.lost,
+            undelivered=self.undelivered,
+            late=self.late,
+            after_lease=self.overran.late,
+            takes=self.overran.late_seconds / max(self.overran.late, 1),
+            lease=self.queue.lease,
+            sends_points=self.sends_points,
+            incomplete=self.is_incomplete,
+            ahead=self.ahead,
         )
 
     @property
@@ -126,8 +152,10 @@ def of(queues: Sequence[GraderQueue]) -> list[Standing]:
         return []
     names = [queue.name for queue in queues]
     counts, since, hours = depths.counts(names), waiting_since(names), by_queue(names, span=HOUR, step=STEP)
-    seen, lost = _seen(queues), _lost(now)
+    seen, overran = _seen(queues), overruns(now - lights.LOST_WITHIN, now - HOUR)
     given_up, late = undelivered.by_queue(names), undelivered.late(names)
+    in_future = ahead.count(names)
+    completed = have_completed([queue.name for queue in queues if queue.points_seen_at])
     return [
         Standing(
             queue=queue,
@@ -136,9 +164,11 @@ def of(queues: Sequence[GraderQueue]) -> list[Standing]:
             next_since=since.get(queue.name),
             seen=tuple(seen[queue.pk]),
             undelivered=given_up.get(queue.name, ()),
-            late=late[queue.name],
+            late=late.get(queue.name, ()),
             hour=tuple(hours[queue.name]),
-            lost=lost[queue.name],
+            overran=overran[queue.name],
+            ahead=in_future[queue.name],
+            has_completed=queue.name in completed,
         )
         for queue in queues
     ]
@@ -173,12 +203,4 @@ def _seen(queues: Sequence[GraderQueue]) -> dict[int | None, list[tuple[str, dat
     rows = GraderSighting.objects.filter(queue__in=[queue.pk for queue in queues if queue.pk]).order_by("-seen_at")
     for queue_id, grader, seen_at in rows.values_list("queue_id", "grader", "seen_at"):
         found[queue_id].append((grader, seen_at))
-    return found
-
-
-def _lost(now: datetime) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for (name, grader), outcomes in losses(now - lights.LOST_WITHIN).items():
-        if number := outcomes.get("lost"):
-            found[name][grader] = number
     return found

@@ -26,10 +26,16 @@ def given_up() -> QuerySet[Delivery]:
 def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue and host; the reason that most of a host have stands for it."""
     values = given_up().values_list("job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id")
+    return _grouped(values[:MOST], names)
+
+
+def _grouped(
+    values: Iterable[tuple[str, str, str | None, int]], names: Iterable[str]
+) -> dict[str, tuple[Undelivered, ...]]:
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     known = set(names)
-    for name, host, reason, submission_id in values[:MOST]:
+    for name, host, reason, submission_id in values:
         if name in known:
             reasons[name, host][reason or ""] += 1
             ids[name, host].append(submission_id)
@@ -41,9 +47,10 @@ def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     return found
 
 
-def late(names: Iterable[str]) -> Counter[str]:
-    """How many are overdue, by queue, of the MOST deliveries that have been due for longest."""
+def late(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
+    """Those that are overdue, by queue and host, of the MOST deliveries that have been due for longest."""
     overdue = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE)
-    longest = overdue.order_by("due_at", "id").values_list("job__queue_name", flat=True)[:MOST]
-    known = set(names)
-    return Counter(name for name in longest if name in known)
+    values = overdue.order_by("due_at", "id").values_list(
+        "job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id"
+    )
+    return _grouped(values[:MOST], names)

@@ -1,12 +1,11 @@
-"""Checks of the database and the storage in use, for problems that a queue would have with them."""
+"""Checks of the database, the storage and the deliveries in use, for problems that a queue would have with them."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.db import connections, router
@@ -15,9 +14,17 @@ from django.utils import timezone
 
 from submissions.conf import conf
 from submissions.connections import is_pooled
-from submissions.models import ExternalGraderDetail, GraderQueue, get_storage
+from submissions.files import find_damage, is_near
+from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile, get_storage
+from submissions.statistics import ahead
+from submissions.text import counted
+from submissions.upkeep import durability, file_systems, outgoing
+from submissions.upkeep.findings import Finding, one
 
 CLAIM_INDEX = ["queue_name", "available_at", "id"]
+# How many of the newest files are looked at, and up to which size they are read (bytes); of larger ones the size alone.
+FILES_LOOKED_AT = 1000
+SMALL_FILE = 1024 * 1024
 # Clocks further apart than this make timestamps in logs and tables disagree visibly (seconds).
 SKEW = 2
 # A table of jobs that changes all day is vacuumed many times a day (seconds).
@@ -30,15 +37,7 @@ ESCAPING = 3
 # What one `gradequeue serve` as it comes can hold: 2 workers of 32 threads, each with one for /readyz, 16 senders, and
 # three loops beside them.
 ONE_SERVICE = 89
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: whether it is fine, and what to do where it is not."""
-
-    check: str
-    fine: bool
-    sentence: str
+LATER = "Nobody is offered them before: set the clock right, or wait."
 
 
 def findings(needed: int = ONE_SERVICE) -> Iterator[Finding]:
@@ -51,7 +50,10 @@ def findings(needed: int = ONE_SERVICE) -> Iterator[Finding]:
     yield from OF_VENDOR[connection.vendor](connection)
     if (limit := connection_limit(connection)) is not None:
         yield _connections(limit, needed + GraderQueue.objects.exclude(push_url="").count())
+    yield from durability.findings(connection)
     yield _storage()
+    yield _files()
+    yield from outgoing.findings()
 
 
 def connection_limit(connection: BaseDatabaseWrapper) -> int | None:
@@ -97,7 +99,9 @@ def _claim_index(connection: BaseDatabaseWrapper) -> Finding:
 
 
 def _skip_locked(connection: BaseDatabaseWrapper) -> Finding:
-    able = connection.features.has_select_for_update_skip_locked or connection.vendor == "sqlite"
+    if connection.vendor == "sqlite":
+        return Finding("skip locked", True, "SQLite has none and needs none: one writes at a time.")
+    able = bool(connection.features.has_select_for_update_skip_locked)
     unable = (
         "This server has no SKIP LOCKED: graders wait for one another. MariaDB has it from 10.6 on, MySQL from 8.0.1."
     )
@@ -108,12 +112,15 @@ def _clock(connection: BaseDatabaseWrapper) -> Finding:
     theirs = timezone.now() if connection.vendor == "sqlite" else _database_time(connection)
     skew = abs((theirs - timezone.now()).total_seconds())
     apart = f"The database's clock and this machine's are {skew:.1f} seconds apart; leases go by the database's."
+    if found := ahead.count().total():
+        jobs = counted(found, "job has a time", "jobs have a time")
+        return Finding("clock", False, f"{jobs} still to come: a clock was set back. {LATER}")
     return Finding("clock", skew <= SKEW, apart if skew > SKEW else "The clocks agree.")
 
 
 def _database_time(connection: BaseDatabaseWrapper) -> datetime:
     question = "SELECT UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "SELECT STATEMENT_TIMESTAMP()"
-    moment: datetime = _one(connection, question)
+    moment: datetime = one(connection, question)
     return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
@@ -131,18 +138,25 @@ def _storage() -> Finding:
     )
 
 
+def _files() -> Finding:
+    """The newest, those of jobs that wait among them; `audit` looks at all."""
+    if not is_near(get_storage()):
+        return Finding("files", True, "Not looked at: that takes a request for each. See 'audit --files'.")
+    newest = list(SubmissionFile.objects.select_related("external_grader").order_by("-pk")[:FILES_LOOKED_AT])
+    found = [(row, damage) for row in newest if (damage := find_damage(row, whole=(row.size or 0) <= SMALL_FILE))]
+    if not found:
+        return Finding("files", True, f"{counted(len(newest), 'file')} looked at: as handed in.")
+    row, damage = found[0]
+    job = row.external_grader
+    first = f"submission {job.submission_id if job else None} {damage}"
+    return Finding("files", False, f"{counted(len(found), 'file')} of {len(newest):,} damaged: {first}. See 'audit'.")
+
+
 # Per database. ------------------------------------------------------------------------------------------------------
 
 
-def _one(connection: BaseDatabaseWrapper, question: str, *values: str) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(question, list(values))
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
 def _sqlite(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
-    mode = str(_one(connection, "PRAGMA journal_mode")).lower()
+    mode = str(one(connection, "PRAGMA journal_mode")).lower()
     wal = mode in ("wal", "memory")
     yield Finding(
         "journal",
@@ -152,9 +166,19 @@ def _sqlite(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     immediate = str(getattr(connection, "transaction_mode", "")).upper() == "IMMEDIATE"
     lost = "Transactions begin DEFERRED: claims hinder each other; set OPTIONS['transaction_mode'] to 'IMMEDIATE'."
     yield Finding("transactions", immediate, "Transactions begin IMMEDIATE." if immediate else lost)
-    wait = int(_one(connection, "PRAGMA busy_timeout") or 0)
+    wait = int(one(connection, "PRAGMA busy_timeout") or 0)
     short = f"A writer waits only {wait} ms for another one; set OPTIONS['timeout'] to 5 seconds or more."
     yield Finding("busy timeout", wait >= 5000, "Writers wait for one another." if wait >= 5000 else short)
+    yield one_machine(file_systems.networked(Path(str(connection.settings_dict["NAME"]))))
+
+
+def one_machine(kind: str) -> Finding:
+    """`kind`: the file system, where it is one over a network."""
+    shared = (
+        f"The database is a file on {kind}: locks are not reliable there, and two machines that write damage it. Keep "
+        "it on a disk of this machine; for several machines use PostgreSQL, MySQL or MariaDB."
+    )
+    return Finding("one machine", not kind, shared if kind else "The database is on a disk of this machine.")
 
 
 def _isolation(level: str) -> Finding:
@@ -164,10 +188,10 @@ def _isolation(level: str) -> Finding:
 
 
 def _postgresql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
-    yield _isolation(str(_one(connection, "SHOW transaction_isolation")))
+    yield _isolation(str(one(connection, "SHOW transaction_isolation")))
     yield _pooler(connection)
     yield _vacuum(connection)
-    oldest = _one(
+    oldest = one(
         connection,
         "SELECT COALESCE(MAX(EXTRACT(EPOCH FROM now() - xact_start)), 0) FROM pg_stat_activity "
         "WHERE datname = current_database()",
@@ -206,8 +230,8 @@ def _vacuum(connection: BaseDatabaseWrapper) -> Finding:
 
 def _mysql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
     variable = "tx_isolation" if getattr(connection, "mysql_is_mariadb", False) else "transaction_isolation"
-    yield _isolation(str(_one(connection, f"SELECT @@{variable}")))
-    packet = int(_one(connection, "SELECT @@max_allowed_packet") or 0)
+    yield _isolation(str(one(connection, f"SELECT @@{variable}")))
+    packet = int(one(connection, "SELECT @@max_allowed_packet") or 0)
     # Of a body that came over HTTP each sign can be escaped once, of an answer each byte as JSON and once more.
     largest = max(int(conf.ANSWER_MAX_BYTES) * ESCAPING, int(conf.REQUEST_MAX_BYTES) * 2)
     small = f"max_allowed_packet is {packet} bytes; the largest submissions can take {largest}."
@@ -218,7 +242,7 @@ def _mysql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
         "SELECT character_set_name FROM information_schema.columns "
         "WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'grader_reply'"
     )
-    charset = str(_one(connection, question, ExternalGraderDetail._meta.db_table))
+    charset = str(one(connection, question, ExternalGraderDetail._meta.db_table))
     wide = charset == "utf8mb4"
     narrow = f"Replies are stored as {charset}, which cannot hold every character; convert the tables to utf8mb4."
     yield Finding("charset", wide, "Every character can be stored." if wide else narrow)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -18,6 +19,8 @@ from submissions.models import (
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
+    MovedJob,
+    OperatorMove,
     QueueMinute,
     Status,
     StudentItem,
@@ -100,7 +103,15 @@ def prune_statistics(days: int) -> int:
     )
 
 
-def _delete_in_batches(rows: QuerySet[QueueMinute] | QuerySet[ClaimEnd]) -> int:
+def prune_activity(days: int) -> int:
+    """Remove what operators did before that; how many moves."""
+    limit = DatabaseNow() - timedelta(days=days)
+    # First, and in batches: one move may have 100,000 of them.
+    _delete_in_batches(MovedJob.objects.filter(move__at__lt=limit))
+    return _delete_in_batches(OperatorMove.objects.filter(at__lt=limit))
+
+
+def _delete_in_batches(rows: QuerySet[Any]) -> int:
     number = 0
     while pks := list(rows.values_list("pk", flat=True)[: 20 * BATCH]):
         number += rows.model.objects.filter(pk__in=pks).delete()[0]

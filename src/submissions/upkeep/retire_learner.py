@@ -13,10 +13,10 @@ from collections.abc import Generator, Iterator
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from submissions import queue
+from submissions import queue, sql
 from submissions.api.caching import forget
 from submissions.errors import NotAllowed, UnknownJob
-from submissions.models import Delivery, ExternalGraderDetail, Score, StudentItem, Submission, SubmissionFile
+from submissions.models import ClaimNote, Delivery, ExternalGraderDetail, Score, StudentItem, Submission, SubmissionFile
 from submissions.queue.transactions import in_transaction
 from submissions.upkeep.removal import BATCH, Removed, remove_files
 
@@ -29,17 +29,20 @@ EMPTIED = (
     "grader_payload",
     "grader_reply",
     "last_error",
+    "long_queue_key",
     "pulls",
     "queue_key",
+    "result",
     "student_info",
 )
+RETIRED_PREFIX = "retired__user_"
 LEARNER_RETIRED = "The learner was retired."
 
 
 def pseudonym(student_id: str) -> str:
     """By Open edX' convention for retired names: the same each time, and no way back without the secret key."""
     digest = hmac.new(settings.SECRET_KEY.encode(), b"retired\0" + student_id.encode("utf-8", "replace"), "sha256")
-    return f"retired__user_{digest.hexdigest()[:40]}"
+    return f"{RETIRED_PREFIX}{digest.hexdigest()[:40]}"
 
 
 def about(student_id: str) -> Removed:
@@ -89,9 +92,8 @@ def _items_of(student_id: str) -> QuerySet[StudentItem]:
 
 
 def _exactly(student_id: str) -> list[int]:
-    """The items of this id, letter by letter: MariaDB also finds those of ids in other cases or with accents."""
-    found = StudentItem.objects.filter(student_id=student_id).order_by("pk").values_list("pk", "student_id")
-    return [pk for pk, found_id in found if found_id == student_id]
+    items = sql.exactly(StudentItem.objects.all(), student_id=student_id)
+    return list(items.order_by("pk").values_list("pk", flat=True))
 
 
 def _end_job(submission_id: int) -> None:
@@ -111,6 +113,7 @@ def _empty(submission_id: int) -> Removed:
     scored = Score.objects.filter(submission_id=submission_id).exists()
     # A job without a score needs a reason, also where the old one quoted the learner's program.
     reason = None if scored else LEARNER_RETIRED
-    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED) | {"last_error": reason})
+    Job.objects.filter(pk__in=jobs).update(**dict.fromkeys(EMPTIED) | {"last_error": reason, "result_digest": ""})
+    ClaimNote.objects.filter(job_id__in=jobs).delete()
     forget([submission.uuid])
     return removed

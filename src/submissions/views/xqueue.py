@@ -7,10 +7,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny, BasePermission
 
+from submissions.conf import Conf
+from submissions.permissions import IsXQueueUser
 from submissions.xqueue.views import ENDPOINTS
 
-__all__ = ["XQueueViewSet"]
+__all__ = ["MAX_SCORE_UPDATE_RETRIES", "XQueueViewSet"]
+
+# Where neither the queue nor the site says another limit.
+MAX_SCORE_UPDATE_RETRIES = Conf.MAX_FAILURES
 
 
 class XQueueViewSet(viewsets.ViewSet):
@@ -19,6 +25,14 @@ class XQueueViewSet(viewsets.ViewSet):
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         return ENDPOINTS[next(iter((actions or {}).values()))]
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Who may use an endpoint; the endpoints look themselves, and answer in their protocol's words."""
+        return [AllowAny() if self.action == "login" else IsXQueueUser()]
+
+    def compose_reply(self, success: bool, content: str) -> dict[str, object]:
+        """The protocol's envelope."""
+        return {"return_code": 0 if success else 1, "content": content}
 
     @action(detail=False, methods=["get", "post"], url_name="login")
     def login(self, request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
 from submissions.connections import close_after
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob
+from submissions.words import in_english
 from submissions.xqueue import bodies, patience, sessions, wire
 
 logger = logging.getLogger("submissions.xqueue")
@@ -28,7 +29,6 @@ REFUSALS: dict[type[QueueError], tuple[int, str]] = {
     LeaseLost: (409, "Incorrect key for submission"),
     AlreadyGraded: (409, "Submission was already graded with another result"),
 }
-MALFORMED = (wire.Malformed, SuspiciousOperation)
 
 # With escapes: whatever came in can go out again, also a lone surrogate, and any client can read it.
 _json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
@@ -44,6 +44,10 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
 
     def view(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
         patience.begin()
+        with in_english():
+            return answered(request)
+
+    def answered(request: HttpRequest) -> HttpResponse:
         # Without the `format` that a host's router takes from "login.json": one format is all there is.
         try:
             response = _check(request, name, for_all) or (
@@ -54,7 +58,8 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
         except Exception as error:
             response = _refusal(request, name, error)
         response.headers["Allow"] = allowed
-        return response
+        # Nothing that can be slow stands behind this one, so it does not even ask for the session.
+        return response if name == "status" else sessions.type_reply(request, response)
 
     view.__name__ = view.__qualname__ = name
     # The verbs bring their own transactions; one around the whole request (ATOMIC_REQUESTS) would hold locks while
@@ -83,7 +88,11 @@ def _check(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | Non
         return refused(403, "Requests from other sites are refused")
     if bodies.declared_length(request) > int(conf.REQUEST_MAX_BYTES):
         raise RequestDataTooBig
-    return None if for_all or is_grader(getattr(request, "user", None)) else _no_grader(request, name)
+    if for_all:
+        return None
+    if not is_grader(getattr(request, "user", None)):
+        return _no_grader(request, name)
+    return log_in_first(request) if sessions.has_ended(request) else None
 
 
 def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
@@ -93,8 +102,9 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
         return refused(*REFUSALS[cast(type[QueueError], type(error))])
     if isinstance(error, RequestDataTooBig):
         return refused(413, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
-    if isinstance(error, MALFORMED):
-        return refused(400, "Insufficient login info" if name == "login" else str(wire.Malformed.__doc__))
+    if isinstance(error, wire.Malformed | SuspiciousOperation):
+        told = error if isinstance(error, wire.Malformed) else wire.Malformed()
+        return refused(400, "Insufficient login info" if name == "login" else str(told))
     logger.exception("%s failed", request.path, exc_info=error)
     patience.is_over()  # remembered for the others
     close_after(error)

@@ -34,6 +34,11 @@ def begin() -> None:
     _request.since = time.monotonic()
 
 
+def seconds() -> float:
+    """For how long the grader that sent this request has waited."""
+    return 0.0 if _request.since is None else time.monotonic() - _request.since
+
+
 def is_over() -> bool:
     """Whether the grader that sent this request has gone, or may have. A wait that was too long is remembered."""
     now = time.monotonic()

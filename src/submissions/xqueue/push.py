@@ -146,7 +146,9 @@ def _record(submission_id: int, key: str, text: str) -> bool:
     if result.flaw is not None:
         queue.fail(submission_id, key, reason=result.flaw, reply=result.reply)
     else:
-        queue.complete(submission_id, key, score=result.score, reply=result.reply)
+        done = queue.complete(submission_id, key, score=result.score, reply=result.reply)
+        if not result.is_complete:
+            queue.note_incomplete(done)
     return result.flaw is None
 
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import json
 
-import nh3
-
+from submissions.markup import sanitised, shortened
 from submissions.text import made_storable
-
-LONGEST = 200_000
-"""More than anybody reads on a page (characters); what is longer is cut, and says so."""
-
-# No links and no pictures: opening a job must not tell anybody outside that somebody looks at it.
-TAGS = nh3.ALLOWED_TAGS - {"a", "area", "img", "map"}
 
 
 def pretty(reply: str | None) -> str:
@@ -31,12 +24,6 @@ def html_of(reply: str | None) -> str:
     return sanitised(message) if isinstance(message, str) else ""
 
 
-def sanitised(html: str) -> str:
-    # Half a pair of surrogates is no text to the library.
-    text = shortened(html).encode("utf-8", "replace").decode()
-    return nh3.clean(text, tags=TAGS, clean_content_tags={"script", "style", "title", "textarea"})
-
-
 def parsed(text: str | None) -> object:
     """The JSON that `text` holds; None where it holds none."""
     try:
@@ -53,7 +40,3 @@ def indented(value: object) -> str:
         return "(nested too deeply to be shown)"
     # No page can be sent with half a pair of surrogates.
     return made_storable(text)
-
-
-def shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n... {len(text) - LONGEST:,} more characters"

@@ -6,14 +6,22 @@ from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from submissions.accounts.permissions import may_log_in
+from submissions.accounts import tokens
+from submissions.accounts.permissions import may_log_in, wants_text_html
 from submissions.accounts.throttle import Attempt
-from submissions.text import storable
+from submissions.models import Scope
+from submissions.text import storable, without_doubled_slashes
 
 # PBKDF2 would swallow megabytes of "password" at our cost.
 LONGEST_SECRET = 4096
+# In a session's data, which are read with each request anyway: its replies are of the old service's type.
+TEXT_HTML = "xqueue_text_html"
+# Of a session that a token has begun: the token's name and queues.
+TOKEN = "token"  # noqa: S105 - a key of the session
+# Django wants a name there; nothing is asked of it.
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def login_address(request: HttpRequest) -> str | None:
@@ -22,8 +30,11 @@ def login_address(request: HttpRequest) -> str | None:
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
     if scheme not in ("", "basic"):
         return None
-    path = request.path.rstrip("/").rpartition("/")[0]
-    return f"{path}/login/?next={quote(request.get_full_path(), safe='/')}"
+    # With two slashes at its beginning it would be another host's.
+    full = without_doubled_slashes(request.path)
+    path = full.rstrip("/").rpartition("/")[0]
+    asked = request.get_full_path() if full == request.path else full
+    return f"{path}/login/?next={quote(asked, safe='/')}"
 
 
 def forget_unusable(request: HttpRequest) -> None:
@@ -43,6 +54,9 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
     if max(len(username), len(password)) > LONGEST_SECRET or not storable(username) or not storable(password):
         return False
     attempt = Attempt(username, request.META.get("REMOTE_ADDR", ""), password)
+    if begin_with_token(request, username, password):
+        attempt.record_success()
+        return True
     attempt.admit()
     user = None if attempt.repeated else auth.authenticate(request, username=username, password=password)
     if user is None or not may_log_in(user):
@@ -56,7 +70,56 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
     # A store may draw its key by it; to others it means nothing.
     request.session.owner = user.pk  # type: ignore[attr-defined]
     auth.login(request, user)
+    if wants_text_html(user):
+        request.session[TEXT_HTML] = True
     return True
+
+
+def begin_with_token(request: HttpRequest, username: str, text: str) -> bool:
+    """The same with a token of the account in place of its password: the session ends with the token."""
+    token = tokens.find_token(text)
+    if token is None or token.account.get_username() != username or not tokens.has_scope(token, Scope.CLAIM):
+        return False
+    request.session = type(request.session)()
+    request.session.owner = token.account_id  # type: ignore[attr-defined]
+    auth.login(request, token.account, backend=BACKEND)
+    request.session[TOKEN] = [token.public_id, token.queue_patterns]
+    if wants_text_html(token.account):
+        request.session[TEXT_HTML] = True
+    return True
+
+
+def has_ended(request: HttpRequest) -> bool:
+    """Whether the session's token is good no more, where it has one."""
+    kept = _token_of(request)
+    return kept is not None and not tokens.is_good(kept[0], Scope.CLAIM)
+
+
+def covers(request: HttpRequest, queue_name: str) -> bool:
+    """Whether the queue is within the patterns of the session's token, where it has one."""
+    kept = _token_of(request)
+    return kept is None or tokens.matches(kept[1], queue_name)
+
+
+def _token_of(request: HttpRequest) -> tuple[str, str] | None:
+    session = getattr(request, "session", None)
+    kept = None if session is None else session.get(TOKEN)
+    return None if kept is None else (str(kept[0]), str(kept[1]))
+
+
+def type_reply(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The reply, of the type that the account's client insists on; it stays the same JSON."""
+    session = getattr(request, "session", None)
+    try:
+        wanted = session is not None and TEXT_HTML in session
+    except Exception:  # a database that is away; the reply says so itself, or needs none
+        wanted = False
+    if wanted:
+        response.headers["Content-Type"] = "text/html; charset=utf-8"
+        # Learners' texts stand in it: no browser may take them for a page.
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
 
 
 def end(request: HttpRequest) -> None:

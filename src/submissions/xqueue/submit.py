@@ -6,13 +6,12 @@ and not the reason.
 
 from __future__ import annotations
 
-import json
+import codecs
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TypeAlias
-from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
@@ -29,7 +28,7 @@ from submissions.connections import close_after
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import jobs
 from submissions.intake.requests import BadSubmitRequest, parse
-from submissions.xqueue import bodies, sessions
+from submissions.xqueue import bodies, sessions, wire
 from submissions.xqueue.endpoints import log_in_first, ok, refused
 
 logger = logging.getLogger("submissions.xqueue")
@@ -42,6 +41,10 @@ Files: TypeAlias = "Mapping[str, UploadedFile[bytes]]"
 @transaction.non_atomic_requests
 def submit(request: HttpRequest) -> HttpResponse:
     """POST xqueue_header, xqueue_body and files: a job; the content is how many wait, as a text."""
+    return sessions.type_reply(request, _submit(request))
+
+
+def _submit(request: HttpRequest) -> HttpResponse:
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         return refused(403, "Requests from other sites are refused")
     sessions.forget_unusable(request)
@@ -113,6 +116,8 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
         raise BadSubmitRequest("it is not UTF-8") from None
     except TooManyFilesSent:
         raise BadSubmitRequest(f"it has more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files") from None
+    except wire.Malformed as error:
+        raise BadSubmitRequest(str(error).removeprefix(f"{wire.Malformed.__doc__}").strip(": ")) from None
     except BadSubmitRequest:
         raise
     except Exception as error:  # each parser and broken connection has its own
@@ -125,16 +130,12 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
 
 
 def _fields(request: HttpRequest) -> tuple[Fields, Files]:
-    if request.content_type == "multipart/form-data":
+    if request.content_type == bodies.PARTS:
         return _parts(request)
-    if request.content_type == "application/json":
-        found = json.loads(request.body.decode())
+    if bodies.is_json(request, request.body):
+        found = wire.parse_request(request.body.decode("utf-8-sig"))
         return found if isinstance(found, dict) else {}, {}
-    if request.content_type == "application/x-www-form-urlencoded":
-        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-        pairs = parse_qsl(request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=most)
-        return dict(pairs), {}
-    return {}, {}
+    return dict(bodies.read_form(request.body.removeprefix(codecs.BOM_UTF8), errors="strict")), {}
 
 
 def _parts(request: HttpRequest) -> tuple[Fields, Files]:

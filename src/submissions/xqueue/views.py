@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.utils.encoding import iri_to_uri
 
-from submissions import api, queue
+from submissions import api, handing, queue
 from submissions.accounts.throttle import Throttled
 from submissions.conf import conf
-from submissions.errors import UnknownQueue
+from submissions.errors import FileProcessingError, LeaseLost, UnknownQueue
 from submissions.queue import ClaimedJob, names_for
+from submissions.text import without_doubled_slashes
+from submissions.waiting import room
 from submissions.xqueue import bodies, patience, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
 from submissions.xqueue.jobs import body_of
+
+# How many jobs with damaged files one poll passes over.
+MOST_DAMAGED = 5
+# Watchers hang up after a second. An answer that was quicker than this is not looked after (seconds).
+SLOW_SECONDS = 0.5
 
 
 def login(request: HttpRequest) -> HttpResponse:
@@ -34,8 +44,9 @@ def login(request: HttpRequest) -> HttpResponse:
 
 
 def logout(request: HttpRequest) -> HttpResponse:
+    goodbye = sessions.type_reply(request, ok("Goodbye"))  # while the session can say which
     sessions.end(request)
-    return ok("Goodbye")
+    return goodbye
 
 
 def status(request: HttpRequest) -> HttpResponse:
@@ -48,9 +59,12 @@ def get_queuelen(request: HttpRequest) -> HttpResponse:
         return refused(400, "'get_queuelen' must provide parameter 'queue_name'")
     grader = _grader(request)
     try:
+        if not sessions.covers(request, queue_name):
+            raise UnknownQueue
         return ok(queue.depth(queue_name, grader=grader))
     except UnknownQueue:
-        return refused(200, f"Valid queue names are: {', '.join(names_for(grader))}")
+        names = (name for name in names_for(grader) if sessions.covers(request, name))
+        return refused(200, f"Valid queue names are: {', '.join(names)}")
 
 
 def get_submission(request: HttpRequest) -> HttpResponse:
@@ -58,26 +72,52 @@ def get_submission(request: HttpRequest) -> HttpResponse:
     if not queue_name:
         return refused(400, "'get_submission' must provide parameter 'queue_name'")
     mount = _mount(request)  # before the claim: what fails here must not hold a job
-    try:
-        jobs = [] if patience.is_over() else queue.claim(queue_name, grader=_grader(request))
-    except UnknownQueue:
-        return refused(200, f"Queue '{queue_name}' not found")
-    if jobs and patience.is_over():
-        _take_back(jobs)
-        jobs = []
-    if not jobs:
-        return refused(200, f"Queue '{queue_name}' is empty")
-    return ok(_write_or_fail(jobs[0], mount))
+    for _ in range(MOST_DAMAGED):
+        try:
+            jobs = [] if patience.is_over() else _claim(request, queue_name)
+        except UnknownQueue:
+            return refused(200, f"Queue '{queue_name}' not found")
+        if jobs and patience.is_over():
+            handing.take_back(jobs)
+            jobs = []
+        if not jobs:
+            break
+        with suppress(FileProcessingError):  # a damaged file: that job's failure, and the next one is tried
+            return _hand_out(jobs[0], mount)
+    return refused(200, f"Queue '{queue_name}' is empty")
+
+
+def _claim(request: HttpRequest, queue_name: str) -> list[ClaimedJob]:
+    """Where nothing is due, for as long as the queue says."""
+    if not sessions.covers(request, queue_name):
+        raise UnknownQueue
+    grader = _grader(request)
+    jobs = queue.claim(queue_name, grader=grader)
+    seconds = 0 if jobs else queue.settings_of(queue_name).wait_milliseconds / 1000
+    if not seconds:
+        return jobs
+    return room.wait([queue_name], grader, seconds, partial(queue.claim, queue_name, grader=grader))[0]
 
 
 def put_result(request: HttpRequest) -> HttpResponse:
     result = wire.parse_result(bodies.fields(request), longest=int(conf.REPLY_MAX_BYTES))
+    try:
+        return _record(result)
+    except LeaseLost:
+        # Without a key that was ever good for it: of a queue that this account may not know, not even that it is there.
+        queue.require_known(result.submission_id, grader=_grader(request))
+        raise
+
+
+def _record(result: wire.Result) -> HttpResponse:
     if result.flaw is not None:
         # Still this grader's word on this job, to be kept and counted.
         queue.fail(result.submission_id, result.key, reason=result.flaw, reply=result.reply)
-        return refused(400, str(wire.Malformed.__doc__) if result.flaw == wire.NO_OBJECT else result.flaw)
+        return refused(400, wire.refusal(result.flaw))
     patience.begin()  # however long its body took
-    queue.complete(result.submission_id, result.key, score=result.score, reply=result.reply)
+    done = queue.complete(result.submission_id, result.key, score=result.score, reply=result.reply)
+    if not result.is_complete:
+        queue.note_incomplete(done)
     patience.is_over()  # remembered for the polls
     return ok("")
 
@@ -100,10 +140,10 @@ def _grader(request: HttpRequest) -> str:
     return str(request.user.get_username())
 
 
-def _take_back(jobs: list[ClaimedJob]) -> None:
-    """Claims that nobody waits for any more: no failures, and due at once."""
-    for job in jobs:
-        queue.release(job.submission_id, job.pullkey, reason="The claim came too late: the grader had gone.")
+def _hand_out(job: ClaimedJob, mount: str) -> HttpResponse:
+    """Raises what `_write` raises."""
+    answer = ok(_write_or_fail(job, mount))
+    return handing.HandedOut(answer, [job]) if patience.seconds() > SLOW_SECONDS else answer
 
 
 def _write_or_fail(job: ClaimedJob, mount: str) -> str:
@@ -126,7 +166,7 @@ def _write(job: ClaimedJob, mount: str) -> str:
 
 def _mount(request: HttpRequest) -> str:
     """The absolute address that these endpoints are mounted under, with its slash."""
-    path = request.path.rstrip("/").rpartition("/")[0] + "/"
+    path = without_doubled_slashes(request.path).rstrip("/").rpartition("/")[0] + "/"
     base = str(conf.BASE_URL).rstrip("/")
     # As build_absolute_uri does, of what needs no resolving.
     return base + path if base else iri_to_uri(f"{request.scheme}://{request.get_host()}{path}")

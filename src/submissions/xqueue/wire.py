@@ -8,20 +8,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from submissions.text import LARGEST_ID, made_storable
+from submissions.text import LARGEST_ID, MOST_VALUES, has_too_many_values, is_complete_reply, load_json, made_storable
 
 NO_OBJECT = "The reply is not a JSON object."
 NO_SCORE = "The reply has no score."
 TOO_LONG = "The reply is longer than {} bytes."
+TOO_MANY = f"The reply has more than {MOST_VALUES:,} values."
+# A byte order mark, as some editors and languages put it before a text.
+MARK = "\ufeff"
 # How much of a reply that is too long is kept for the operator (characters).
 KEPT_OF_TOO_LONG = 10_000
 
 
 class Malformed(ValueError):
     """Incorrect reply format"""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(f"{type(self).__doc__}: {why}" if why else str(type(self).__doc__))
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Result:
     """What stands there as the score: anything that JSON can say."""
     flaw: str | None = None
     """Why no score can be in the reply, in words; None where one may be."""
+    is_complete: bool = field(default=True, compare=False)
+    """Whether it has all that platforms insist on, besides the score."""
 
 
 def envelope(return_code: int, content: str | int) -> dict[str, str | int]:
@@ -49,7 +57,7 @@ def parse_result(fields: object, *, longest: int) -> Result:
     """
     if not isinstance(fields, Mapping):
         raise Malformed
-    header = _object(fields.get("xqueue_header"))
+    header = _header(fields.get("xqueue_header"))
     body = fields.get("xqueue_body")
     if isinstance(body, Mapping):
         body = json.dumps(body)
@@ -63,25 +71,87 @@ def read_reply(submission_id: int, key: str, reply: str, longest: int) -> Result
     """What a reply (storable text) says, as far as it is understood."""
     if len(reply.encode()) > longest:
         return Result(submission_id, key, reply[:KEPT_OF_TOO_LONG], flaw=TOO_LONG.format(longest))
+    # Not kept: the platform that gets the reply could not read it.
+    reply = reply.removeprefix(MARK)
+    if has_too_many_values(reply):
+        return Result(submission_id, key, reply[:KEPT_OF_TOO_LONG], flaw=TOO_MANY)
     found = _object_or_none(reply)
     if found is None:
-        return Result(submission_id, key, reply, flaw=NO_OBJECT)
+        where = place_of_error(reply)
+        return Result(submission_id, key, reply, flaw=NO_OBJECT if where is None else f"{NO_OBJECT[:-1]}: {where}.")
     if "score" not in found:
         return Result(submission_id, key, reply, flaw=NO_SCORE)
-    return Result(submission_id, key, reply, score=found["score"])
+    return Result(submission_id, key, reply, score=found["score"], is_complete=is_complete_reply(found))
 
 
-def _object(value: object) -> Mapping[str, object]:
+def refusal(flaw: str) -> str:
+    """What a grader is told of a reply with this flaw."""
+    if not flaw.startswith(NO_OBJECT[:-1]):
+        return flaw
+    return str(Malformed(flaw.removeprefix(NO_OBJECT[:-1]).strip(" :.")))
+
+
+def parse_request(text: str) -> object:
+    """A request's body that is JSON. Raises Malformed, which says where, and ValueError for NaN and Infinity."""
+    text = text.removeprefix(MARK)
+    if has_too_many_values(text):
+        raise Malformed(f"more than {MOST_VALUES:,} values")
+    try:
+        return load_json(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Malformed(place_of_error(text) or "") from None
+
+
+def place_of_error(text: str) -> str | None:
+    """What is wrong with a text that was to be a JSON object, and where; None where it is none at all, or breaks off.
+
+    Of texts that were glued together by hand, most of all: a line end or a quote that nobody escaped.
+    """
+    if not text.lstrip().startswith("{") or has_too_many_values(text):
+        return None
+    try:
+        load_json(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text):
+            return None
+        what = _WORDS.get(error.msg.removesuffix(" at"), error.msg[:1].lower() + error.msg[1:])
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        return f"{what}, {line}column {error.colno}"
+    except (ValueError, RecursionError):  # numbers of thousands of digits; nested beyond all reason
+        pass
+    return None
+
+
+# Python's words for it, which speak to who writes the parser.
+_WORDS = {
+    "Invalid control character": "control character in a text",
+    "Unterminated string starting": "a text without its end",
+    "Invalid \\escape": "a backslash that escapes nothing",
+    "Expecting ',' delimiter": "a comma or the end is missing, or a quote in a text has no backslash",
+    "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
+    "Expecting value": "a value is missing",
+    "Extra data": "there is more after the end",
+}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _header(value: object) -> Mapping[str, object]:
     found = value if isinstance(value, Mapping) else _object_or_none(value)
     if found is None:
-        raise Malformed
+        where = place_of_error(value) if isinstance(value, str) else None
+        raise Malformed(f"xqueue_header: {where}" if where else "")
     return found
 
 
 def _object_or_none(text: object) -> Mapping[str, object] | None:
+    if not isinstance(text, str) or has_too_many_values(text):
+        return None
     try:
         # NaN and Infinity stay in, so that the queue can say what is wrong with such a score.
-        found = json.loads(text) if isinstance(text, str) else None
+        found = load_json(text.removeprefix(MARK))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

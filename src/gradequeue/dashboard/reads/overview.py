@@ -38,6 +38,11 @@ class Overview:
         }
 
     @property
+    def worst(self) -> str:
+        """The colour of the worst queue; the worst come first."""
+        return self.rows[0].standing.light.colour if self.rows else lights.GREEN
+
+    @property
     def open(self) -> list[str]:
         """The queues that every grader may pull from, by name; as `check --deploy` warns."""
         return sorted(row.standing.name for row in self.rows if not row.standing.queue.restricted)

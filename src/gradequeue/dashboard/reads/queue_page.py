@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
+from gradequeue.dashboard.reads.graders import Work
 from gradequeue.dashboard.reads.newest import newest
 from submissions.models import ExternalGraderDetail, Score, Status
 from submissions.queue import first_ids
@@ -26,30 +27,11 @@ RECENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class GraderRow:
+class GraderRow(Work):
     """One grader of this queue, in the period of the page."""
 
-    name: str
-    seen_at: datetime | None
-    graded: int
-    ended_otherwise: dict[str, int]
-
-    @property
-    def failed(self) -> int:
-        return self.ended_otherwise.get("failed", 0)
-
-    @property
-    def lost(self) -> int:
-        return self.ended_otherwise.get("lost", 0)
-
-    @property
-    def claims(self) -> int:
-        """Claims that ended with a score, a failure or an expired lease."""
-        return self.graded + self.failed + self.lost
-
-    @property
-    def failure_share(self) -> float:
-        return (self.failed + self.lost) / self.claims if self.claims else 0.0
+    name: str = ""
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +40,8 @@ class Result:
     grader: str
     at: datetime
     earned: float | None
-    possible: float
+    possible: float | None
+    """None where only the platform knows it."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +103,16 @@ def _live(name: str) -> QuerySet[ExternalGraderDetail]:
 
 
 def _results(name: str) -> list[Result]:
-    ended = newest(name, Status.RETIRED).values_list("submission_id", "grader", "status_time", "points_possible")
+    ended = newest(name, Status.RETIRED).values_list(
+        "submission_id", "grader", "status_time", "points_possible", "points_known"
+    )
     rows = list(ended[:MOST_RESULTS])
     scores = Score.objects.filter(submission_id__in=[row[0] for row in rows], reset=False).order_by("pk")
     earned = dict(scores.values_list("submission_id", "points_earned"))
-    return [Result(one, grader, at, earned.get(one), possible) for one, grader, at, possible in rows]
+    return [
+        Result(one, grader, at, earned.get(one), possible if known else None)
+        for one, grader, at, possible, known in rows
+    ]
 
 
 def _distribution(results: list[Result]) -> list[int]:
@@ -145,7 +133,7 @@ def _graders(one: Standing, results: list[Result], since: datetime) -> list[Grad
     lost = {grader: outcomes for (name, grader), outcomes in losses(since).items() if name == one.name}
     seen = dict(one.seen)
     names = {*seen, *graded, *lost} - {""}
-    rows = [GraderRow(name, seen.get(name), graded[name], lost.get(name, {})) for name in names]
+    rows = [GraderRow(graded[name], lost.get(name, {}), name=name, seen_at=seen.get(name)) for name in names]
     return sorted(rows, key=lambda row: (-row.claims, row.name))
 
 

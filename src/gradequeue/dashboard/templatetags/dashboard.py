@@ -1,26 +1,65 @@
-"""Times, numbers and plots, as the pages show them. Everything is escaped by the templates, nothing is marked safe."""
+"""Times, numbers and plots, as the pages show them, in the page's language. Everything of others is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence, Sized
 from datetime import UTC, datetime, timedelta
 
 from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
 
-from gradequeue.dashboard import plots
-from submissions import text
+from gradequeue.dashboard import figures, plots
+from submissions import words
+from submissions.models import ExternalGraderDetail
+from submissions.statistics import lights
 from submissions.statistics.history import Bucket, together
+from submissions.statistics.hosts import Host
 from submissions.statistics.standing import Standing
-from submissions.text import duration
+from submissions.words import duration
 
 register = template.Library()
 
-register.filter("duration", duration)
+# "2 h 36 min" stays on one line.
+_SPAN = re.compile(r"(?<=\d) (?=(?:d|j|h|min|s|%)\b| *%)")
+
+# Without scripts; the script writes times in the reader's zone.
+FORMS = {"time": "H:i:s", "mark": "j M H:i", "full": "j M Y H:i:s"}
+
+
+@register.filter(name="duration")
+def unbroken_duration(seconds: float | timedelta | None) -> str:
+    return duration(seconds).replace(" ", "\u00a0")
+
+
+@register.filter
+def unbroken(sentence: str) -> str:
+    """A cause of a light, with its times in one piece."""
+    return _SPAN.sub("\u00a0", sentence)
+
+
+@register.filter
+def is_hour(seconds: timedelta) -> bool:
+    """Whether "the last hour" says it."""
+    return seconds == timedelta(hours=1)
+
+
+@register.filter
+def span(seconds: timedelta) -> str:
+    """Behind "in the last": "hour", "43 min"."""
+    return pgettext("in the last", "hour") if is_hour(seconds) else unbroken_duration(seconds)
 
 
 @register.filter
 def number(value: int) -> str:
-    return f"{value:,}"
+    return words.number(value)
 
 
 @register.filter
@@ -30,8 +69,15 @@ def jobs(standing: Standing, which: str) -> str:
 
 
 @register.filter
-def counted(value: int, noun: str) -> str:
-    return text.counted(value, noun)
+def deliveries(host: Host, which: str) -> str:
+    """How many deliveries to a host are `which` (delivered, due, overdue, given_up)."""
+    return host.shown(getattr(host, which))
+
+
+@register.filter
+def length_beyond(values: Sized, most: int) -> int:
+    """How many there are besides the first `most`."""
+    return max(len(values) - most, 0)
 
 
 @register.filter
@@ -41,18 +87,20 @@ def percent(share: float) -> str:
 
 @register.filter
 def points(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}"
+    return figures.points(value)
 
 
-@register.inclusion_tag("dashboard/_moment.html")
-def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> dict[str, object]:
+@register.simple_tag
+def moment(at: datetime | None, now: datetime | None = None, form: str = "time") -> SafeString:
     """A time in UTC, which the script rewrites in the reader's zone; with its age where `now` is given."""
-    return {
-        "at": at,
-        "iso": at.astimezone(UTC).isoformat(timespec="milliseconds") if at else "",
-        "form": form,
-        "age": None if at is None or now is None else duration(now - at),
-    }
+    if at is None:
+        return format_html('<span class="age">{}</span>', "-")
+    utc = at.astimezone(UTC)
+    shown = date_format(utc, FORMS[form]) + ("" if form == "mark" else " UTC")
+    iso, plain = utc.isoformat(timespec="milliseconds"), utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    tag = '<time datetime="{}" data-form="{}" title="{}">{}</time>'
+    time = format_html(tag, iso, form, plain, shown)
+    return time if now is None else format_html('{} <span class="age">· {}</span>', time, ago(at, now))
 
 
 @register.filter
@@ -60,12 +108,45 @@ def left(until: datetime | None, now: datetime) -> str:
     """How long a lease still holds."""
     if until is None:
         return "-"
-    return duration(until - now) if until > now else f"expired {duration(now - until)} ago"
+    if until > now:
+        return unbroken_duration(until - now)
+    return gettext("expired %(time)s ago") % {"time": unbroken_duration(now - until)}
 
 
 @register.filter
 def since(at: datetime | None, now: datetime) -> str:
-    return "-" if at is None else duration(max(now - at, timedelta()))
+    return "-" if at is None else unbroken_duration(max(now - at, timedelta()))
+
+
+@register.filter
+def ago(at: datetime, now: datetime) -> str:
+    return gettext("%(time)s ago") % {"time": since(at, now)}
+
+
+@register.simple_tag
+def linked(text: str, address: str = "") -> SafeString:
+    """A foreign text by itself, as part of a sentence; with an address, a link."""
+    return (
+        format_html('<a href="{}"><bdi>{}</bdi></a>', address, text) if address else format_html("<bdi>{}</bdi>", text)
+    )
+
+
+@register.simple_tag
+def isolated(names: Iterable[str]) -> SafeString:
+    """Foreign names in a row, each by itself, as part of a sentence."""
+    return format_html_join(", ", "<bdi>{}</bdi>", ((name,) for name in names))
+
+
+@register.simple_tag
+def jobs_address(**filters: str) -> str:
+    """The list of these jobs."""
+    return f"{reverse('dashboard:jobs')}?{urlencode(filters)}"
+
+
+@register.simple_tag
+def languages() -> Sequence[tuple[str, str]]:
+    """Each with its own name, which no catalogue translates."""
+    return list(settings.LANGUAGES)
 
 
 @register.inclusion_tag("dashboard/_spark.html")
@@ -84,6 +165,18 @@ def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float 
 @register.inclusion_tag("dashboard/_chart.html")
 def chart(drawn: plots.Chart) -> dict[str, object]:
     return {"chart": drawn, "width": plots.WIDTH, "height": plots.HEIGHT}
+
+
+@register.inclusion_tag("dashboard/_state.html")
+def state(job: ExternalGraderDetail) -> dict[str, object]:
+    """Where a job stands, in words; a finished one is green with a score, and grey without."""
+    return {"look": job.look, "words": job.state_in_words}
+
+
+@register.simple_tag
+def icon(colour: str = "") -> str:
+    """The address of the icon with this light."""
+    return static(f"dashboard/icon-{colour}.svg" if colour in (lights.RED, lights.AMBER) else "dashboard/icon.svg")
 
 
 @register.inclusion_tag("dashboard/_light.html")

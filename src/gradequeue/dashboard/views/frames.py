@@ -17,9 +17,10 @@ from submissions.models import SubmissionFile
 from submissions.xqueue import replies
 
 STYLE = (
+    ":root{color-scheme:light dark}[data-theme=light]{color-scheme:light}[data-theme=dark]{color-scheme:dark}"
     "body{margin:0;padding:.75rem;font:15px/1.5 system-ui,sans-serif;color:#1b1f24;background:#fff;"
-    "overflow-wrap:anywhere}"
-    "pre{background:#f3f4f6;padding:.5rem;overflow:auto}"
+    "color:light-dark(#1b1f24,#e6ecf2);background:light-dark(#fff,#171e26);overflow-wrap:anywhere}"
+    "pre{background:#8882;padding:.5rem;overflow:auto}"
 )
 # A style sheet could not be loaded: a page without origin is cross-origin to this server.
 STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
@@ -35,9 +36,15 @@ SANDBOX = (
 def reply(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     """The message of the grader's reply as HTML, sanitised, for a sandboxed frame."""
     html = replies.html_of(job_of(viewer, submission_id).grader_reply)
-    response = render(request, "dashboard/reply.html", {"html": html, "style": STYLE})
+    response = render(request, "dashboard/reply.html", {"html": html, "style": STYLE, "theme": _theme(request)})
     response["Content-Security-Policy"] = SANDBOX
     return response
+
+
+def _theme(request: HttpRequest) -> str:
+    """As the page around it: a frame without scripts cannot look it up where the page keeps it."""
+    theme = request.COOKIES.get("theme", "")
+    return theme if theme in ("light", "dark") else "auto"
 
 
 @page("GET", "HEAD")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import re
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
@@ -19,6 +21,9 @@ from gradequeue.dashboard.access import Viewer, viewer_of
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Viewer, P], HttpResponse]
 
+# What differs each time, whatever happened: the tokens of forms, and the time of the page.
+CHANGING = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"|<small id="now">.*?</small>', re.DOTALL)
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -32,7 +37,8 @@ def page(*methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest,
         @require_http_methods(list(methods))
         @functools.wraps(view)
         def run(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            return _guarded(_answer(request, lambda viewer: view(request, viewer, *args, **kwargs)))
+            answer = _guarded(_answer(request, lambda viewer: view(request, viewer, *args, **kwargs)))
+            return _unless_known(request, answer)
 
         return run
 
@@ -58,6 +64,17 @@ def _to_login(request: HttpRequest) -> HttpResponse:
         # A page that refreshes must not show the login form as its content.
         return HttpResponse(status=403, headers={"HX-Refresh": "true"})
     return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
+
+
+def _unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """304 for a page that refreshes and has this content already."""
+    if not request.headers.get("HX-Request") or response.status_code != 200 or response.streaming:
+        return response
+    tag = f'"{hashlib.sha256(CHANGING.sub(b"", response.content)).hexdigest()[:32]}"'
+    if tag in request.headers.get("If-None-Match", ""):
+        response = _guarded(HttpResponse(status=304))
+    response.headers["ETag"] = tag
+    return response
 
 
 def _guarded(response: HttpResponse) -> HttpResponse:

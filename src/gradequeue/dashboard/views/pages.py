@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 
 from gradequeue.dashboard import plots
 from gradequeue.dashboard.access import Viewer
-from gradequeue.dashboard.reads import history
+from gradequeue.dashboard.reads import activity, history
+from gradequeue.dashboard.reads.overview import Overview
 from gradequeue.dashboard.reads.overview import overview as read_overview
 from gradequeue.dashboard.reads.queue_page import QueuePage, queue_page, waits_of
 from gradequeue.dashboard.reads.submission import submission_page
 from gradequeue.dashboard.views.page import page
 from submissions import operators
-from submissions.statistics import lights
-from submissions.text import row_id
+from submissions.statistics import hosts, lights
+from submissions.statistics.samples import Depth
 
 
 @page("GET", "HEAD")
 def overview(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     found = read_overview(viewer)
     show = request.GET.get("show", "")
-    rows = [row for row in found.rows if show != "trouble" or row.standing.light.colour != lights.GREEN]
-    return render(request, "dashboard/overview.html", {"viewer": viewer, "found": found, "rows": rows, "show": show})
+    window = history.window_of(request.GET.get("window"))
+    context = {
+        "viewer": viewer,
+        "found": found,
+        "rows": [row for row in found.rows if show != "trouble" or row.standing.light.colour != lights.GREEN],
+        "show": show,
+        "light": found.worst,
+        "window": window,
+        "windows": history.WINDOWS,
+        "latest": hosts.latest() if viewer.everything else None,
+        "chart": overall_chart(viewer, found, window) if found.rows else None,
+    }
+    return render(request, "dashboard/overview.html", context)
+
+
+def overall_chart(viewer: Viewer, found: Overview, window: history.Window) -> plots.Chart:
+    together = history.overall(None if viewer.everything else [row.standing.name for row in found.rows], window)
+    steps = together.steps
+    if not steps:
+        return plots.overall([], [], [])
+    sums = found.sums
+    now = Depth(sums["waiting"], sums["being_graded"], sums["failed"])
+    markers = history.markers(activity.between(viewer, steps[0].start), steps, window.step)
+    return plots.overall(steps, history.with_now(together.depths, now), markers)
 
 
 @page("GET", "HEAD")
@@ -35,16 +56,27 @@ def queue(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     return render(
         request,
         "dashboard/queue.html",
-        {"viewer": viewer, "found": found, "charts": charts_of(found), "windows": history.WINDOWS} | _may(viewer),
+        {
+            "viewer": viewer,
+            "found": found,
+            "charts": charts_of(viewer, found),
+            "windows": history.WINDOWS,
+            "light": found.standing.light.colour,
+            "acts": activity.of_queue(viewer, found.standing.name),
+        }
+        | may(viewer),
     )
 
 
-def charts_of(found: QueuePage) -> dict[str, plots.Chart]:
-    steps, standing = found.steps, found.standing
+def charts_of(viewer: Viewer, found: QueuePage) -> dict[str, plots.Chart]:
+    steps, standing, window = found.steps, found.standing, found.window
+    now = Depth(standing.waiting, standing.being_graded, standing.failed)
+    since = steps[0].start if steps else found.now
+    markers = history.markers(activity.between(viewer, since, queue_name=standing.name), steps, window.step)
     starts = [step.start for step in steps]
     return {
         "throughput": plots.throughput(starts, [step.arrived for step in steps], [step.completed for step in steps]),
-        "depth": plots.depth(starts, history.open_jobs(steps, standing.waiting + standing.being_graded)),
+        "depth": plots.depth(starts, history.depths(standing.name, steps, window, now), markers),
         "waits": plots.waits(
             starts,
             [step.waits.quantile(0.5) for step in steps],
@@ -58,31 +90,11 @@ def charts_of(found: QueuePage) -> dict[str, plots.Chart]:
 @page("GET", "HEAD")
 def submission(request: HttpRequest, viewer: Viewer, submission_id: int) -> HttpResponse:
     found = submission_page(viewer, submission_id)
-    return render(request, "dashboard/submission.html", {"viewer": viewer, "found": found} | _may(viewer))
+    return render(
+        request, "dashboard/submission.html", {"viewer": viewer, "found": found, "still": found.is_still} | may(viewer)
+    )
 
 
-@page("GET", "HEAD")
-def find(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """From an id, a uuid or the name of a queue to its page, in this order: the name of a queue can be a number."""
-    text = request.GET.get("q", "").strip()
-    number = row_id(text)
-    if number is not None and viewer.jobs().filter(submission_id=number).exists():
-        return redirect("dashboard:submission", submission_id=number)
-    if uuid := _uuid(text):
-        job = viewer.jobs().filter(submission__uuid=uuid).values_list("submission_id", flat=True).first()
-        if job is not None:
-            return redirect("dashboard:submission", submission_id=job)
-    if text and text.isprintable() and (found := viewer.queues().filter(name=text).first()):
-        return redirect("dashboard:queue", pk=found.pk)
-    return render(request, "dashboard/missing.html", {"viewer": viewer, "searched": text}, status=404)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text) if len(text) in (32, 36) else None
-    except ValueError:
-        return None
-
-
-def _may(viewer: Viewer) -> dict[str, dict[str, bool]]:
+def may(viewer: Viewer) -> dict[str, dict[str, bool]]:
+    """For a template: which moves this user may make."""
     return {"may": {name: viewer.may(move) for name, move in operators.MOVES.items()}}

@@ -182,24 +182,22 @@ def _deliveries(
         destination_key=key_of(course.destination),
         host=host_of(course.transport, course.destination),
     )
+    # None for a job that goes on: whoever grades it, its result is nobody's to be told.
     if life.status == Status.RETIRED and life.returned is not None:
         _travel(delivery, life.returned, course, now, random)
-    yield delivery
+        yield delivery
 
 
 def _travel(delivery: Delivery, returned: datetime, course: Course, now: datetime, random: Random) -> None:
     age = now - returned
     delivery.ready_at, delivery.result = returned, Told.SCORE
     if course.undelivered and age < timedelta(hours=20):
-        gone = age > timedelta(hours=1)
-        delivery.attempts = 12 if gone else max(age // timedelta(minutes=5), 1)
-        delivery.state = DeliveryState.GIVEN_UP if gone else DeliveryState.DUE
+        delivery.attempts = min(max(age // timedelta(minutes=5), 1), 12)
+        delivery.state = DeliveryState.GIVEN_UP
         delivery.last_error = REFUSAL
         for number in range(delivery.attempts):
             failed_at = returned + timedelta(minutes=5 * number, seconds=random.uniform(0, 9))
             delivery.history = history.add(delivery.history, min(failed_at, now), history.FAILED, REFUSAL)
-        if not gone:
-            delivery.due_at = now + timedelta(seconds=random.uniform(20, 280))
         return
     delivery.state, delivery.attempts = DeliveryState.DELIVERED, 1
     delivery.delivered_at = min(returned + timedelta(seconds=random.uniform(0.1, 2)), now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -13,9 +14,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gradequeue.demo import course, folder, report, run, screen
 from gradequeue.demo.history import write
-from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, require_free
+from gradequeue.demo.history.courses import choose
+from gradequeue.demo.live.day import Day
+from gradequeue.demo.live.platform import Platform
+from gradequeue.demo.processes import Account, DidNotStart, Died, Processes, address, has_worker, require_free
 from gradequeue.demo.progress import progress
 from submissions.management.base import DataCommand, Options, positive
+
+# Enough for each plot, and written in seconds.
+LIVE_DAYS, LIVE_SHARE = 28, 0.03
 
 
 class Command(DataCommand):
@@ -33,6 +40,9 @@ class Command(DataCommand):
         )
         parser.add_argument("--days", type=positive, default=28, help="how many of history (default: %(default)s)")
         parser.add_argument("--queues", type=positive, default=12, help="how many in it (default: %(default)s)")
+        parser.add_argument(
+            "--live", action="store_true", help="a month of made-up data, graders that go on, incidents that heal"
+        )
         parser.add_argument("--once", action="store_true", help="end after the table; exit 0 if each has one score")
         parser.epilog = "Ends with Ctrl-C. It writes into the configured database, under names of its own."
 
@@ -48,13 +58,17 @@ class Command(DataCommand):
             self._seed(options["days"], options["queues"])
             return
         try:
+            if options["live"]:
+                self._live(options["host"], options["port"], options["queues"])
+                return
             attempts = course.in_turns(folder.read(options["data"]) if options["data"] else course.own())
             require_free(options["host"], options["port"])
             self._demonstrate(attempts, options)
-        except (folder.NotACourse, DidNotStart, Died) as error:
+        except (folder.NotACourse, DidNotStart, Died, write.NotPossible) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:  # a second one, or a very early one
-            pass
+            if options["live"]:
+                return
         if self.found is None:
             raise CommandError("Stopped before everything was graded.")
         if any(result.scores != 1 for result in self.found):
@@ -70,6 +84,21 @@ class Command(DataCommand):
         self.tell(f"{jobs} jobs in {queues} queues. For /dashboard/, not shown again:")
         for name, password in write.create_accounts(queues).items():
             self.say({"name": name, "password": password})
+
+    def _live(self, host: str, port: int, queues: int) -> None:
+        require_free(host, port)
+        run.prepare()
+        if not write.is_written():
+            with progress("Writing a month", queues, self.tell) as done:
+                write.write_history(LIVE_DAYS, queues, done, LIVE_SHARE)
+        (staff, password), *_ = write.create_accounts(queues).items()
+        courses = [one for one in choose(queues) if not one.silent_hours and not one.paused]
+        with Processes(settings.DATA) as processes, closing(Platform()) as platform:
+            url = processes.serve(host, port, GRADEQUEUE_OUTBOUND_NETWORKS="127.0.0.0/8")
+            day = Day(url, courses, processes, platform, self.tell)
+            day.begin()
+            self.tell(screen.invitation(day, staff, password))
+            day.go_on()
 
     def _demonstrate(self, attempts: list[course.Attempt], options: Options) -> None:
         url = address(options["host"], options["port"])
@@ -90,7 +119,11 @@ class Command(DataCommand):
     ) -> list[report.Result]:
         started = time.monotonic()
         url, graders = address(options["host"], options["port"]), options["graders"]
-        self.tell(f"{len(attempts)} programs, {graders} graders, and a server at {url}")
+        worker = has_worker()
+        beside = " and a worker" if worker else ""
+        self.tell(f"{len(attempts)} programs, {graders} graders{beside}, and a server at {url}")
+        if worker:
+            processes.work(url, account)
         for number in range(1, graders + 1):
             processes.grade(url, account, number)
         with progress("Submitting", len(attempts), self.tell) as done:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
+import logging
 import os
 import signal
 import socket
@@ -14,12 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
@@ -28,9 +31,13 @@ from gradequeue.processes.admission import SPARE_THREADS, Admission
 from gradequeue.processes.background import Loop
 from gradequeue.processes.connections import IDLE_SECONDS, bind_to_threads, most_connections
 from gradequeue.processes.granian import PatientServer, end_when_told
+from gradequeue.processes.readiness import tell_when_ready
 from submissions.management.base import Options
+from submissions.management.quiet import QuietCommand
 from submissions.text import first_line
 from submissions.upkeep.doctor import connection_limit
+
+logger = logging.getLogger("gradequeue.serve")
 
 # How long a worker whose `serve` was killed may take for what is under way (seconds).
 LAST_SECONDS = 60
@@ -38,8 +45,22 @@ LAST_SECONDS = 60
 LOGGING: dict[str, object] = {"version": 1, "incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 
 
-class Command(BaseCommand):
+class Logged(io.TextIOBase):
+    """For words that would stand between the lines of a log for machines."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            logger.info("%s", text.strip())
+        return len(text)
+
+
+class Command(QuietCommand):
     help = __doc__
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if settings.LOG_FORMAT == "json":
+            options |= {"stderr": Logged(), "verbosity": 0}
+        return super().execute(*args, **options)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         for name, usual, what in (
@@ -66,13 +87,15 @@ class Command(BaseCommand):
         if few := _few_connections(options):
             self.stderr.write(few)
         host, port = options["host"], options["port"]
-        server = _server(_free_address(host, port), options)
+        address = _free_address(host, port)
+        server = _server(address, options)
         # The workers are forked or spawned from here; none may inherit a connection.
         connections.close_all()
         # One that is told to stop while it still loads just ends; until it listens it inherits a handler that waits.
         os.register_at_fork(after_in_child=_stop_at_once)
         place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        self.stderr.write(f"gradequeue listens on {place}/")
+        ready = partial(self.stderr.write, f"gradequeue listens on {place}/")
+        threading.Thread(target=tell_when_ready, args=(address, port, ready), daemon=True).start()
         loop = Loop(options["delivery_threads"], place)
         if options["delivery_threads"]:
             loop.start()
@@ -92,6 +115,8 @@ def _server(address: str, options: Options) -> AbstractServer[Any]:
         address=address,
         port=options["port"],
         interface=Interfaces.WSGI,
+        # Its limits on a connection's requests are not those that were tried here; a proxy speaks HTTP/2 for us.
+        http=HTTPModes.http1,
         workers=options["workers"],
         blocking_threads=options["threads"] + SPARE_THREADS,
         blocking_threads_idle_timeout=IDLE_SECONDS,
@@ -111,13 +136,15 @@ def _application(_: str, *, threads: int, chores_too: bool) -> Callable[..., Any
     from gradequeue.processes import web_worker
     from gradequeue.wsgi import application
 
-    web_worker.settle()
+    web_worker.settle(threads)
     bind_to_threads()
     if chores_too:
         # Only now: what it imports needs Django to be set up.
+        from gradequeue.notifications import sender  # isort: skip
         from gradequeue.processes import chores  # isort: skip
 
         threading.Thread(target=chores.run, daemon=True).start()
+        threading.Thread(target=sender.run, daemon=True).start()
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()

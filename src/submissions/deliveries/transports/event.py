@@ -16,9 +16,8 @@ from submissions.deliveries.transports.base import Failed
 
 def send(message: Message) -> None:
     score = ExternalGraderScoreData(
-        # The event's points are whole numbers. The platform reads those of score_msg, which are exact.
         points_possible=math.ceil(message.points_possible),
-        points_earned=math.floor(message.points_earned + 0.5),
+        points_earned=_whole(message.points_earned, message.points_possible),
         course_id=message.course_id,
         score_msg=message.reply,
         submission_id=message.submission_id,
@@ -31,6 +30,17 @@ def send(message: Message) -> None:
     prepare_for_new_work_cycle()
     # A receiver that raises: it is tried again.
     EXTERNAL_GRADER_SCORE_SUBMITTED.send_event(send_robust=False, time=message.ready_at, score=score)
+
+
+def _whole(earned: float, possible: float) -> int:
+    """The event's points are whole numbers: the nearest one, but never full points for what is less.
+
+    Who needs them as they are reads ``score`` in score_msg, as the platform does.
+    """
+    full = math.ceil(possible)
+    if earned >= possible:
+        return full
+    return min(math.floor(earned + 0.5), full - 1)
 
 
 # The event bus. -----------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ def send(message: Message) -> None:
     if not secrets:
         raise Refused("There is no secret to sign it with.")
     body = json.dumps(payload(message))
-    # The same in each attempt: by it a receiver knows what it has had already.
-    name = f"msg_{message.delivery_id}"
+    # The same in each attempt: by it a receiver knows what it has had already. With the submission's own name, because
+    # a restored database counts its deliveries from an earlier number, which then belongs to another result.
+    name = f"msg_{message.delivery_id}_{message.submission_uuid}"
     now = datetime.now(UTC)
     signatures = [Webhook(secret).sign(name, now, body) for secret in secrets]
     headers = {
@@ -56,6 +57,7 @@ def payload(message: Message) -> dict[str, object]:
             "student_id": message.student_id,
             "queue_name": message.queue_name,
             "queue_key": message.queue_key,
+            "reference": message.queue_key,
             "grader": message.grader,
             "points_earned": message.points_earned if scored else None,
             "points_possible": message.points_possible,

@@ -10,8 +10,19 @@ from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
 from submissions import deliveries
+from submissions.activity import Act
 from submissions.errors import QueueError
-from submissions.management.base import DataCommand, Options, UsageError, ids_from, parsed_id, positive
+from submissions.management.base import (
+    DataCommand,
+    Options,
+    UsageError,
+    ids_from,
+    operator,
+    parsed_id,
+    positive,
+    reason,
+    refusal_of,
+)
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
 from submissions.operators import GIVE_UP, SEND_AGAIN, Move
 
@@ -46,6 +57,7 @@ class Command(DataCommand):
         for command in (send_again, give_up):
             command.add_argument("ids", nargs="*", metavar="ID", help="ids; else one per line on standard input")
             command.add_argument("--all-matching", action="store_true", help="every one that matches the filters")
+            command.add_argument("--reason", type=reason, default="", help="why; kept with who did it")
             command.add_argument("--dry-run", action="store_true", help="only say how many it would touch")
         for command in (listing, send_again, give_up):
             _add_filters(command)
@@ -101,17 +113,17 @@ class Command(DataCommand):
             count, ids = len(given), map(str, given)
         self.tell(move.will(count))
         if not options["dry_run"]:
-            self._touch_each(move, ids, options["as_json"])
+            self._touch_each(move, move.by(operator(), options["reason"]), ids, options["as_json"])
 
-    def _touch_each(self, move: Move, ids: Iterator[str], as_json: bool) -> None:
+    def _touch_each(self, move: Move, act: Act, ids: Iterator[str], as_json: bool) -> None:
         counts = {True: 0, False: 0}
         for text in ids:
-            row = _apply(move, text)
+            row = _apply(move, act, text)
             counts["error" not in row] += 1
             if as_json:
                 self.say(row)
             elif "error" in row:
-                self.tell(f"{text}: {row['error']}")
+                self.tell(refusal_of(text, row))
         self.tell(f"{counts[True]} {move.done}, {counts[False]} refused.")
         if counts[False]:
             raise SystemExit(1)
@@ -144,13 +156,13 @@ def _row(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _apply(move: Move, text: str) -> dict[str, object]:
+def _apply(move: Move, act: Act, text: str) -> dict[str, object]:
     try:
         number = parsed_id(text)
     except ValueError:
         return {"id": text, "error": f"{text[:60]!r} is not the id of a delivery"}
     try:
-        row = move.run(number, "")
+        row = move.run(number, act)
     except QueueError as refusal:
         return {"id": number, "error": str(refusal)}
     return {"id": row.pk, "state": str(getattr(row, move.state))}

@@ -1,7 +1,8 @@
-"""Check database and storage for problems."""
+"""Check database, storage and deliveries for problems."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management.base import CommandParser
 
 from submissions.management.base import DataCommand
 from submissions.upkeep import doctor
+from submissions.upkeep.findings import Finding
 
 
 class Command(DataCommand):
@@ -25,9 +27,12 @@ class Command(DataCommand):
             "'gradequeue serve' as it comes)",
         )
 
+    def findings(self, needed: int) -> Iterator[Finding]:
+        return doctor.findings(needed)
+
     def handle(self, **options: Any) -> None:
         problems = 0
-        for finding in doctor.findings(options["connections"]):
+        for finding in self.findings(options["connections"]):
             problems += not finding.fine
             if options["as_json"]:
                 self.say(asdict(finding))

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.core.management.base import CommandParser
+from django.db import transaction
+
+from submissions.accounts.permissions import TEXT_HTML_GROUP
+from submissions.activity import note
 from submissions.conf import conf
-from submissions.management.accounts import AccountCommand
+from submissions.management.accounts import AccountCommand, AccountRow
+from submissions.management.base import Options, operator
+
+TYPES = ("application/json", "text/html")
 
 
 class Command(AccountCommand):
@@ -20,3 +31,29 @@ class Command(AccountCommand):
 
     def settings(self, server: str, name: str, password: str) -> dict[str, object]:
         return {"default": {"SERVER": server, "AUTH": [name, password]}}
+
+    def more_commands(self, commands: Any, create: CommandParser) -> list[CommandParser]:
+        create.add_argument("--replies", choices=TYPES, default=TYPES[0], help="see the command 'replies'")
+        replies: CommandParser = commands.add_parser(
+            "replies", help="which type its replies have, for clients that insist on text/html; from its next login on"
+        )
+        replies.add_argument("name", help="the account's name")
+        replies.add_argument("type", choices=TYPES)
+        return [replies]
+
+    def prepare(self, user: User, options: Options) -> None:
+        if options["replies"] == "text/html":
+            user.groups.add(Group.objects.get_or_create(name=TEXT_HTML_GROUP)[0])
+
+    def _replies(self, options: Options) -> None:
+        user, group = self._account(options["name"]), Group.objects.get_or_create(name=TEXT_HTML_GROUP)[0]
+        with transaction.atomic():
+            (user.groups.add if options["type"] == "text/html" else user.groups.remove)(group)
+            note(operator(), "replies", subject=f"{options['name']}: {options['type']}")
+        self._list(options, only=options["name"])
+
+    def row(self, user: User) -> AccountRow:
+        row = super().row(user)
+        if any(group.name == TEXT_HTML_GROUP for group in user.groups.all()):
+            row["replies"] = "text/html"
+        return row

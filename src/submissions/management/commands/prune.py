@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.management.base import DataCommand, positive
+from submissions.activity import note
+from submissions.conf import conf
+from submissions.management.base import DataCommand, operator, positive
 from submissions.models import Status
 from submissions.text import counted
 from submissions.upkeep import prune
@@ -52,14 +54,18 @@ class Command(DataCommand):
         self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
             return
+        what = f"{counted(count, 'job')} that ended at least {counted(days, 'day')} ago"
+        note(operator(), "prune", subject=what, queue_names=[options["queue"] or ""])
         removed = Removed()
         for batch in prune.prune(jobs, days, whole_items=options["whole_items"]):
             removed.add(batch)
-        rows = 0 if options["queue"] is not None else prune.prune_statistics(days)
+        rows = moves = 0
+        if options["queue"] is None:
+            rows, moves = prune.prune_statistics(days), prune.prune_activity(int(conf.ACTIVITY_DAYS))
         if options["as_json"]:
             parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
-            self.say(parts | {"statistics": rows})
+            self.say(parts | {"statistics": rows, "moves": moves})
         self.tell(
-            f"{removed.jobs} jobs, {removed.files} files, {removed.deliveries} deliveries, {removed.items} items and "
-            f"{rows} rows of statistics removed."
+            f"{removed.jobs} jobs, {removed.files} files, {removed.deliveries} deliveries, {removed.items} items, "
+            f"{rows} rows of statistics and {counted(moves, 'old move')} of operators removed."
         )

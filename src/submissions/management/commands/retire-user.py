@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.management.base import DataCommand
+from submissions.activity import note
+from submissions.management.base import DataCommand, operator
 from submissions.text import counted
 from submissions.upkeep import retire_learner
 from submissions.upkeep.removal import Removed
@@ -28,6 +29,9 @@ class Command(DataCommand):
         parts = (counted(found.items, "item"), counted(found.submissions, "submission"), counted(found.files, "file"))
         self.tell(f"Will anonymise {', '.join(parts)}.")
         if not options["dry_run"]:
+            if any(asdict(found).values()):
+                # Under the pseudonym: the id is what must be forgotten.
+                note(operator(), "anonymise", subject=retire_learner.pseudonym(student_id))
             found = Removed()
             for part in retire_learner.retire_student(student_id):
                 found.add(part)

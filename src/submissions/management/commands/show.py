@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.management.base import DataCommand, ids_from, parsed_id
+from submissions.management.base import NO_IDS, DataCommand, UsageError, ids_from, parsed_id, refusal_of
 from submissions.models import Delivery, ExternalGraderDetail, Score
+from submissions.statistics.expectation import expect
 
 BATCH = 500
 
@@ -22,16 +23,19 @@ class Command(DataCommand):
         parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids")
 
     def handle(self, **options: Any) -> None:
-        refused = 0
+        refused = shown = 0
         for row in _rows(ids_from(options["ids"])):
+            shown += 1
             refused += "error" in row
             if options["as_json"]:
                 self.say(row)
             elif "error" in row:
-                self.tell(f"{row['submission_id']}: {row['error']}")
+                self.tell(refusal_of(row["submission_id"], row))
             else:
                 self.table((), row.items())
                 self.stdout.write("")
+        if not shown:
+            raise UsageError(NO_IDS)
         if refused:
             raise SystemExit(1)
 
@@ -78,8 +82,8 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, object]:
         "student_id": item.student_id,
         "status": job.status,
         "points_earned": None if score is None else score.points_earned,
-        # Where only the platform knows the maximum, the score's own is the better guess (ADR 0051).
-        "points_possible": job.points_possible if job.points_known or score is None else score.points_possible,
+        # Only the platform knows the maximum of what it handed in over HTTP (ADR 0051).
+        "points_possible": job.points_possible if job.points_known else None,
         "num_failures": job.num_failures,
         "num_pulls": job.num_pulls,
         "grader": job.grader,
@@ -89,6 +93,7 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, object]:
         "available_at": job.available_at,
         "pulled_at": job.pulled_at,
         "returned_at": job.returned_at,
+        "note": expect(job).note,
         "deliveries": [_told(delivery) for delivery in sorted(job.deliveries.all(), key=lambda one: one.pk)],
     }
 

@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 from submissions.models import whole
 from submissions.queue.records import ClaimedJob
 from submissions.sql import Row
 
-# Of c: the job as it was claimed; s: its submission; i: the student item.
-CLAIMED = """c.id, c.submission_id, c.queue_name, c.grader, c.pullkey, c.num_pulls, c.created_at, c.grader_file_name,
-  c.grader_payload, c.student_info, c.body, c.file_links, s.raw_answer, i.student_id,
-  EXISTS (SELECT 1 FROM submissions_submissionfile f WHERE f.external_grader_id = c.id)"""
+# What a ClaimedJob is made of. Of c: the job as it was claimed; s: its submission; i: the student item.
+OF_CLAIMED = {
+    "pk": "c.id",
+    "submission_id": "c.submission_id",
+    "queue_name": "c.queue_name",
+    "grader": "c.grader",
+    "pullkey": "c.pullkey",
+    "num_pulls": "c.num_pulls",
+    "created_at": "c.created_at",
+    "grader_file_name": "c.grader_file_name",
+    "grader_payload": "c.grader_payload",
+    "student_info": "c.student_info",
+    "body": "c.body",
+    "file_links": "c.file_links",
+    "stored_answer": "s.raw_answer",
+    "student_id": "i.student_id",
+    "course_id": "i.course_id",
+    "item_id": "i.item_id",
+    "item_type": "i.item_type",
+    "submission_uuid": "s.uuid",
+    "attempt_number": "s.attempt_number",
+    "points_possible": "c.points_possible",
+    "points_known": "c.points_known",
+    "claimed_at": "c.pulled_at",
+    "leased_until": "c.available_at",
+    "last_error": "c.last_error",
+    "has_json_payload": "EXISTS (SELECT 1 FROM submissions_submitrequest r "
+    "WHERE r.job_id = c.id AND r.has_json_payload)",
+    "has_files": "EXISTS (SELECT 1 FROM submissions_submissionfile f WHERE f.external_grader_id = c.id)",
+}
+CLAIMED = ", ".join(OF_CLAIMED.values())
 
-# {now}: the database's clock.
+
+def utc(time: datetime) -> datetime:
+    """MySQL and SQLite keep times in UTC and do not say so."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+# How a driver's value becomes ours; the others are what they are.
+READERS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("created_at", "claimed_at", "leased_until"), utc),
+    **dict.fromkeys(("points_known", "has_json_payload", "has_files"), bool),
+    "points_possible": whole,
+    "submission_uuid": lambda value: str(UUID(str(value))),
+}
+
+# {now}: the database's clock, here and in HELD. {which}: ONE, or several.
+LOOK = """SELECT 1 FROM submissions_externalgraderdetail
+WHERE queue_name = %(queue)s AND available_at <= {now} AND available_at >= %(since)s LIMIT 1"""
+
 HELD = """SELECT {now}, j.id, j.submission_id, j.queue_name, j.status, j.pullkey, j.points_possible, j.points_known,
-  j.pulls, j.pulled_at, j.grader, s.status, s.attempt_number, i.id, i.student_id, i.course_id, i.item_id,
+  j.pulls, j.pulled_at, j.available_at, j.grader, s.status, s.attempt_number,
+  i.id, i.student_id, i.course_id, i.item_id,
   u.latest_id, u.highest_id, ls.attempt_number, ls.id, hs.points_earned, hs.points_possible,
   EXISTS (SELECT 1 FROM submissions_delivery d WHERE d.job_id = j.id),
   EXISTS (SELECT 1 FROM submissions_delivery d WHERE d.job_id = j.id AND d.state = 'waiting')
@@ -26,7 +74,8 @@ JOIN submissions_studentitem i ON i.id = s.student_item_id
 LEFT JOIN submissions_scoresummary u ON u.student_item_id = i.id
 LEFT JOIN submissions_score l ON l.id = u.latest_id LEFT JOIN submissions_submission ls ON ls.id = l.submission_id
 LEFT JOIN submissions_score hs ON hs.id = u.highest_id
-WHERE j.submission_id = %(submission)s"""
+WHERE j.submission_id {which}"""
+ONE = "= %(submission)s"
 
 
 @dataclass(frozen=True)
@@ -52,6 +101,7 @@ class Held:
     points_known: bool
     pulls: str | None
     pulled_at: datetime | None
+    available_at: datetime | None
     grader: str
     submission_status: str
     attempt_number: int
@@ -76,25 +126,23 @@ class Held:
         return self.latest_attempt, self.latest_submission
 
 
-def utc(time: datetime) -> datetime:
-    """MySQL and SQLite keep times in UTC and do not say so."""
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def read_held(row: Row) -> Held:
     values = list(row)
     values[0] = utc(values[0])
     values[6] = whole(values[6])
     values[7] = bool(values[7])
-    values[9] = None if values[9] is None else utc(values[9])
+    values[9:11] = [time and utc(time) for time in values[9:11]]
     return Held(*values)
 
 
-def read_picked(row: Row) -> Picked:
-    """Of a row of: since when it was due, and what `CLAIMED` names."""
-    due_since, pk, submission_id, queue_name, grader, pullkey, num_pulls, created_at, *told, has_files = row
-    if pk is None:
-        return Picked(utc(due_since), None)
-    known = (pk, submission_id, queue_name, grader, pullkey, num_pulls, utc(created_at), *told, bool(has_files))
-    job = ClaimedJob(*known)
-    return Picked(utc(due_since), job)
+def read_claimed(row: Row) -> ClaimedJob:
+    """Of a row of what `CLAIMED` names."""
+    values = dict(zip(OF_CLAIMED, row, strict=True))
+    for name, read in READERS.items():
+        values[name] = read(values[name])
+    return ClaimedJob(**values)
+
+
+def read_picked(due_since: datetime, row: Row) -> Picked:
+    """`row`: of what `CLAIMED` names; its first value is None where the job is no usual one."""
+    return Picked(utc(due_since), None if row[0] is None else read_claimed(row))

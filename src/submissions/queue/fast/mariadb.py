@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
+from submissions.queue.fast.columns import CLAIMED, HELD, LOOK, ONE, Held, Picked, read_held, read_picked
 from submissions.sql import Values, row
 
 _BEGIN = """BEGIN NOT ATOMIC
@@ -28,7 +28,8 @@ CLAIM = f"""{_BEGIN}
     JOIN submissions_submission s ON s.id = j.submission_id WHERE j.id = @gq_id;
     UPDATE submissions_externalgraderdetail
     SET status = 'pulled', status_time = UTC_TIMESTAMP(6), pulled_at = UTC_TIMESTAMP(6), pullkey = %(key)s,
-      available_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND, grader = %(grader)s, num_pulls = num_pulls + 1
+      available_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND, grader = %(grader)s, num_pulls = num_pulls + 1,
+      claim_id = %(claim_id)s
     WHERE id = @gq_id AND status IN ('pending', 'retry') AND @gq_there
       AND NOT (%(others)s AND status = 'retry' AND num_failures > 0 AND grader = %(grader)s);
   END IF;
@@ -39,14 +40,15 @@ CLAIM = f"""{_BEGIN}
   LEFT JOIN submissions_studentitem i ON i.id = s.student_item_id;
 END"""
 
-READ = HELD.format(now="UTC_TIMESTAMP(6)")
+POLL = LOOK.format(now="UTC_TIMESTAMP(6)")
+READ = HELD.format(now="UTC_TIMESTAMP(6)", which=ONE)
 
 # The UPDATE's own row lock is what makes two results of one claim wait for each other.
 _HEAD = f"""{_BEGIN}
   SET @gq_there = NULL;
   UPDATE submissions_externalgraderdetail
   SET status = 'retired', status_time = %(now)s, returned_at = %(now)s, available_at = NULL, last_error = NULL,
-    grader_reply = %(reply)s, pulls = %(pulls)s
+    grader_reply = %(reply)s, pulls = %(pulls)s, result = %(result)s, result_digest = %(digest)s
   WHERE submission_id = %(submission)s AND pullkey = %(key)s AND status = %(status)s;
   SET @gq_done = ROW_COUNT();
   SELECT status <> 'D' INTO @gq_there FROM submissions_submission WHERE id = %(submission)s;
@@ -88,9 +90,13 @@ def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.features.has_select_for_update_skip_locked)
 
 
+def is_due(connection: BaseDatabaseWrapper, values: Values) -> bool:
+    return row(connection, POLL, values) is not None
+
+
 def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     found = row(connection, CLAIM, values)
-    return None if found[0] is None else read_picked(found)
+    return None if found[0] is None else read_picked(found[0], found[1:])
 
 
 def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:

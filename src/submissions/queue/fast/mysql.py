@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
+from submissions.queue.fast.columns import CLAIMED, HELD, LOOK, ONE, Held, Picked, read_held, read_picked
 from submissions.sql import Values, adapted, row
 
 PICK = """SELECT id, available_at FROM submissions_externalgraderdetail
@@ -22,7 +22,8 @@ JOIN submissions_submission s ON s.id = j.submission_id WHERE j.id = %(job)s"""
 
 CHANGE = """UPDATE submissions_externalgraderdetail
 SET status = 'pulled', status_time = UTC_TIMESTAMP(6), pulled_at = UTC_TIMESTAMP(6), pullkey = %(key)s,
-  available_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND, grader = %(grader)s, num_pulls = num_pulls + 1
+  available_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s SECOND, grader = %(grader)s, num_pulls = num_pulls + 1,
+  claim_id = %(claim_id)s
 WHERE id = %(job)s AND status IN ('pending', 'retry')
   AND NOT (%(others)s AND status = 'retry' AND num_failures > 0 AND grader = %(grader)s)"""
 
@@ -30,11 +31,12 @@ READ_CLAIMED = f"""SELECT {CLAIMED} FROM submissions_externalgraderdetail c
 JOIN submissions_submission s ON s.id = c.submission_id
 JOIN submissions_studentitem i ON i.id = s.student_item_id WHERE c.id = %(job)s"""
 
-READ = HELD.format(now="UTC_TIMESTAMP(6)")
+POLL = LOOK.format(now="UTC_TIMESTAMP(6)")
+READ = HELD.format(now="UTC_TIMESTAMP(6)", which=ONE)
 
 RETIRE = """UPDATE submissions_externalgraderdetail
 SET status = 'retired', status_time = %(now)s, returned_at = %(now)s, available_at = NULL, last_error = NULL,
-  grader_reply = %(reply)s, pulls = %(pulls)s
+  grader_reply = %(reply)s, pulls = %(pulls)s, result = %(result)s, result_digest = %(digest)s
 WHERE submission_id = %(submission)s AND pullkey = %(key)s AND status = %(status)s"""
 
 SCORE = """INSERT INTO submissions_score
@@ -62,6 +64,10 @@ def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.features.has_select_for_update_skip_locked)
 
 
+def is_due(connection: BaseDatabaseWrapper, values: Values) -> bool:
+    return row(connection, POLL, values) is not None
+
+
 def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     return _in_transaction(connection, values, _claim)
 
@@ -75,9 +81,9 @@ def _claim(cursor: Any, values: Values) -> tuple[bool, Picked | None]:
     cursor.execute(IS_THERE, values)
     # An UPDATE that finds a row changes it: the key is new.
     if not cursor.fetchone()[0] or not cursor.execute(CHANGE, values):
-        return False, Picked(read_picked((picked[1], None, *[None] * 14)).due_since, None)
+        return False, read_picked(picked[1], (None,))
     cursor.execute(READ_CLAIMED, values)
-    return True, read_picked((picked[1], *cursor.fetchone()))
+    return True, read_picked(picked[1], cursor.fetchone())
 
 
 def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from submissions.queue.fast.columns import CLAIMED, HELD, Held, Picked, read_held, read_picked
+from submissions.queue.fast.columns import CLAIMED, HELD, LOOK, ONE, Held, Picked, read_held, read_picked
 from submissions.sql import Values, is_psycopg, row
 
 # The first due job is picked whatever its state, so that a lost lease stands in line like any other; it is not changed
@@ -17,7 +17,7 @@ CLAIM = f"""WITH picked AS (
   UPDATE submissions_externalgraderdetail j
   SET status = 'pulled', status_time = statement_timestamp(), pulled_at = statement_timestamp(), pullkey = %(key)s,
     available_at = statement_timestamp() + make_interval(secs => %(lease)s), grader = %(grader)s,
-    num_pulls = num_pulls + 1
+    num_pulls = num_pulls + 1, claim_id = %(claim_id)s
   FROM picked
   WHERE j.id = picked.id AND j.status IN ('pending', 'retry')
     AND NOT (%(others)s AND j.status = 'retry' AND j.num_failures > 0 AND j.grader = %(grader)s)
@@ -29,7 +29,8 @@ FROM picked LEFT JOIN claimed c ON c.id = picked.id
 LEFT JOIN submissions_submission s ON s.id = c.submission_id
 LEFT JOIN submissions_studentitem i ON i.id = s.student_item_id"""
 
-READ = HELD.format(now="statement_timestamp()")
+POLL = LOOK.format(now="statement_timestamp()")
+READ = HELD.format(now="statement_timestamp()", which=ONE)
 
 # Each part runs only if the one before gave a row. The lock is what makes two results of one claim wait for each other.
 _HEAD = """WITH held AS (
@@ -59,7 +60,7 @@ _TAIL = """), score AS (
 )
 UPDATE submissions_externalgraderdetail j
 SET status = 'retired', status_time = %(now)s, returned_at = %(now)s, available_at = NULL, last_error = NULL,
-  grader_reply = %(reply)s, pulls = %(pulls)s
+  grader_reply = %(reply)s, pulls = %(pulls)s, result = %(result)s, result_digest = %(digest)s
 FROM held, score WHERE j.id = held.id RETURNING score.id"""
 FINISH_FIRST = _HEAD + _FIRST + _TAIL
 FINISH_LATER = _HEAD + _LATER + _TAIL
@@ -69,9 +70,13 @@ def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return is_psycopg(connection)
 
 
+def is_due(connection: BaseDatabaseWrapper, values: Values) -> bool:
+    return row(connection, POLL, values) is not None
+
+
 def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     found = row(connection, CLAIM, values)
-    return None if found is None else read_picked(found)
+    return None if found is None else read_picked(found[0], found[1:])
 
 
 def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.timezone import now
 
 from submissions.queue.fast import mysql
-from submissions.queue.fast.columns import HELD, Held, Picked, read_held, read_picked
+from submissions.queue.fast.columns import HELD, ONE, Held, Picked, read_held, read_picked
 from submissions.sql import Values, adapted
 
 
@@ -27,13 +27,13 @@ WHERE queue_name = :queue AND available_at <= :now AND available_at >= :since OR
 
 CHANGE = """UPDATE submissions_externalgraderdetail
 SET status = 'pulled', status_time = :now, pulled_at = :now, pullkey = :key, available_at = :until, grader = :grader,
-  num_pulls = num_pulls + 1
+  num_pulls = num_pulls + 1, claim_id = :claim_id
 WHERE id = :job AND status IN ('pending', 'retry')
   AND NOT (:others AND status = 'retry' AND num_failures > 0 AND grader = :grader)
   AND EXISTS (SELECT 1 FROM submissions_submission s WHERE s.id = submission_id AND s.status <> 'D')"""
 
 READ_CLAIMED = _named(mysql.READ_CLAIMED)
-READ = _named(HELD.format(now=":now"))
+READ = _named(HELD.format(now=":now", which=ONE))
 
 RETIRE = f"""{_named(mysql.RETIRE)}
   AND EXISTS (SELECT 1 FROM submissions_submission s WHERE s.id = submission_id AND s.status <> 'D')"""
@@ -47,9 +47,14 @@ def speaks_to(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
+def is_due(connection: BaseDatabaseWrapper, values: Values) -> bool:
+    given = adapted(connection, {**values, "now": now()})
+    return connection.connection.execute(PICK, given).fetchone() is not None
+
+
 def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     driver = connection.connection
-    if driver.execute(PICK, adapted(connection, {**values, "now": now()})).fetchone() is None:
+    if not is_due(connection, values):
         return None
     with _immediate(driver):
         time = now()  # after the lock was waited for
@@ -59,8 +64,8 @@ def claim(connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
             return None
         given["job"] = picked[0]
         if not driver.execute(CHANGE, given).rowcount:
-            return Picked(read_picked((picked[1], None, *[None] * 14)).due_since, None)
-        return read_picked((picked[1], *driver.execute(READ_CLAIMED, given).fetchone()))
+            return read_picked(picked[1], (None,))
+        return read_picked(picked[1], driver.execute(READ_CLAIMED, given).fetchone())
 
 
 def held(connection: BaseDatabaseWrapper, submission_id: int) -> Held | None:

@@ -5,14 +5,20 @@
   const live = () => document.getElementById("live");
   const pause = document.getElementById("pause");
   const refreshed = document.getElementById("refreshed");
+  // All words are the page's own, in its language.
+  const words = document.getElementById("refresh")?.dataset;
 
   // Times. ------------------------------------------------------------------------------------------------------------
   const FORMS = {
-    time: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+    time: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" },
     mark: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
-    full: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+    full: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" },
   };
-  const writers = Object.fromEntries(Object.entries(FORMS).map(([name, form]) => [name, new Intl.DateTimeFormat(undefined, form)]));
+  // In the page's language, as the reader's country writes it; with the digits and the calendar of the rest of the page.
+  const page = document.documentElement.lang;
+  const locale = navigator.languages.find((one) => one.split("-")[0] === page) || page;
+  const same = { numberingSystem: "latn", calendar: "gregory" };
+  const writers = Object.fromEntries(Object.entries(FORMS).map(([name, form]) => [name, new Intl.DateTimeFormat(locale, { ...same, ...form })]));
   function localise() {
     for (const time of document.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
@@ -22,12 +28,12 @@
 
   // Refresh. ----------------------------------------------------------------------------------------------------------
   let paused = false;
-  function say(words, trouble = false) {
-    if (refreshed && refreshed.textContent !== words) refreshed.textContent = words;
+  function say(sentence, trouble = false) {
+    if (refreshed && refreshed.textContent !== sentence) refreshed.textContent = sentence;
     refreshed?.parentElement.classList.toggle("trouble", trouble);
   }
   function calm() {
-    say(paused ? "Refresh is paused." : `Refreshes every ${EVERY / 1000} seconds.`);
+    say(paused ? words.paused : words.calm);
   }
   function held() {
     // Somebody is about to confirm or type something: the page must not change meanwhile.
@@ -37,7 +43,7 @@
     pause.hidden = false;
     try { paused = sessionStorage.getItem("gradequeue-paused") === "yes"; } catch { /* then not */ }
     const show = () => {
-      pause.textContent = paused ? "Resume refresh" : "Pause refresh";
+      pause.textContent = paused ? pause.dataset.resume : pause.dataset.pause;
       pause.setAttribute("aria-pressed", String(paused));
       calm();
     };
@@ -47,13 +53,28 @@
       show();
     });
     show();
+    const still = () => "still" in live().dataset;
     setInterval(() => {
-      if (!paused && !document.hidden && !held() && live()) htmx.trigger(live(), "refresh");
+      if (!paused && !document.hidden && live() && !still() && !held()) htmx.trigger(live(), "refresh");
     }, EVERY);
-    document.body.addEventListener("htmx:afterSwap", () => { localise(); calm(); });
+    // A page that has not changed is not sent again.
+    let known = "";
+    document.body.addEventListener("htmx:configRequest", (event) => { event.detail.headers["If-None-Match"] = known; });
+    document.body.addEventListener("htmx:beforeSwap", (event) => {
+      if (event.detail.xhr.status === 304) { event.detail.shouldSwap = false; calm(); }
+    });
+    document.body.addEventListener("htmx:afterRequest", (event) => {
+      known = event.detail.xhr.getResponseHeader("ETag") || known;
+    });
+    document.body.addEventListener("htmx:afterSwap", () => {
+      localise();
+      const icon = document.getElementById("icon");
+      if (icon.getAttribute("href") !== live().dataset.icon) icon.setAttribute("href", live().dataset.icon);
+      if (still()) { say(words.ended); pause.hidden = true; } else { calm(); }
+    });
     for (const trouble of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
       document.body.addEventListener(trouble, () => {
-        say("The server did not answer; this page may be out of date. Trying again.", true);
+        say(words.trouble, true);
       });
     }
   }
@@ -62,17 +83,26 @@
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
   }
 
+  // What readers hear. ------------------------------------------------------------------------------------------------
+  // What stands in the page when it loads is not spoken: the message is put there a little later.
+  for (const messages of document.querySelectorAll(".messages[role=status]")) {
+    const told = [...messages.children];
+    messages.style.minHeight = `${messages.offsetHeight}px`;
+    messages.replaceChildren();
+    setTimeout(() => messages.append(...told), 150);
+  }
+
   // Theme. ------------------------------------------------------------------------------------------------------------
   const button = document.getElementById("theme");
   if (button) {
     button.hidden = false;
     const name = document.getElementById("theme-name");
-    name.textContent = theme();
+    name.textContent = button.dataset[theme()];
     button.addEventListener("click", () => {
       const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
-      try { localStorage.setItem("gradequeue-theme", next); } catch { /* only here, then */ }
-      document.documentElement.dataset.theme = next;
-      name.textContent = next;
+      try { localStorage.setItem("theme", next); } catch { /* only here, then */ }
+      wear(next);
+      name.textContent = button.dataset[next];
     });
   }
   localise();

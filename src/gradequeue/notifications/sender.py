@@ -1,0 +1,128 @@
+"""Who is told what, and when. One process at a time does it, whichever takes the turn."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import DatabaseError, close_old_connections, connection, connections, router
+
+from gradequeue.notifications.channels import News, NotTold, send
+from gradequeue.notifications.problems import Problem, find_problems, queues_of, wants
+from submissions import sql
+from submissions.models import DatabaseNow, Notice, NoticeTurn, Subscription
+
+logger = logging.getLogger("gradequeue.notifications")
+
+# About so often somebody looks (seconds).
+EVERY = 20
+# What comes and goes within it is nobody's to know.
+SETTLED = timedelta(minutes=1)
+# A turn, and after how much of it nothing more is sent: a message takes 20 seconds at the most.
+TURN, SENDING = timedelta(minutes=5), 120.0
+
+
+def run() -> None:
+    """Never returns; for a thread of its own: a mail server that is slow holds up nothing else."""
+    while True:
+        time.sleep(EVERY * random.uniform(0.75, 1.25))  # noqa: S311 - so that processes do not meet each time
+        close_old_connections()
+        try:
+            once()
+        except Exception:  # a database that is away
+            logger.exception("nobody could be told")
+        finally:
+            connection.close()
+
+
+def once() -> int:
+    """Look, and tell whoever is to be told; how many messages were sent. 0 where another process has the turn."""
+    if not Subscription.objects.exists() or not _begin():
+        return 0
+    try:
+        return _look()
+    finally:
+        NoticeTurn.objects.update(until=DatabaseNow())
+
+
+def _begin() -> bool:
+    NoticeTurn.objects.get_or_create(pk=1, defaults={"until": datetime(2000, 1, 1, tzinfo=UTC)})
+    free = NoticeTurn.objects.filter(pk=1, until__lte=DatabaseNow())
+    return bool(free.update(until=DatabaseNow() + TURN))
+
+
+def _look() -> int:
+    now, until, sent = _now(), time.monotonic() + SENDING, 0
+    problems = find_problems()
+    for subscription in Subscription.objects.select_related("account").order_by("pk"):
+        try:
+            _compare(subscription, problems, now)
+            if time.monotonic() < until and not is_quiet(subscription, now):
+                sent += _tell(subscription, now)
+        except DatabaseError:
+            raise
+        except Exception:  # what is wrong with one must not keep the news from all behind it
+            logger.exception("subscription %s could not be told", subscription.pk)
+    return sent
+
+
+def _compare(subscription: Subscription, problems: list[Problem], now: datetime) -> None:
+    """Bring its notices up to what is wrong now."""
+    names = queues_of(subscription)
+    wrong = {
+        (one.queue_name, str(one.kind)): one.sentence
+        for one in problems
+        if one.queue_name in names and wants(subscription, one.kind)
+    }
+    # Of what its account may see no more it is told nothing, also not that it is well.
+    subscription.notices.exclude(queue_name__in=names).delete()
+    for notice in subscription.notices.all():
+        sentence = wrong.pop((notice.queue_name, notice.kind), None)
+        if sentence is not None:
+            # It is wrong still, or again before anybody was told that it was well.
+            Notice.objects.filter(pk=notice.pk).update(sentence=sentence, well_at=None)
+        elif notice.told_at is None:
+            notice.delete()
+        elif notice.well_at is None:
+            Notice.objects.filter(pk=notice.pk).update(well_at=now)
+    Notice.objects.bulk_create(
+        Notice(subscription=subscription, queue_name=name, kind=kind, sentence=sentence, since=now)
+        for (name, kind), sentence in wrong.items()
+    )
+
+
+def _tell(subscription: Subscription, now: datetime) -> int:
+    settled = now - SETTLED
+    notices = subscription.notices.order_by("queue_name", "kind")
+    wrong = list(notices.filter(told_at=None, since__lte=settled))
+    well = list(notices.filter(told_at__isnull=False, well_at__lte=settled))
+    if not (wrong or well):
+        return 0
+    error = ""
+    try:
+        send(subscription, News(wrong, well))
+    except NotTold as reason:
+        error = str(reason)
+        logger.warning("subscription %s of %s: %s", subscription.pk, subscription.account.get_username(), error)
+    else:
+        Notice.objects.filter(pk__in=[one.pk for one in wrong]).update(told_at=now)
+        Notice.objects.filter(pk__in=[one.pk for one in well]).delete()
+    Subscription.objects.filter(pk=subscription.pk).update(last_error=error)
+    return int(not error)
+
+
+def is_quiet(subscription: Subscription, now: datetime) -> bool:
+    begin, end = subscription.quiet_from, subscription.quiet_until
+    if begin is None or end is None or begin == end:
+        return False
+    at = now.astimezone(ZoneInfo(subscription.zone)).time()
+    return begin <= at < end if begin < end else at >= begin or at < end
+
+
+def _now() -> datetime:
+    database = connections[router.db_for_write(Notice)]
+    database.ensure_connection()
+    return sql.now(database)

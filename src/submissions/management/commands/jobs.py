@@ -1,0 +1,36 @@
+"""List jobs by state, queue, learner, course, item, grader and time, the latest change first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from submissions.management.job_lists import JobListCommand, read
+from submissions.statistics.jobs_list import PERIODS, STATES
+
+FILTERS = {
+    "queue": "in this queue",
+    "learner": "of this student_id",
+    "course": "of this course_id",
+    "item": "of this item_id",
+    "grader": "last claimed by this grader",
+}
+
+
+class Command(JobListCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        filters = parser.add_argument_group("filters, which hold together")
+        filters.add_argument("--state", choices=list(STATES), help="in this state")
+        for name, words in FILTERS.items():
+            filters.add_argument(f"--{name}", help=words)
+        periods = ", ".join(PERIODS)
+        filters.add_argument("--since", metavar="TIME", help=f"changed since: a time (2027-01-31T14:00), or {periods}")
+        filters.add_argument("--until", metavar="TIME", help="changed before this time")
+
+    def handle(self, **options: Any) -> None:
+        if not self.show(read(options), options) and not options["as_json"]:
+            self.tell("No job matches.")

@@ -1,0 +1,84 @@
+"""jobs and find: the list of jobs, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from submissions.management.base import DataCommand, Options, UsageError, positive
+from submissions.statistics import jobs_list
+from submissions.statistics.jobs_list import Filters, Listed
+from submissions.text import counted, duration
+
+COLUMNS = ("submission", "state", "changed", "queue", "learner", "item", "grader", "error")
+# Of an error, and of a usage key its last part: the rest is the same for a whole course.
+LONGEST_ERROR = 60
+
+
+class JobListCommand(DataCommand):
+    """Prints jobs, the latest change first."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        many = parser.add_mutually_exclusive_group()
+        many.add_argument("--limit", type=positive, default=50, help="how many at the most (default: %(default)s)")
+        many.add_argument("--all", action="store_true", dest="every", help="all that match")
+
+    def show(self, filters: Filters, options: Options) -> int:
+        """How many were printed."""
+        limit = None if options["every"] else options["limit"]
+        if options["as_json"]:
+            count = more = 0
+            for row in _rows(filters, limit):
+                count, more = count + 1, row is None
+                if row is not None:
+                    self.say(asdict(row))
+            return count - more
+        rows = list(_rows(filters, limit))
+        listed = [row for row in rows if row is not None]
+        if listed:
+            self.table(COLUMNS, map(_cells, listed))
+        if len(listed) < len(rows):
+            self.tell(f"The latest {counted(len(listed), 'job')}; there are more (--limit, --all).")
+        return len(listed)
+
+
+def _rows(filters: Filters, limit: int | None) -> Iterator[Listed | None]:
+    """Page by page, however many jobs have to be looked at; None at the end where there are more."""
+    left, after = limit, None
+    while True:
+        size = jobs_list.PAGE if left is None else min(left, jobs_list.PAGE)
+        page = jobs_list.page(filters, size=size, after=after)
+        yield from jobs_list.rows(page.jobs)
+        after = page.after
+        left = None if left is None else left - len(page.jobs)
+        if after is None:
+            return
+        if left == 0:
+            yield None
+            return
+
+
+def _cells(row: Listed) -> tuple[object, ...]:
+    return (
+        row.submission,
+        jobs_list.STATES[row.state],
+        f"{duration(timezone.now() - row.changed_at)} ago",
+        row.queue,
+        row.learner,
+        row.item.rpartition("@")[2] or row.item,
+        row.grader,
+        " ".join(row.error.split())[:LONGEST_ERROR],
+    )
+
+
+def read(given: dict[str, Any]) -> Filters:
+    """From the words of a command line. Raises UsageError."""
+    try:
+        return jobs_list.read(given)
+    except jobs_list.BadFilter as wrong:
+        raise UsageError(f"--{wrong.field}: {wrong}") from None

@@ -1,0 +1,41 @@
+"""claims/{id}/files/{n}/: the files of a claim, for the token that holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import FileResponse, HttpResponseBase
+
+from submissions import files
+from submissions.errors import LeaseLost
+from submissions.models import Scope, Status, SubmissionFile
+from submissions.rest import problems
+from submissions.rest.base import Resource
+from submissions.rest.claims import held
+from submissions.rest.problems import Problem
+
+
+class Files(Resource):
+    scopes = {"retrieve": (Scope.CLAIM,)}
+
+    def retrieve(self, request: Any, claim_id: str, number: int) -> HttpResponseBase:
+        found = held(self, claim_id)
+        found.require_key()
+        if found.status == Status.RETIRED:
+            raise LeaseLost
+        rows = SubmissionFile.objects.filter(external_grader__submission_id=found.submission_id).order_by("pk")
+        row = rows[number - 1 : number].first() if 0 < number < 10_000 else None
+        try:
+            if row is None:
+                raise FileNotFoundError
+            content = row.file.storage.open(str(row.file.name), "rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise Problem(problems.NOT_FOUND, "The claim has no such file, or it is gone.") from None
+        response = FileResponse(
+            content, as_attachment=True, filename=files.download_name(row), content_type="application/octet-stream"
+        )
+        response.block_size = files.BLOCK
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response["Cache-Control"] = "private, no-store"
+        return response

@@ -1,0 +1,91 @@
+"""Pages as Open edX's conventions name them; however long a list is, a page costs the same.
+
+Rows are counted up to MOST. Beyond, `next` carries the last row of the page, from which the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q
+from django.http import HttpRequest
+
+from submissions.rest import base, problems
+from submissions.rest.problems import Problem, invalid
+
+MOST = 10_000
+USUAL, LARGEST = 10, 100
+
+PARAMETERS = ("page", "page_size", "after")
+
+
+def page_of(
+    rows: Any,
+    request: HttpRequest,
+    show: Callable[[list[Any]], list[dict[str, Any]]],
+    *,
+    by: Sequence[str],
+    newest: bool,
+) -> dict[str, Any]:
+    """`rows`: jobs without an order, each with its submission; `by`: one or two columns that an index has in this
+    order; `newest`: whether it is walked from its end. Raises Problem."""
+    size = min(_number(request, "page_size", USUAL), LARGEST)
+    number = _number(request, "page", 1)
+    count = rows.order_by().values("pk")[: MOST + 1].count()
+    pages = max(-(-min(count, MOST) // size), 1)
+    ordered = rows.order_by(*(f"-{name}" if newest else name for name in by))
+    after = request.GET.get("after")
+    if after is not None:
+        found = list(_behind(ordered, after, by, newest=newest)[: size + 1])
+    else:
+        if (number - 1) * size >= MOST:
+            raise invalid({"page": [f"Pages are numbered up to the {MOST}th entry; follow next beyond."]})
+        if number > pages:
+            raise Problem(problems.NOT_FOUND, f"There are {pages} pages.")
+        found = list(ordered[(number - 1) * size : number * size + 1])
+    here, more = found[:size], len(found) > size
+    return {
+        "count": min(count, MOST),
+        "count_is_exact": count <= MOST,
+        "next": _next(request, here, number, size, after=after) if more else None,
+        "previous": _address(request, page=number - 1) if number > 1 and after is None else None,
+        "num_pages": pages,
+        "current_page": number,
+        "start": (number - 1) * size,
+        "results": show(here),
+    }
+
+
+def _next(request: HttpRequest, here: list[Any], number: int, size: int, *, after: str | None) -> str:
+    if after is None and number * size < MOST:
+        return _address(request, page=number + 1)
+    return _address(request, page=number + 1, after=str(here[-1].submission.uuid))
+
+
+def _behind(ordered: Any, after: str, by: Sequence[str], *, newest: bool) -> Any:
+    name = base.parse_uuid(after)
+    last = None if name is None else ordered.filter(submission__uuid=name).values_list(*by).first()
+    if last is None:
+        raise invalid({"after": ["Must be the uuid of a submission in the list."]})
+    less = "lt" if newest else "gt"
+    if len(by) == 1:
+        return ordered.filter(**{f"{by[0]}__{less}": last[0]})
+    first, second = by
+    further = Q(**{f"{first}__{less}": last[0]})
+    return ordered.filter(further | Q(**{first: last[0], f"{second}__{less}": last[1]}))
+
+
+def _number(request: HttpRequest, name: str, usual: int) -> int:
+    text = request.GET.get(name)
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise invalid({name: ["Must be a whole number of 1 or more."]})
+    return int(text)
+
+
+def _address(request: HttpRequest, **changes: object) -> str:
+    query = request.GET.dict() | {k: str(v) for k, v in changes.items()}
+    return base.absolute(request, f"{request.path}?{urlencode(query)}")
