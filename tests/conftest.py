@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests import databases
+from tests import databases, failures
 from tests.server import Server
 from tests.settings import KIND
 
@@ -20,9 +20,10 @@ settings.register_profile("gate", derandomize="HOSTILE_EXAMPLES" not in os.envir
 settings.load_profile("gate")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what it runs in the background with SIGINT ignored, and so would be all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    failures.name_them(config)
 
 
 def pytest_report_header() -> str:
@@ -30,11 +31,18 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs no particular database runs with SQLite only."""
-    again = [item for item in items if KIND != "sqlite" and item.get_closest_marker("once")]
-    if again:
-        config.hook.pytest_deselected(items=again)
-        items[:] = [item for item in items if item not in again]
+    """What needs no particular database runs with SQLite only, what is marked with databases only with these."""
+    elsewhere = [item for item in items if KIND not in _databases(item)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+def _databases(item: pytest.Item) -> Sequence[str]:
+    if item.get_closest_marker("once"):
+        return ["sqlite"]
+    only = item.get_closest_marker("databases")
+    return only.args if only else databases.KINDS
 
 
 @pytest.fixture(scope="session")

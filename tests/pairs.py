@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 UV = Path(sys.executable).with_name("uv")
 QUICK = ("tests/queue", "tests/xqueue", "tests/api", "tests/deliveries", "tests/admin", "tests/test_versions.py")
 DATABASES = "sqlite postgresql"
-EXTRAS = "postgresql,redis,s3,openedx,webhook,otel"
+EXTRAS = "service,postgresql,redis,s3,openedx,webhook,otel"
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def interpreter(version: str) -> str:
     return version
 
 
-def install(name: str, pair: Pair) -> Path:
-    """Make the environment anew and return its Python."""
+def make(name: str, python: str, installs: Iterable[list[str]]) -> Path:
+    """The Python of the environment `.venv-NAME`, which these calls of uv fill anew."""
     folder = ROOT / f".venv-{name}"
     environment = os.environ | {"VIRTUAL_ENV": str(folder), "UV_PROJECT_ENVIRONMENT": str(folder)}
-    create = ["venv", "--clear", "--python", interpreter(pair.python), str(folder)]
-    for arguments in [create, *pair.installs()]:
+    create = ["venv", "--clear", "--python", interpreter(python), str(folder)]
+    for arguments in [create, *installs]:
         subprocess.run([UV, "--quiet", *arguments], env=environment, cwd=ROOT, check=True)
     return folder / "bin" / "python"
 
@@ -82,7 +82,7 @@ def main() -> int:
         print(f"There is no pair {name!r}, only {', '.join(known)}.", file=sys.stderr)
         return 2
     try:
-        python = install(name, known[name])
+        python = make(name, known[name].python, known[name].installs())
     except subprocess.CalledProcessError:
         print(f"The pair {name!r} could not be installed; what uv says is above.", file=sys.stderr)
         return 1

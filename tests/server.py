@@ -36,13 +36,20 @@ class Server:
         self.env.pop("DJANGO_SETTINGS_MODULE", None)
         # Where bytecode is not kept, each command compiles all of Django again.
         self.env.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.program = [GRADEQUEUE]
+        """The command, or another version's."""
         self.process: subprocess.Popen[bytes] | None = None
+        # The most open files of each of its processes; None: as many as the tests may have.
+        self.most_files: int | None = None
 
     def start(self, *words: str, workers: int = 2) -> Server:
-        command = [GRADEQUEUE, "serve", "--migrate", "--port", str(self.port), "--workers", str(workers), *words]
+        limited = [] if self.most_files is None else ["prlimit", f"--nofile={self.most_files}"]
+        usual = ["--migrate", "--port", str(self.port), "--workers", str(workers)]
+        command = [*limited, *self.program, "serve", *usual, *words]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        # A new environment has no bytecode yet, and a machine may be busy.
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             try:
@@ -61,7 +68,7 @@ class Server:
     def run(self, *words: str, given: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """One command of the command line, with `given` on its standard input."""
         done = subprocess.run(
-            [GRADEQUEUE, *words], env=self.env, input=given, capture_output=True, text=True, timeout=120, check=False
+            [*self.program, *words], env=self.env, input=given, capture_output=True, text=True, timeout=300, check=False
         )
         assert not check or done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done

@@ -26,7 +26,7 @@ SUBMISSIONS_LOGIN_FREE_FAILURES = 100_000
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "gradequeue.http.static.VersionedStorage"},
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and processes must meet on it as they do in production.

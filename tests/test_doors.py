@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
@@ -18,10 +16,13 @@ from pytest_django import Settings
 
 from submissions import operators, queue
 from submissions.errors import NotAllowed, QueueError
+from submissions.management.base import operator
 from submissions.models import Delivery, DeliveryState, GraderQueue, Status, Told
 from submissions.models import ExternalGraderDetail as Job
+from tests.activity import TESTER, recorded
 from tests.admin.conftest import text, told
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make, make_in
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -86,8 +87,8 @@ def test_one_queue_is_told_alike_by_every_door(
     assert (row["light"], row["warnings"]) == ("red", sentences)
     call_command("queues")
     table = " ".join(capsys.readouterr().out.split())
-    assert "q red 4 1 1 1" in table
-    assert "; ".join(sentences) in table
+    assert "red 4 1 1 1 min 25 min ago q" in table
+    assert " ".join(sentences) in table
 
     overview = text(root.get("/dashboard/"))
     assert "4 waiting 1 being graded 1 failed" in overview
@@ -133,15 +134,6 @@ OUTCOMES = {
     "release": "released for other graders.",
     "retire": "ended without score.",
 }
-LOGGED = {"retry": "Retried.", "release": "Released.", "retire": "Ended without score."}
-
-
-def a_job(status: str) -> Job:
-    job = make("q")
-    pulled = {"available_at": now() + timedelta(minutes=5), "grader": "ada", "pullkey": "key"}
-    due: dict[str, Any] = {"available_at": None} if status in ("retired", "failed") else {}
-    Job.objects.filter(pk=job.pk).update(status=status, **(pulled if status == "pulled" else due))
-    return job
 
 
 @pytest.mark.parametrize("name", list(LEGAL))
@@ -150,7 +142,7 @@ def test_each_move_from_each_state_has_one_verdict_and_one_wording(
     root: Client, capsys: pytest.CaptureFixture[str], status: str, name: str
 ) -> None:
     legal = status in LEGAL[name]
-    first, second, third, fourth = (a_job(status) for _ in range(4))
+    first, second, third, fourth = (make_in(status) for _ in range(4))
     page = f"/dashboard/submissions/{first.submission_id}/"
     assert (f'action="{page}{name}/"' in root.get(page).content.decode()) == legal
     button = f'name="action" value="{ACTIONS[name]}"'
@@ -167,21 +159,27 @@ def test_each_move_from_each_state_has_one_verdict_and_one_wording(
     by_command = json.loads(capsys.readouterr().out)
     refusal = ""
     try:
-        operators.OF_JOBS[name].run(fourth.submission_id, "")
+        operators.OF_JOBS[name].run(fourth.submission_id, operators.OF_JOBS[name].by(TESTER))
     except NotAllowed as error:
         refusal = str(error)
 
     ends = {job.refresh_from_db() or job.status for job in (first, second, third, fourth)}  # type: ignore[func-returns-value]
-    log = set(LogEntry.objects.values_list("change_message", flat=True))
+    log = recorded()
     if legal:
+        people = ("root", "root", operator().name, "tester")
         assert ends == {{"retry": "pending", "release": "retry", "retire": "retired"}[name]}
         assert f"Submission {first.submission_id} {OUTCOMES[name]}" in on_dashboard
         assert in_admin == [f"1 job {OUTCOMES[name]}"]
-        assert (code, "error" in by_command, refusal, log) == (0, False, "", {LOGGED[name]})
+        assert (code, "error" in by_command, refusal, log) == (
+            0,
+            False,
+            "",
+            [f"{who}: {name} 1 in q" for who in people],
+        )
     else:
         assert ends == {status}
         assert in_admin[0].startswith("1 job skipped: ")
-        assert (code, log) == (1, set())
+        assert (code, log) == (1, [])
         assert refusal.replace(str(fourth.submission_id), str(third.submission_id)) == by_command["error"]
         assert by_command["error"].replace(str(third.submission_id), str(first.submission_id)) in on_dashboard
 
@@ -195,7 +193,7 @@ def test_a_delivery_is_sent_again_from_the_states_of_the_table(root: Client, sta
     assert ('name="action" value="resend"' in page) == legal
     refused = False
     try:
-        operators.SEND_AGAIN.run(delivery.pk, "")
+        operators.SEND_AGAIN.run(delivery.pk, operators.SEND_AGAIN.by(TESTER))
     except QueueError:
         refused = True
     assert refused != legal
@@ -211,8 +209,7 @@ def test_a_queue_is_paused_in_the_same_words(root: Client) -> None:
     posted = {"action": "pause", "index": "0", "select_across": "0", "_selected_action": row.pk}
     assert told(root.post(QUEUES, posted, follow=True)) == ["1 queue paused; graders receive no jobs."]
     assert told(root.post(QUEUES, {**posted, "action": "resume"}, follow=True)) == ["1 queue resumed."]
-    log = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
-    assert list(log) == ["Paused.", "Resumed.", "Paused.", "Resumed."]
+    assert recorded() == [f"root: {name} in q" for name in ("pause", "resume", "pause", "resume")]
 
 
 def test_the_table_names_permissions_that_there_are() -> None:

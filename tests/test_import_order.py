@@ -13,10 +13,16 @@ MODULES = (
     "submissions.errors",
     "submissions.models",
     "submissions.operators",
+    "submissions.permissions",
     "submissions.queue",
     "submissions.queue.claim_log",
+    "submissions.serializers",
     "submissions.signals",
     "submissions.statistics.standing",
+    "submissions.team_api",
+    "submissions.urls",
+    "submissions.views",
+    "submissions.views.xqueue",
 )
 
 # Without a database: whoever asks it something while apps are loaded gets an ImproperlyConfigured.

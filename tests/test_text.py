@@ -75,3 +75,19 @@ def test_text_of_others_stays_on_its_line() -> None:
 def test_the_first_line_of_an_error() -> None:
     assert text.first_line(ValueError("\n one \n two")) == "one"
     assert text.first_line(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("values", "is_too_much"),
+    [
+        ("[" + "1," * 99_998 + "1]", False),
+        ("[" + "1," * 100_000 + "1]", True),
+        ("[" * 100_001, True),
+        ('{"msg": "' + "a, [b], {c} " * 100_000 + '"}', False),
+        ('["' + '\\"' * 50_000 + "," * 200_000 + '"]', False),
+        ('"' + "," * 200_000, True),
+        ("", False),
+    ],
+)
+def test_values_are_counted_before_a_text_is_read(values: str, is_too_much: bool) -> None:
+    assert text.has_too_many_values(values) is is_too_much

@@ -2,7 +2,8 @@
 
 In a block, `$ ` begins a command, `> ` goes on with it, and what follows is what it prints; `...` stands for any
 lines. Text that differs from run to run (ids, times, keys) is compared by its form. What the reader leaves running in
-another terminal runs on.
+another terminal runs on. A block whose first line names a file (```` ```python grader.py ````) is that file: the reader
+saves it.
 """
 
 from __future__ import annotations
@@ -25,15 +26,32 @@ import requests
 from tests.server import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
+# Pages whose console blocks are followed from top to bottom, by `tests/test_docs.py`.
+WALKED = [
+    "README.md",
+    "docs/backup.md",
+    "docs/deliveries.md",
+    "docs/graders.md",
+    "docs/integration-guide.md",
+    "docs/migrating.md",
+    "docs/monitoring.md",
+    "docs/operating.md",
+    "docs/platforms.md",
+    "docs/quickstart.md",
+    "docs/rest.md",
+    "docs/sessions.md",
+    "docs/xqueue.md",
+    "packages/gradequeue-grader/README.md",
+]
 # These stay in their terminal until they are stopped.
-STAY = re.compile(r"gradequeue serve\b|python3 examples/grader\.py\b")
+STAY = re.compile(r"gradequeue serve\b|python3 (?:examples/)?grader\.py\b")
 # Where the pages say that the server is.
 HOME = "127.0.0.1:8000"
 # What a reader has not set; the suite has.
 SETTINGS = ("GRADEQUEUE_", "DATABASE_URL", "CACHE_URL", "DJANGO_SETTINGS_MODULE")
 END = "-- the command is over --"
 # For what a grader beside us needs before the page can show it (seconds).
-PATIENCE = 60
+PATIENCE = 180
 
 # In this order: a later one must not see what an earlier one left.
 FORMS = {
@@ -43,6 +61,9 @@ FORMS = {
     "<expires>": r"(?<=expires=)\d+",
     "<secret>": r"(?<![\w-])(?:[\w-]{43}|[\w-]{32,33})(?![\w-])",
     "<process>": r"(?<=<time> )\d+(?= )",
+    "<seconds>": r"(?<=, in )\d+(?:\.\d+)?(?= s$)",
+    "<age>": r'(?<="oldest_age_seconds": )\d+(?:\.\d+)?',
+    "<ago>": r"\b\d+(?:\.\d)? (?:s|min)(?= ago\b)",
     "<duration>": r"\b\d+(?:\.\d)? (?:s|min)\b(?= +- )",
     " ": r" +",
 }
@@ -56,12 +77,47 @@ class Step:
     shown: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    file: str
+    """The name under which the reader saves it, if any."""
+    text: str
+    above: str
+    """The line of text above it."""
+    line: int
+    """Where it begins."""
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for found in re.finditer(r"^( *)```(\S*) ?(.*)\n((?:.*\n)*?) *```$", text, re.MULTILINE):
+        indent, language, file, inside = found.groups()
+        above = text[: found.start()].rstrip("\n").rpartition("\n")[2].strip()
+        line = text.count("\n", 0, found.start()) + 1
+        yield Block(language, file, re.sub(f"^{indent}", "", inside, flags=re.MULTILINE), above, line)
+
+
 def steps(page: Path) -> Iterator[Step]:
-    """Every command in the page's console blocks."""
-    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        for first, *lines in (one.splitlines() for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):
-            more = list(itertools.takewhile(lambda line: line == ">" or line.startswith("> "), lines))
-            yield Step("\n".join([first, *(line[2:] for line in more)]), lines[len(more) :])
+    """Every command in the page's console blocks, and every file that is to be saved, in their order."""
+    for block in blocks(page):
+        if block.file:
+            yield Step(f"cat > {block.file} <<'END OF THE FILE'\n{block.text}END OF THE FILE")
+        elif block.language == "console" and not is_left_out(block):
+            yield from _commands(block.text)
+
+
+def is_left_out(block: Block) -> bool:
+    """Whether the page says that its tests do not run it."""
+    return block.above.startswith("*Not run by a test: ")
+
+
+def _commands(text: str) -> Iterator[Step]:
+    for first, *lines in (one.splitlines() for one in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]):
+        more = list(itertools.takewhile(lambda line: line == ">" or line.startswith("> "), lines))
+        yield Step("\n".join([first, *(line[2:] for line in more)]), lines[len(more) :])
 
 
 def fits(shown: list[str], printed: list[str]) -> bool:
@@ -87,6 +143,8 @@ class Reader:
         (folder / "examples").symlink_to(ROOT / "examples")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment["HOME"] = str(folder / "home")
+        (folder / "home").mkdir()
         environment["GRADEQUEUE_BASE_URL"] = f"http://{self.address}"
         pipe = subprocess.PIPE
         self.shell = subprocess.Popen(

@@ -6,16 +6,19 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from submissions import operators, queue
+from submissions.activity import Act
 from submissions.admin import work as many
 from submissions.admin.actions import Working
 from submissions.errors import NotAllowed
 from submissions.models import ExternalGraderDetail as Job
+from submissions.models import MovedJob
+from tests.activity import TESTER, recorded
 from tests.admin.conftest import LIST, Login, page_of, text, told
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -66,8 +69,10 @@ def test_a_pulled_job_is_never_reset(root: Client) -> None:
 def test_each_job_has_its_line_in_the_log(root: Client) -> None:
     jobs = failed(2)
     act(root, "retry_failed", jobs)
-    lines = LogEntry.objects.order_by("object_id").values_list("object_id", "user__username", "change_message")
-    assert list(lines) == [(str(job.pk), "root", "Retried.") for job in jobs]
+    assert recorded() == ["root: retry 2 in q"]
+    assert set(MovedJob.objects.values_list("submission_id", flat=True)) == {job.submission_id for job in jobs}
+    history = text(root.get(f"{LIST}{jobs[0].pk}/history/"))
+    assert "root Admin retried 2 jobs" in history
 
 
 def test_a_stuck_lease_is_released(root: Client) -> None:
@@ -89,7 +94,7 @@ def test_retiring_asks_for_a_reason_first_and_keeps_it(root: Client) -> None:
     response = act(root, "retire_jobs", jobs, reason="The course is over.")
     assert told(response) == ["2 jobs ended without score."]
     assert set(Job.objects.values_list("status", "last_error")) == {("retired", "The course is over.")}
-    assert LogEntry.objects.first().change_message == "Ended without score: The course is over."  # type: ignore[union-attr]
+    assert recorded() == ["root: retire 2 in q: The course is over."]
 
 
 def test_a_reason_that_no_database_keeps_is_refused(root: Client) -> None:
@@ -116,7 +121,7 @@ def test_what_was_refused_is_told_by_its_id(root: Client, monkeypatch: pytest.Mo
         "1 job will be graded again.",
         f"1 job refused. {number}: Submission {number} is pending; only failed can be retried.",
     ]
-    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(second.pk)]
+    assert list(MovedJob.objects.values_list("submission_id", flat=True)) == [second.submission_id]
 
 
 def test_refusals_beyond_twenty_are_only_counted() -> None:
@@ -135,7 +140,7 @@ def test_all_pages_in_batches_and_only_what_the_filter_shows(root: Client, monke
     response = act(root, "retry_failed", mine[:1], "?queue_name=q&status__exact=failed", select_across="1")
     assert told(response) == ["60 jobs will be graded again."]
     assert {job.status for job in Job.objects.filter(pk__in=[job.pk for job in others])} == {"failed"}
-    assert LogEntry.objects.count() == 60
+    assert (recorded(), MovedJob.objects.count()) == (["root: retry 60 in q"], 60)
 
 
 def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +159,8 @@ def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkey
         response = root.post(LIST, data, follow=True)
     assert seen == 2
     assert told(response) == ["5 jobs will be graded again.", "1 job skipped: not failed."]
+    # One line, however many requests it took.
+    assert recorded() == ["root: retry 5 in q"]
 
 
 def test_nothing_to_be_done(root: Client) -> None:
@@ -167,18 +174,18 @@ def test_one_failure_of_the_database_costs_one_batch_nothing(root: Client, monke
     from django.db import OperationalError
 
     jobs = failed(3)
-    log, calls = many.Doer._log, []
+    note, calls = Act.note, []
 
-    def deadlock_once(self: Any, moved: Any) -> None:
-        calls.append(len(moved))
+    def deadlock_once(self: Any, touched: Any) -> None:
+        calls.append(len(touched))
         if len(calls) == 1:
             raise OperationalError(1213, "Deadlock found when trying to get lock")
-        log(self, moved)
+        note(self, touched)
 
-    monkeypatch.setattr(many.Doer, "_log", deadlock_once)
+    monkeypatch.setattr(Act, "note", deadlock_once)
     response = act(root, "retry_failed", jobs)
     assert (told(response), calls) == (["3 jobs will be graded again."], [3, 1, 1, 1])
-    assert (states(), LogEntry.objects.count()) == (["pending"] * 3, 3)
+    assert (states(), recorded()) == (["pending"] * 3, ["root: retry 3 in q"])
 
 
 # The page of one job. -------------------------------------------------------------------------------------------------
@@ -244,4 +251,4 @@ def test_an_action_without_the_view_permission_is_forbidden(login: Login) -> Non
 def test_a_verb_of_the_admin_is_the_queues_own() -> None:
     job = make("q")
     with pytest.raises(NotAllowed):
-        operators.RETRY.run(job.submission_id, "")
+        operators.RETRY.run(job.submission_id, operators.RETRY.by(TESTER))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from submissions.models import Delivery, DeliveryState
+from submissions.models import Delivery, DeliveryState, MovedJob
+from tests.activity import recorded
 from tests.admin.conftest import Login, address, text, told
-from tests.queue.jobs import make
+from tests.make import make
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,8 @@ def test_deliveries_are_sent_again(root: Client) -> None:
     response = resend(root, *rows)
     assert told(response) == ["1 delivery will be sent again.", "1 delivery skipped: nothing to send."]
     assert [row.state for row in Delivery.objects.order_by("pk")] == [DeliveryState.DUE, DeliveryState.WAITING]
-    assert list(LogEntry.objects.values_list("object_id", "change_message")) == [(str(rows[0].pk), "Sent again.")]
+    assert recorded() == ["root: resend 1 in q"]
+    assert list(MovedJob.objects.values_list("delivery_id", flat=True)) == [rows[0].pk]
 
 
 def test_sending_again_has_a_permission_of_its_own(login: Login) -> None:

@@ -9,12 +9,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from submissions import api, queue
+from submissions import queue
 from submissions.admin import bounded, job_list
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import GraderQueue, Submission
 from tests.admin.conftest import LIST, Login, address, listed, page_of, text
-from tests.queue.jobs import claim_one, key_of, later, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later
 
 pytestmark = pytest.mark.django_db
 
@@ -121,9 +122,9 @@ def test_nothing_is_counted_beyond_a_thousand(root: Client, monkeypatch: pytest.
 
 
 def one(**fields: Any) -> Job:
-    learner = {"student_id": "d41d8cd98f00b204e9800998ecf8427e", "course_id": "course-v1:X+Y+Z", "item_id": "problem@1"}
+    learner = {"student": "d41d8cd98f00b204e9800998ecf8427e", "course": "course-v1:X+Y+Z", "item": "problem@1"}
     others = {"queue_name": "python", "queue_key": "attempt 7", "grader_file_name": "ps1/grade.py"}
-    return api.create_external_grader_detail({**learner, "item_type": "problem"}, "x", **{**others, **fields})
+    return make(**{**learner, **others, **fields})
 
 
 @pytest.mark.parametrize(
@@ -232,12 +233,12 @@ def statements(client: Client, url: str, **query: str) -> list[str]:
 
 
 QUERIES = [
-    ({}, 6),
-    ({"status__exact": "pending"}, 7),
-    ({"queue_name": "q"}, 6),
-    ({"queue_name": "q", "status__exact": "pending"}, 6),
-    ({"q": "q"}, 8),
-    ({"q": "student-1"}, 11),
+    ({}, 7),
+    ({"status__exact": "pending"}, 8),
+    ({"queue_name": "q"}, 7),
+    ({"queue_name": "q", "status__exact": "pending"}, 7),
+    ({"q": "q"}, 9),
+    ({"q": "student-1"}, 12),
 ]
 
 
@@ -264,7 +265,7 @@ def test_a_page_of_a_job_asks_as_much_for_many_as_for_few(root: Client) -> None:
     root.get(page_of(job))
     few = statements(root, page_of(job))
     many(20)
-    assert len(statements(root, page_of(job))) == len(few) <= 9, "\n".join(few)
+    assert len(statements(root, page_of(job))) == len(few) <= 14, "\n".join(few)
 
 
 def test_too_many_queues_for_one_statement(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,3 +282,40 @@ def test_other_lists(root: Client) -> None:
     assert [row.pk for row in root.get(address("submission"), {"q": "anna"}).context["cl"].result_list] == [
         job.submission_id
     ]
+
+
+# Searching further, and filters by name. ------------------------------------------------------------------------------
+
+
+def test_a_part_of_a_name_and_several_words_are_found(root: Client) -> None:
+    one = make("cs201-java", student="s17")
+    make("cs201-java", student="s18")
+    assert "found by queue cs201-java" in text(root.get(LIST, {"q": "cs201-ja"}))
+    narrowed = text(root.get(LIST, {"q": "cs201-java s17"}))
+    assert "found by queue cs201-java, learner s17" in narrowed
+    assert f"{one.submission_id}" in narrowed
+    assert "s18" not in narrowed
+    assert 'No match for "nobody"' in text(root.get(LIST, {"q": "nobody"}))
+    assert "it may be learner s17, learner s18" in text(root.get(LIST, {"q": "s1"}))
+
+
+def test_jobs_are_filtered_by_grader_and_course(root: Client) -> None:
+    make("q", student="ada")
+    queue.claim("q", grader="g-01")
+    make("q", student="bob")
+    queue.claim("q", grader="g-02")
+    found = text(root.get(LIST, {"grader": "g-01"}))
+    assert "ada" in found
+    assert "bob" not in found
+    assert "ada" in text(root.get(LIST, {"course": "c"}))
+    assert "0 external grader details" in text(root.get(LIST, {"course": "d"}))
+    for wrong in ("x" * 256, "\0"):
+        assert root.get(LIST, {"grader": wrong, "queue_name": wrong}).status_code == 200
+
+
+def test_however_many_queues_there_are_the_filter_is_one_field(root: Client) -> None:
+    GraderQueue.objects.bulk_create(GraderQueue(name=f"queue-{number:02}") for number in range(61))
+    body = root.get(LIST, {"status__exact": "failed"}).content.decode()
+    assert body.count('<option value="queue-') == 61
+    assert '<input type="hidden" name="status__exact" value="failed">' in body
+    assert "?queue_name=" not in body

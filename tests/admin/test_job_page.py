@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,18 +12,13 @@ from django.test import Client
 
 from submissions import api, queue
 from submissions.models import Delivery, Submission
-from submissions.models import ExternalGraderDetail as Job
-from tests.admin.conftest import address, page_of, text
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.admin.conftest import LIST, address, page_of, text
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db
 
 EVIL = '</pre></iframe><script>alert("x")</script><img src=x onerror=alert(1)>'
-
-
-def answered(answer: object) -> Job:
-    learner = {"student_id": "anna", "course_id": "c", "item_id": "i", "item_type": "problem"}
-    return api.create_external_grader_detail(learner, answer, "q", "key")
 
 
 def test_nothing_that_others_wrote_becomes_part_of_the_page(root: Client) -> None:
@@ -51,7 +47,7 @@ def test_nothing_that_others_wrote_becomes_part_of_the_page(root: Client) -> Non
 
 
 def test_a_message_stands_in_a_sandbox_and_is_clean(root: Client) -> None:
-    job = answered("x")
+    job = make()
     reply = json.dumps({"correct": True, "score": 1, "msg": f'<p class="ok">Well "done"</p>{EVIL}'})
     claimed = claim_one("q")
     queue.complete(claimed.submission_id, key_of(claimed), score=1, reply=reply)
@@ -73,11 +69,11 @@ def test_a_message_stands_in_a_sandbox_and_is_clean(root: Client) -> None:
     ],
 )
 def test_an_answer_is_readable_as_code(root: Client, answer: object, shown: str) -> None:
-    assert f">{shown}</pre>" in root.get(page_of(answered(answer))).content.decode()
+    assert f">{shown}</pre>" in root.get(page_of(make(answer=answer))).content.decode()
 
 
 def test_a_long_answer_is_cut(root: Client) -> None:
-    job = answered("x" * 5_000_000)
+    job = make(answer="x" * 5_000_000)
     page = root.get(page_of(job))
     assert len(page.content) < 300_000
     assert "... 4,800,000 more characters" in text(page)
@@ -86,7 +82,7 @@ def test_a_long_answer_is_cut(root: Client) -> None:
 def test_an_answer_that_is_no_json_in_the_table(root: Client) -> None:
     from django.db import connection
 
-    job = answered("x")
+    job = make()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE submissions_submission SET raw_answer = %s", ["{'old': \"row\"}"])
     assert "{'old': \"row\"}" in text(root.get(page_of(job)))
@@ -99,7 +95,7 @@ def test_the_history_of_pulls_deliveries_and_files(root: Client) -> None:
     shown = text(root.get(page_of(job)))
     assert "failed mit-03" in shown
     assert "Out of memory." in shown
-    assert "1 of 5" in shown
+    assert "1, at most 5" in shown
     assert "callback Waiting for the result https://lms.example.org/cb 0" in shown
     assert "notes.txt" in shown
 
@@ -109,8 +105,37 @@ def test_a_job_in_a_queue_without_settings(root: Client) -> None:
 
     job = make("q")
     GraderQueue.objects.all().delete()
-    assert "0 of 5" in text(root.get(page_of(job)))
+    assert "0, at most 5" in text(root.get(page_of(job)))
 
 
 def test_a_job_that_is_not_there(root: Client) -> None:
     assert root.get("/admin/submissions/externalgraderdetail/999/change/").status_code == 302
+
+
+def test_what_is_empty_is_not_shown_and_the_dashboard_is_one_press_away(root: Client) -> None:
+    job = make("q")
+    said = root.get(page_of(job)).content.decode()
+    for title in ("Result", "Claims", "Sent by the platform", "Deliveries"):
+        assert f">{title}</h2>" not in said
+    assert f'<a href="/dashboard/submissions/{job.submission_id}/">On the dashboard</a>' in said
+    assert '<link rel="icon" href="/static/dashboard/icon.svg?v=' in said
+    assert "gradequeue" in said
+
+
+def test_a_history_names_its_zone(root: Client) -> None:
+    job = make("q")
+    queue.claim("q", grader="ada")
+    root.post(LIST, {"action": "release_leases", "_selected_action": [job.pk], "index": "0", "select_across": "0"})
+    history = root.get(f"/admin/submissions/externalgraderdetail/{job.pk}/history/").content.decode()
+    assert re.search(r'<time class="gq-time" datetime="[^"]+">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC</time>', history)
+    assert "released 1 job" in history
+
+
+def test_a_waiting_job_says_what_it_waits_for(root: Client) -> None:
+    job = make("q")
+    assert "Why: Next in line; no grader has ever polled this queue." in text(root.get(page_of(job)))
+    claimed = claim_one("q")
+    assert "Why: -" in text(root.get(page_of(job)))
+    queue.fail(job.submission_id, key_of(claimed), reason="It broke.")
+    said = text(root.get(page_of(job)))
+    assert "Why: Next in line, after 1 failure; nothing was graded in the last hour. It broke." in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -15,8 +14,10 @@ from submissions import queue
 from submissions.admin.queues import QueueForm
 from submissions.errors import UnknownQueue
 from submissions.models import GraderQueue
+from tests.activity import recorded
 from tests.admin.conftest import Login, address, text, told
-from tests.queue.jobs import claim_one, make
+from tests.make import make
+from tests.queue.jobs import claim_one
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,8 @@ QUEUES = "/admin/submissions/graderqueue/"
 
 def form(**changes: Any) -> dict[str, Any]:
     """What a browser sends for a queue as it is set up by its first job."""
-    return {"score_meaning": "ratio", "initial_delay_seconds": "0", "notify_failures": "unknown", **changes}
+    numbers = {"initial_delay_seconds": "0", "wait_milliseconds": "0"}
+    return {"score_meaning": "ratio", **numbers, "notify_failures": "unknown", **changes}
 
 
 def change(client: Client, row: GraderQueue, **changes: Any) -> Any:
@@ -151,8 +153,7 @@ def test_pause_and_resume(login: Login, row: GraderQueue) -> None:
     assert told(act(client, "pause", row)) == ["1 queue skipped: paused already."]
     assert told(act(client, "resume", row)) == ["1 queue resumed."]
     assert len(queue.claim("q", grader="g")) == 1
-    lines = LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")
-    assert list(lines) == [("q", "Paused."), ("q", "Resumed.")]
+    assert [line.partition(": ")[2] for line in recorded()] == ["pause in q", "resume in q"]
 
 
 def test_pausing_has_a_permission_of_its_own(login: Login, row: GraderQueue) -> None:
@@ -192,3 +193,11 @@ def test_a_queue_that_has_jobs_is_not_deleted(root: Client) -> None:
     assert root.post(address("graderqueue", "delete", row.pk), {"post": "yes"}).status_code == 403
     assert root.post(address("graderqueue", "delete", empty.pk), {"post": "yes"}).status_code == 302
     assert [one.name for one in GraderQueue.objects.all()] == ["q"]
+
+
+def test_changed_settings_are_written_down_without_secrets(root: Client, row: GraderQueue) -> None:
+    change(root, row, lease_seconds="600", supersede="on", webhook_secrets="whsec_" + "A" * 44, paused="on")
+    assert recorded() == [
+        "root: pause in q",
+        "root: settings in q: lease_seconds: empty to 600, supersede: False to True, webhook_secrets",
+    ]

@@ -9,7 +9,8 @@ from submissions import queue
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import GraderQueue, Score, SubmissionFile
 from tests.admin.conftest import Login, address, page_of, text
-from tests.queue.jobs import claim_one, key_of, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of
 
 pytestmark = pytest.mark.django_db
 

@@ -72,8 +72,6 @@ BAD_NAMES = [
     "\x1b[31m",
     "\ud800",
     " ",
-    " q",
-    "q ",
     "\u200b",
     ["q"],
     {},
@@ -149,10 +147,33 @@ def test_text_that_no_database_keeps_leaves_nothing(field: str, text: str) -> No
     assert list(refused(**{field: text})) == [field]
 
 
+@pytest.mark.parametrize("name", [" q", "q  ", " q "])
+def test_spaces_at_the_ends_of_a_queues_name_do_not_count(name: str) -> None:
+    assert create(name).queue_name == "q"
+    assert len(queue.claim(name, grader="g")) == 1
+
+
+def test_what_edx_submissions_has_put_into_a_queue_with_a_space_is_found() -> None:
+    job = create("q")
+    ExternalGraderDetail.objects.filter(pk=job.pk).update(queue_name=" q")
+    assert [found.pk for found in queue.claim(" q", grader="g")] == [job.pk]
+
+
 @pytest.mark.parametrize("field", ["queue_key", "grader_file_name"])
-def test_text_longer_than_its_column_leaves_nothing(field: str) -> None:
-    assert list(refused(**{field: "x" * 129})) == [field]
+def test_text_longer_than_its_column_is_kept_whole_beside_it(field: str) -> None:
+    job = create(**{field: "x" * 129})
+    job.refresh_from_db()
+    assert getattr(job, field) == "x" * 128
+    kept = job.whole_queue_key if field == "queue_key" else json.loads(str(job.grader_payload))["grader"]
+    assert kept == "x" * 129
     create(**{field: "x" * 128})
+
+
+def test_a_problem_worth_nothing_is_graded() -> None:
+    job = create(points_possible=0)
+    (claimed,) = queue.claim("python", grader="g")
+    done = queue.complete(job.submission_id, claimed.pullkey, score=1, reply='{"score": 1}')
+    assert (done.points_earned, done.score_possible) == (0, 0)
 
 
 def test_no_grader_file_is_an_empty_name() -> None:
@@ -169,10 +190,10 @@ def test_points_possible_are_kept_with_their_fraction(given: float, kept: float)
     job = create(points_possible=given)
     job.refresh_from_db()
     assert job.points_possible == kept
-    assert type(job.points_possible) is (float if kept in (0.5, 1e-9) else int)
+    assert type(job.points_possible) is (float if kept in (0.5, 1e-9, 1e300) else int)
 
 
-BAD_POINTS: list[Any] = [0, -1, -0.5, True, False, None, "", "5", "many", [1], {}, float("nan"), float("inf"), 10**400]
+BAD_POINTS: list[Any] = [-1, -0.5, True, False, None, "", "5", "many", [1], {}, float("nan"), float("inf"), 10**400]
 
 
 @pytest.mark.parametrize("points", BAD_POINTS, ids=lambda points: repr(points)[:20])
@@ -208,5 +229,5 @@ def test_a_refusal_names_each_field_in_words() -> None:
         create("x" * 129, points_possible=-1)
     assert str(refusal.value) == (
         "queue_name: Ensure this field has no more than 128 characters.; "
-        "points_possible: Must be a finite number above 0."
+        "points_possible: Must be a finite number, 0 or more."
     )

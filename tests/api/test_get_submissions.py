@@ -82,7 +82,7 @@ def test_what_can_be_no_uuid_is_refused(uuid: Any) -> None:
         api.get_submission(uuid)
 
 
-@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN), "no uuid", "", "NUL\0", "\ud800", "x" * 300], ids=ascii)
+@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN)], ids=ascii)
 @pytest.mark.parametrize("function", [api.get_submission, api.get_submission_and_student])
 def test_an_unknown_uuid_is_not_found(function: Any, uuid: Any) -> None:
     with pytest.raises(api.SubmissionNotFoundError):

@@ -16,15 +16,12 @@ from django.db import OperationalError, transaction
 from submissions import api
 from submissions.errors import FileProcessingError, InvalidFileTypeError
 from submissions.models import ExternalGraderDetail, SubmissionFile
-from tests.api.conftest import Stored, item, rows
+from tests.api.conftest import Stored, rows
+from tests.make import make
 
 pytestmark = pytest.mark.django_db
 
 in_real_transactions = pytest.mark.django_db(transaction=True)
-
-
-def create(files: Any, **more: Any) -> ExternalGraderDetail:
-    return api.create_external_grader_detail(item(), "print(1)", "python", "key", files=files, **more)
 
 
 def contents(job: ExternalGraderDetail) -> dict[str, bytes]:
@@ -76,7 +73,7 @@ KINDS: dict[str, tuple[Any, bytes]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_any_kind_is_kept_byte_for_byte(kind: str, stored: Stored) -> None:
     given, expected = KINDS[kind]
-    job = create({"hello.bin": given()})
+    job = make(files={"hello.bin": given()})
     assert contents(job) == {"hello.bin": expected}
     assert stored() == [expected]
 
@@ -85,14 +82,14 @@ def test_a_file_that_was_looked_into_is_kept_from_its_beginning(stored: Stored) 
     looked_into = [io.BytesIO(b"abc"), File(io.BytesIO(b"abc")), SimpleUploadedFile("n", b"abc")]
     for file in looked_into:
         file.read()
-    create({str(number): file for number, file in enumerate(looked_into)})
+    make(files={str(number): file for number, file in enumerate(looked_into)})
     assert stored() == [b"abc", b"abc", b"abc"]
 
 
 def test_a_temporary_file_is_kept_though_it_was_written_to_its_end(stored: Stored, tmp_path: Path) -> None:
     with (tmp_path / "written").open("w+b") as file:
         file.write(BINARY)
-        create({"a.bin": file})
+        make(files={"a.bin": file})
     assert stored() == [BINARY]
 
 
@@ -105,17 +102,17 @@ def test_files_keep_their_names_and_their_order(stored: Stored) -> None:
         "x" * 255: b"5",
         "a/b.py": b"6",
     }
-    job = create(files)
+    job = make(files=files)
     assert contents(job) == files
     assert list(contents(job)) == ["b.py", "a.py", 'Ünï "q" ☃.py', "../../etc/passwd", "x" * 255, "a/b.py"]
     for row in job.files.all():
-        assert row.file.name == f"python/{row.uuid}"
-        assert row.xqueue_url == f"/python/{row.uuid}"
+        assert row.file.name == f"q/{row.uuid}"
+        assert row.xqueue_url == f"/q/{row.uuid}"
 
 
 @pytest.mark.parametrize("files", [None, {}])
 def test_no_files_are_fine(files: Any, stored: Stored) -> None:
-    assert contents(create(files)) == {}
+    assert contents(make(files=files)) == {}
     assert stored() == []
 
 
@@ -155,7 +152,7 @@ BAD_FILES: dict[str, tuple[Any, type[Exception]]] = {
 def test_a_second_file_that_is_no_good_leaves_no_row_and_no_file(kind: str, stored: Stored) -> None:
     bad, error = BAD_FILES[kind]
     with pytest.raises(error):
-        create({"good.py": b"print(1)", "bad.py": bad})
+        make(files={"good.py": b"print(1)", "bad.py": bad})
     assert (rows(), stored()) == ({}, [])
 
 
@@ -164,7 +161,7 @@ def test_a_second_file_that_is_no_good_leaves_no_row_and_no_file(kind: str, stor
 )
 def test_a_bad_name_leaves_no_row_and_no_file(name: Any, stored: Stored) -> None:
     with pytest.raises(api.SubmissionRequestError) as refusal:
-        create({"good.py": b"print(1)", name: b"x"})
+        make(files={"good.py": b"print(1)", name: b"x"})
     assert list(refusal.value.field_errors) == ["files"]
     assert (rows(), stored()) == ({}, [])
 
@@ -172,7 +169,7 @@ def test_a_bad_name_leaves_no_row_and_no_file(name: Any, stored: Stored) -> None
 @pytest.mark.parametrize("files", [[b"x"], "hello.py", b"x", 5, ["a.py"]], ids=repr)
 def test_files_that_are_no_mapping_leave_nothing(files: Any) -> None:
     with pytest.raises(api.SubmissionRequestError) as refusal:
-        create(files)
+        make(files=files)
     assert list(refusal.value.field_errors) == ["files"]
     assert rows() == {}
 
@@ -194,7 +191,7 @@ def test_a_storage_that_refuses_the_second_file_is_left_without_the_first(stored
     full = {"BACKEND": f"{__name__}.FullAfterOne", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": full}
     with pytest.raises(FileProcessingError, match=r"'b.py' could not be stored: .*No space left"):
-        create({"a.py": b"1", "b.py": b"2"})
+        make(files={"a.py": b"1", "b.py": b"2"})
     assert (rows(), stored()) == ({}, [b"there before"])
 
 
@@ -207,14 +204,14 @@ class Stop(Exception):
 
 def test_a_refused_job_leaves_no_file(stored: Stored) -> None:
     with pytest.raises(api.SubmissionRequestError):
-        create({"a.py": b"1"}, points_possible=-1)
+        make(files={"a.py": b"1"}, points_possible=-1)
     assert (rows(), stored()) == ({}, [])
 
 
 @in_real_transactions
 def test_a_file_of_a_callers_transaction_goes_with_it(stored: Stored) -> None:
     with transaction.atomic():
-        create({"a.py": b"1", "b.py": b"2"})
+        make(files={"a.py": b"1", "b.py": b"2"})
         assert stored() == [b"1", b"2"]
         transaction.set_rollback(True)
     assert (rows(), stored()) == ({}, [])
@@ -223,9 +220,9 @@ def test_a_file_of_a_callers_transaction_goes_with_it(stored: Stored) -> None:
 @in_real_transactions
 def test_a_file_of_an_inner_transaction_goes_with_that_one_alone(stored: Stored) -> None:
     with transaction.atomic():
-        create({"kept.py": b"kept"})
+        make(files={"kept.py": b"kept"})
         with transaction.atomic():
-            create({"undone.py": b"undone"})
+            make(files={"undone.py": b"undone"})
             transaction.set_rollback(True)
         assert stored() == [b"kept"]
     assert stored() == [b"kept"]
@@ -236,7 +233,7 @@ def test_a_file_of_an_inner_transaction_goes_with_that_one_alone(stored: Stored)
 def test_a_file_of_a_finished_inner_transaction_goes_with_the_outer_one(stored: Stored) -> None:
     with transaction.atomic():
         with transaction.atomic():
-            create({"a.py": b"1"})
+            make(files={"a.py": b"1"})
         transaction.set_rollback(True)
     assert (rows(), stored()) == ({}, [])
 
@@ -244,7 +241,7 @@ def test_a_file_of_a_finished_inner_transaction_goes_with_the_outer_one(stored: 
 @in_real_transactions
 def test_a_committed_file_stays(stored: Stored) -> None:
     with transaction.atomic():
-        job = create({"a.py": b"1"})
+        job = make(files={"a.py": b"1"})
     assert contents(job) == {"a.py": b"1"}
     assert stored() == [b"1"]
 
@@ -257,7 +254,7 @@ def test_a_committed_file_stays_when_somebody_elses_callback_raises(stored: Stor
     def job_in_a_transaction() -> None:
         with transaction.atomic():
             transaction.on_commit(broken)  # Django drops every callback that would have come after this one
-            create({"a.py": b"1"})
+            make(files={"a.py": b"1"})
 
     with pytest.raises(Stop):
         job_in_a_transaction()
@@ -280,14 +277,14 @@ def test_a_job_that_meets_a_deadlock_is_made_again_with_its_whole_files(
 
     monkeypatch.setattr(SubmissionFile, "save", deadlock_once)
     files = {"a": Stream(b"once"), "b": io.BytesIO(b"bytes"), "c": ContentFile(b"content")}
-    job = create(files)
+    job = make(files=files)
     assert contents(job) == {"a": b"once", "b": b"bytes", "c": b"content"}
     assert stored() == [b"bytes", b"content", b"once"]
     assert rows() == {"items": 1, "submissions": 1, "jobs": 1, "files": 3, "queues": 1}
 
 
 def test_the_default_storage_is_used_unless_a_platform_names_one(stored: Stored) -> None:
-    job = create({"a.py": b"1"})
+    job = make(files={"a.py": b"1"})
     with default_storage.open(str(job.files.get().file.name)) as file:
         assert file.read() == b"1"
 
@@ -295,6 +292,6 @@ def test_the_default_storage_is_used_unless_a_platform_names_one(stored: Stored)
 def test_a_platforms_own_storage_is_used(stored: Stored, settings: Any, tmp_path: Any) -> None:
     media = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path / "own")}}
     settings.EDX_SUBMISSIONS = {"MEDIA": media}
-    row = create({"a.py": b"1"}).files.get()
-    assert (tmp_path / "own" / "python" / str(row.uuid)).read_bytes() == b"1"
+    row = make(files={"a.py": b"1"}).files.get()
+    assert (tmp_path / "own" / "q" / str(row.uuid)).read_bytes() == b"1"
     assert stored() == []

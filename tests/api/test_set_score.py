@@ -96,7 +96,7 @@ def test_points_that_are_no_number_at_0_or_above_are_refused(where: str, bad: An
     assert (Score.objects.count(), sent) == (0, [])
 
 
-@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN), "no uuid", "", 20, None], ids=str)
+@pytest.mark.parametrize("uuid", [UNKNOWN, UUID(UNKNOWN), 20], ids=str)
 def test_a_submission_that_is_not_there_gets_no_score(uuid: Any) -> None:
     with pytest.raises(api.SubmissionNotFoundError):
         api.set_score(uuid, 1, 2)

@@ -69,7 +69,11 @@ def test_with_nothing_set_all_is_below_the_folder_data(environment: Environment)
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert found["STORAGES"]["default"] == {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(data / "files")},
+        "OPTIONS": {
+            "location": str(data / "files"),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
     }
     assert found["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     assert (found["DEBUG"], found["SESSION_COOKIE_SECURE"], found["SECURE_PROXY_SSL_HEADER"]) == (False, False, None)
@@ -114,6 +118,7 @@ def test_each_variable_is_honoured(environment: Environment, from_files: bool) -
         "NAME": "grades",
         "OPTIONS": {
             "sslmode": "require",
+            "connect_timeout": 5,
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
@@ -255,6 +260,11 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "DATABASE_URL",
             "sqlite://",
             "DATABASE_URL must name a database: sqlite:///path, postgres://host/name.",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://h1,h2:5433/name",
+            "DATABASE_URL must name a port for each of its hosts, or for none.",
         ),
         ("DATABASE_URL", "postgres://h/", "DATABASE_URL must name a database: sqlite:///path, postgres://host/name."),
         ("GRADEQUEUE_STRICT_QUEUES", "true", "GRADEQUEUE_STRICT_QUEUES must be one of yes, no, not 'true'."),
@@ -427,17 +437,17 @@ def assert_told(done: subprocess.CompletedProcess[str]) -> None:
 def test_a_database_without_tables_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run(tmp_path, *words)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "CommandError: The database has no tables yet; run 'migrate' first.\n"
+    assert done.stderr == "CommandError: The database has no tables yet; run 'gradequeue migrate' first.\n"
 
 
 # The command itself. ------------------------------------------------------------------------------------------------
 
 
-def test_help_is_one_line_for_each_command(tmp_path: Path) -> None:
+def test_help_has_a_sentence_for_each_command(tmp_path: Path) -> None:
     text = run(tmp_path, "help").stdout
     assert run(tmp_path).stdout == text
-    assert text.startswith("gradequeue COMMAND [...]; 'gradequeue help COMMAND' says what it takes.\n")
-    told = dict(line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  "))
+    assert text.startswith("gradequeue COMMAND [...]; 'gradequeue COMMAND --help' says what it takes.\n")
+    told = dict(re.findall(r"^  (\S+)\s+(\S[^\n]+)", text, re.MULTILINE))
     named = {"serve", "grader", "enqueue", "show", "queues", "retry", "retire", "release", "audit", "demo"}
     assert named <= set(told)
     assert all(len(sentence) > 20 and sentence[0].isupper() for sentence in told.values())

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime
 from typing import Any
 
+from django.utils.timezone import now
+
+from submissions.management.commands.queues import _lines
+from submissions.models import GraderQueue
+from submissions.statistics.depths import Depths
+from submissions.statistics.standing import Standing
 from tests.cli.talk import log_in, pull, put
-from tests.server import Server
+from tests.server import GRADEQUEUE, Server
 
 FIELDS = [
     "queue_name",
@@ -53,7 +60,7 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
     }
     http, _, _ = log_in(server, name, server.grader(name))
     with http:
-        put(http, server, pull(http, server, name), '{"score": 1}')
+        put(http, server, pull(http, server, name), '{"correct": true, "score": 1, "msg": "<p>ok</p>"}')
         put(http, server, pull(http, server, name), '{"score": "no number"}')
         pull(http, server, name)
     after = queue(server, name)
@@ -72,10 +79,43 @@ def test_each_queue_is_counted_and_who_polled_it_last_is_named(server: Server, n
     assert datetime.fromisoformat(after["last_polled_at"]).tzinfo is not None
 
 
-def test_people_get_a_table(server: Server, name: str) -> None:
+def test_people_get_a_table_that_fits_a_terminal(server: Server, name: str) -> None:
     server.enqueue({"queue_name": name})
     lines = server.run("queues").stdout.splitlines()
-    columns = "queue light waiting being graded retry failed oldest waiting last polled by cause"
-    assert " ".join(lines[0].split()) == columns
-    (row,) = (line for line in lines if line.startswith(name))
-    assert row.rstrip().endswith("1 job waiting; no grader has ever polled")
+    assert lines[0].split() == ["light", "waiting", "grading", "failed", "oldest", "last", "polled", "queue"]
+    (number,) = (number for number, line in enumerate(lines) if line.endswith(name))
+    assert lines[number].split()[:4] == ["red", "1", "0", "0"]
+    assert lines[number + 1].strip() == "1 job waiting; no grader has ever polled"
+    # Without the name, which may be as long as it likes.
+    assert len(lines[number]) - len(name) < 66
+    assert "\x1b" not in "".join(lines)
+
+
+def test_the_columns_stay_whatever_a_queue_is_called() -> None:
+    found = [
+        Standing(GraderQueue(name=name, paused=paused), now(), Depths(pending=waiting))
+        for name, paused, waiting in (("q", False, 12000), ("algo-c++ \u0628", True, 3), ("\x1b[2J", False, 0))
+    ]
+    heads, *lines = [line.plain for line in _lines(found)]
+    place = heads.index("queue")
+    rows = [line for line in lines if not line.startswith(" ")]
+    assert [line[place:] for line in rows] == ["q", "algo-c++ \u0628 (paused)", "\\x1b[2J"]
+    assert [line.split()[0] for line in rows] == ["red", "amber", "green"]
+    assert rows[0].split()[1] == "12,000"
+
+
+def test_it_can_be_watched_until_it_is_interrupted(server: Server, name: str) -> None:
+    server.enqueue({"queue_name": name})
+    process = subprocess.Popen(
+        [GRADEQUEUE, "queues", "--watch", "1"], env=server.env, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += line.rstrip().endswith(name)
+        if seen == 2:
+            break
+    process.terminate()
+    process.stdout.close()
+    assert process.wait(60) in (0, 1)  # 1 where it was just writing
+    assert server.run("queues", "--watch", "--json", check=False).returncode == 2

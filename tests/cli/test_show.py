@@ -27,6 +27,7 @@ FIELDS = [
     "available_at",
     "pulled_at",
     "returned_at",
+    "note",
     "deliveries",
 ]
 REPLY = '{"correct": false, "score": 0.25, "msg": "<p>é</p>"}'
@@ -89,3 +90,10 @@ def test_people_get_lines_they_can_read(server: Server, name: str) -> None:
     assert (shown["queue_name"].strip(), shown["status"].strip()) == (name, "pending")
     assert shown["course_id"].strip() == "[bold]course"
     assert shown["grader_reply"].strip() == "-"
+
+
+def test_without_ids_it_is_used_wrongly_and_an_id_is_told_once(server: Server) -> None:
+    done = server.run("show", given="", check=False)
+    assert (done.returncode, done.stderr) == (2, "UsageError: Give submission ids, or pipe them in, one per line.\n")
+    done = server.run("show", "abc", check=False)
+    assert (done.returncode, done.stderr) == (1, "'abc' is not the id of a submission\n")

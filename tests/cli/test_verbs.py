@@ -11,9 +11,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils.timezone import now
 
-from submissions import api, queue
+from submissions import queue
 from submissions.models import ExternalGraderDetail
 from tests.cli.talk import log_in, pull
+from tests.make import make_in
 from tests.server import Server
 
 # Through the executable, at a service that grades meanwhile. --------------------------------------------------------
@@ -64,14 +65,9 @@ def test_words_that_do_not_go_together_are_wrong_usage(server: Server) -> None:
 in_process = pytest.mark.django_db
 
 
-def enqueue(queue_name: str, status: str = "pending", **item: Any) -> int:
-    """The submission's id of a job in that state."""
-    usual = {"student_id": "s", "course_id": "c", "item_id": "i", "item_type": "problem"}
-    job = api.create_external_grader_detail(usual | item, "answer", queue_name, "key")
-    due = now() if status in ("pending", "retry", "pulled") else None
-    failures = 5 if status == "failed" else 0
-    ExternalGraderDetail.objects.filter(pk=job.pk).update(status=status, available_at=due, num_failures=failures)
-    return int(job.submission_id)
+def made(status: str, queue_name: str = "a", **fields: Any) -> int:
+    """The submission's id of a job in that status."""
+    return int(make_in(status, queue_name, **fields).submission_id)
 
 
 def states() -> dict[int, str]:
@@ -107,8 +103,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[Any]
 def test_all_of_a_queue_are_those_that_can_be_moved(
     capsys: pytest.CaptureFixture[str], verb: str, will: str, done: str, starts_from: set[str], ends_in: str
 ) -> None:
-    ids = {status: enqueue("a", status) for status in ("pending", "retry", "pulled", "failed", "retired")}
-    other = enqueue("b", sorted(starts_from)[0])
+    ids = {status: made(status) for status in ("pending", "retry", "pulled", "failed", "retired")}
+    other = made(sorted(starts_from)[0], "b")
     code, rows, told = run(capsys, verb, "--queue", "a", "--json")
     assert (code, told) == (0, [will, f"{done}, 0 refused."])
     touched = [ids[status] for status in ids if status in starts_from]
@@ -121,7 +117,7 @@ def test_all_of_a_queue_are_those_that_can_be_moved(
 
 @in_process
 def test_a_retried_job_starts_afresh(capsys: pytest.CaptureFixture[str]) -> None:
-    submission_id = enqueue("a", "failed")
+    submission_id = made("failed")
     run(capsys, "retry", str(submission_id))
     (claimed,) = queue.claim("a", grader="ada")
     assert (claimed.submission_id, claimed.row.num_failures) == (submission_id, 0)
@@ -129,9 +125,9 @@ def test_a_retried_job_starts_afresh(capsys: pytest.CaptureFixture[str]) -> None
 
 @in_process
 @pytest.mark.parametrize("words", [("--all-matching",), ("--queue", "a"), ("--all-matching", "--course", "c")])
-def test_a_dry_run_only_says_how_many(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
-    ids = [enqueue("a", "failed"), enqueue("a", "failed")]
-    assert run(capsys, "retry", "--dry-run", *words) == (0, [], ["Will retry 2 jobs."])
+def test_a_dry_run_only_says_which(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    ids = [made("failed"), made("failed")]
+    assert run(capsys, "retry", "--dry-run", *words) == (0, ids, ["Will retry 2 jobs."])
     assert states() == dict.fromkeys(ids, "failed")
 
 
@@ -144,7 +140,7 @@ def test_a_dry_run_only_says_how_many(capsys: pytest.CaptureFixture[str], words:
         (("--item", "i2"), ["three"]),
         (("--student", "s"), ["one", "two", "three", "four"]),
         (("--student", "S' OR 1=1 --"), []),
-        (("--course", "c", "--item", "i"), ["one", "four"]),
+        (("--course", "c", "--item", "item"), ["one", "four"]),
         (("--older-than", "3600"), ["four"]),
         (("--older-than", "3600", "--course", "c2"), []),
     ],
@@ -153,12 +149,12 @@ def test_filters_narrow_all_that_match(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], touched: list[str]
 ) -> None:
     ids = {
-        "one": enqueue("a", "failed"),
-        "two": enqueue("b", "failed", course_id="c2"),
-        "three": enqueue("b", "failed", item_id="i2"),
-        "four": enqueue("b", "failed"),
+        "one": made("failed", student="s"),
+        "two": made("failed", "b", student="s", course="c2"),
+        "three": made("failed", "b", student="s", item="i2"),
+        "four": made("failed", "b", student="s"),
     }
-    waiting = enqueue("a")
+    waiting = made("pending")
     long_ago = now() - timedelta(seconds=3700)
     ExternalGraderDetail.objects.filter(submission_id=ids["four"]).update(status_time=long_ago)
     code, rows, _ = run(capsys, "retire", "--all-matching", "--json", "--queue", "nosuch")
@@ -173,7 +169,7 @@ def test_more_jobs_than_a_batch_are_each_touched_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("submissions.management.verbs.BATCH", 3)
-    ids = [enqueue("a", "failed", student_id=f"s{number}") for number in range(8)]
+    ids = [made("failed") for _ in range(8)]
     code, rows, told = run(capsys, "retry", "--queue", "a", "--json")
     assert (code, [row["submission_id"] for row in rows]) == (0, ids)
     assert told == ["Will retry 8 jobs.", "8 retried, 0 refused."]
@@ -181,7 +177,7 @@ def test_more_jobs_than_a_batch_are_each_touched_once(
 
 @in_process
 def test_an_id_twice_is_refused_the_second_time(capsys: pytest.CaptureFixture[str]) -> None:
-    one = str(enqueue("a", "failed"))
+    one = str(made("failed"))
     code, rows, told = run(capsys, "retry", one, one)
     assert (code, rows) == (1, [])
     assert told == [
@@ -194,7 +190,7 @@ def test_an_id_twice_is_refused_the_second_time(capsys: pytest.CaptureFixture[st
 @in_process
 @pytest.mark.parametrize("word", ["9" * 5000, "²", "٣", "-1", "1.0", ""])
 def test_what_is_no_id_is_told_and_the_others_go_through(capsys: pytest.CaptureFixture[str], word: str) -> None:
-    one = enqueue("a", "failed")
+    one = made("failed")
     code, rows, _ = run(capsys, "retry", "--json", "--", word, str(one))
     assert code == 1
     assert rows == [
@@ -215,7 +211,7 @@ def test_what_is_no_id_is_told_and_the_others_go_through(capsys: pytest.CaptureF
     ],
 )
 def test_other_wrong_words_are_told_before_anything_is_touched(words: tuple[str, ...], sentence: str) -> None:
-    one = enqueue("a")
+    one = made("pending")
     with pytest.raises(CommandError, match=sentence):
         call_command("retire", *words)
     assert states() == {one: "pending"}

@@ -8,7 +8,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Site:
     where: dict[str, Any]
     before: dict[str, list[tables.Row]]
     """Every row of every table of edx-submissions, as that package left it."""
+    release: str
+    """The version of that package."""
 
     @property
     def server(self) -> Server:
@@ -61,7 +63,7 @@ class Rooms:
         url, folder = self.empty()
         shutil.copytree(site.folder / "media", folder / "media")
         _copy_database(site.url, url)
-        return Site(url, folder, site.where, site.before)
+        return replace(site, url=url, folder=folder)
 
 
 def _copy_database(source: str, target: str) -> None:
@@ -73,10 +75,24 @@ def _copy_database(source: str, target: str) -> None:
             old.backup(new)
         return
     origin, copy = (url.rpartition("/")[2].partition("?")[0] for url in (source, target))
+    if source.startswith("mysql"):
+        _copy_mariadb(source, target, origin)
+        return
     server = str(databases.server_url("postgresql")).replace("postgres://", "postgresql://", 1)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {copy}".encode())
         connection.execute(f"CREATE DATABASE {copy} TEMPLATE {origin}".encode())
+
+
+def _copy_mariadb(source: str, target: str, origin: str) -> None:
+    with closing(databases.connect_mariadb(target)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SET foreign_key_checks = 0")
+        for table in tables.names(source):
+            cursor.execute(f"SHOW CREATE TABLE {origin}.{table}")
+            cursor.execute(cursor.fetchone()[1])
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM {origin}.{table}")
+        connection.commit()
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +101,18 @@ def rooms(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms
         yield Rooms(kind, tmp_path_factory.mktemp("compat"), stack)
 
 
-@pytest.fixture(scope="session")
-def old_site(rooms: Rooms) -> Site:
+@pytest.fixture(scope="session", params=environment.VERSIONS)
+def old_site(rooms: Rooms, request: pytest.FixtureRequest) -> Site:
     """Made and filled by edx-submissions; nobody changes it."""
+    release = str(request.param)
     url, folder = rooms.empty()
-    printed = environment.run("-m", "tests.compat.old.fill", database_url=url, media=folder / "media")
-    return Site(url, folder, json.loads(printed), tables.dump(url))
+    fill = ("-m", "tests.compat.old.fill")
+    printed = environment.run(*fill, database_url=url, media=folder / "media", release=release)
+    return Site(url, folder, json.loads(printed), tables.dump(url), release)
+
+
+newest = pytest.mark.parametrize("old_site", [environment.NEWEST], indirect=True)
+"""For what is dear, and does not depend on the version: tried with one of them."""
 
 
 @pytest.fixture(scope="session")

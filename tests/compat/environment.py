@@ -13,23 +13,25 @@ from pathlib import Path
 
 import uv
 
+from tests.settings import KIND
+
 ROOT = Path(__file__).resolve().parents[2]
 
+DRIVERS = {"sqlite": (), "postgresql": ("psycopg", "psycopg-binary"), "mariadb": ("mysqlclient",)}
+NEWEST = "4.0.2"
+# The one that the current Open edX pins, and the last one.
+VERSIONS = ("3.12.2", NEWEST)
 # openedx-events is missing in the package's own metadata, though its views import it.
-PACKAGES = (
-    "edx-submissions==4.0.2",
-    "openedx-events>=10",
-    f"Django=={version('Django')}",
-    f"django-environ=={version('django-environ')}",
-    f"psycopg[binary]=={version('psycopg')}",
-)
+BESIDE = ("openedx-events>=10", *(f"{name}=={version(name)}" for name in ("Django", "django-environ", *DRIVERS[KIND])))
 
 
-def interpreter() -> Path:
-    """The Python of that environment, which is made where there is none yet."""
-    folder = _cache() / f"edx-submissions-{_fingerprint()}"
+def interpreter(release: str) -> Path:
+    """The Python of the environment with this version of edx-submissions, made where there is none yet."""
+    packages = (f"edx-submissions=={release}", *BESIDE)
+    fingerprint = hashlib.sha256("\n".join([sys.version, *packages]).encode()).hexdigest()[:16]
+    folder = _cache() / f"edx-submissions-{fingerprint}"
     if not folder.exists():
-        _make(folder)
+        _make(folder, packages)
     return folder / "bin" / "python"
 
 
@@ -39,17 +41,13 @@ def _cache() -> Path:
     return base
 
 
-def _fingerprint() -> str:
-    return hashlib.sha256("\n".join([sys.version, *PACKAGES]).encode()).hexdigest()[:16]
-
-
-def _make(folder: Path) -> None:
+def _make(folder: Path, packages: tuple[str, ...]) -> None:
     """Whole or not at all: of two runs that start at once, the second one uses what the first one made."""
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
     python = draft / "bin" / "python"
     try:
         _uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, str(draft))
-        _uv("pip", "install", "--quiet", "--python", str(python), *PACKAGES)
+        _uv("pip", "install", "--quiet", "--python", str(python), *packages)
         draft.rename(folder)
     except OSError:
         if not folder.exists():
@@ -63,16 +61,23 @@ def _uv(*words: str) -> None:
     assert done.returncode == 0, f"uv {words[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
 
 
-def run(*words: str, database_url: str, media: Path, settings: str = "tests.compat.old.settings") -> str:
-    """What `python words...` prints in that environment."""
-    done = attempt(*words, database_url=database_url, media=media, settings=settings)
+def run(
+    *words: str, database_url: str, media: Path, settings: str = "tests.compat.old.settings", release: str = NEWEST
+) -> str:
+    """What `python words...` prints in the environment with this version of edx-submissions."""
+    done = attempt(*words, database_url=database_url, media=media, settings=settings, python=interpreter(release))
     assert done.returncode == 0, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 def attempt(
-    *words: str, database_url: str, media: Path, settings: str = "tests.compat.old.settings"
+    *words: str,
+    database_url: str,
+    media: Path,
+    settings: str = "tests.compat.old.settings",
+    python: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
+    """The same, whatever it ends with. `python`: another one, of an environment that has our package."""
     variables = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -81,5 +86,5 @@ def attempt(
         "DATABASE_URL": database_url,
         "OLD_MEDIA": str(media),
     }
-    command = [str(interpreter()), *words]
+    command = [str(python or interpreter(NEWEST)), *words]
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests import databases
+
 Row = dict[str, Any]
 
 # All that edx-submissions 4.0.2 makes.
@@ -25,7 +27,7 @@ TABLES = (
 
 
 def query(url: str, statement: str) -> list[Row]:
-    """The rows of `statement` in the SQLite or PostgreSQL database at `url`."""
+    """The rows of `statement` in the database at `url`. Names in it are quoted as in standard SQL."""
     with closing(_connect(url)) as connection, closing(connection.cursor()) as cursor:
         cursor.execute(statement)
         names = [column[0] for column in cursor.description]
@@ -41,6 +43,8 @@ def execute(url: str, statement: str) -> None:
 def _connect(url: str) -> Any:
     if url.startswith("sqlite"):
         return sqlite3.connect(sqlite_file(url))
+    if url.startswith("mysql"):
+        return databases.connect_mariadb(url, sql_mode="ANSI_QUOTES,STRICT_TRANS_TABLES")
     import psycopg
 
     return psycopg.connect(url.replace("postgres://", "postgresql://", 1))
@@ -64,6 +68,10 @@ def names(url: str) -> tuple[str, ...]:
         found = query(
             url, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
         )
+    elif url.startswith("mysql"):
+        found = query(
+            url, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1"
+        )
     else:
         found = query(url, "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
     return tuple(row["name"] for row in found)
@@ -71,7 +79,7 @@ def names(url: str) -> tuple[str, ...]:
 
 def schema(url: str) -> dict[str, set[str]]:
     """How each of our tables is built: columns with type, null and default; indexes and constraints by name."""
-    builder = _sqlite_table if url.startswith("sqlite") else _postgresql_table
+    builder = {"sqlite": _sqlite_table, "mysql": _mariadb_table}.get(urlsplit(url).scheme, _postgresql_table)
     return {table: builder(url, table) for table in names(url) if table.startswith("submissions_")}
 
 
@@ -82,6 +90,15 @@ def _sqlite_table(url: str, table: str) -> set[str]:
     inside = definition[definition.index("(") + 1 : definition.rindex(")")]
     # A comma inside brackets belongs to a part, one outside them ends it.
     return parts | {part.strip() for part in re.split(r",(?![^(]*\))", inside)}
+
+
+def _mariadb_table(url: str, table: str) -> set[str]:
+    (row,) = query(url, f'SHOW CREATE TABLE "{table}"')
+    *lines, last = row["Create Table"].splitlines()[1:]
+    # The number of the next row is not how a table is built.
+    whole = [line.strip().rstrip(",") for line in lines] + [re.sub(r" AUTO_INCREMENT=\d+", "", last)]
+    # A check stands with its column, or under a name of its own when it was added later: it is the same.
+    return {part for line in whole for part in re.split(r"(?:^CONSTRAINT \S+)? (?=CHECK )", line) if part}
 
 
 def _postgresql_table(url: str, table: str) -> set[str]:

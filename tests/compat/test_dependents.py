@@ -5,14 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from tests.compat import environment, tables
-from tests.compat.conftest import Rooms, Site
+from tests.compat.conftest import Rooms, Site, newest
 from tests.server import Server
-from tests.settings import KIND
-
-old_package_runs = pytest.mark.skipif(KIND == "mariadb", reason="edx-submissions' own migrations fail on MariaDB")
 
 
 def on_the_host(server: Server, *words: str) -> str:
@@ -39,14 +34,14 @@ def test_a_host_with_wider_keys_has_no_migration_of_ours_to_make(rooms: Rooms) -
     assert printed == "No changes detected in app 'submissions'\n"
 
 
-@old_package_runs
+@newest
 def test_it_migrates_after_ours_in_an_old_database(site: Site) -> None:
     printed = on_the_host(site.server, "migrate")
     assert "Applying notes.0002_note_job... OK" in printed
     assert tables.query(site.url, "SELECT * FROM notes_note") == []
 
 
-@old_package_runs
+@newest
 def test_what_it_had_before_ours_came_stays(rooms: Rooms, old_site: Site) -> None:
     site = rooms.copy(old_site)
     words = ("-m", "django", "migrate", "--no-input", "notes")

@@ -9,10 +9,6 @@ import pytest
 
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 from tests.compat.conftest import Pointed, Site
-from tests.settings import KIND
-
-if KIND == "mariadb":
-    pytest.skip("edx-submissions' own migrations fail on MariaDB", allow_module_level=True)
 
 
 def minute(number: int) -> datetime:

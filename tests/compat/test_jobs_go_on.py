@@ -9,10 +9,6 @@ from submissions.errors import AlreadyGraded, LeaseLost
 from submissions.models import ExternalGraderDetail, Score
 from tests.compat import environment
 from tests.compat.conftest import Pointed, Site
-from tests.settings import KIND
-
-if KIND == "mariadb":
-    pytest.skip("edx-submissions' own migrations fail on MariaDB", allow_module_level=True)
 
 OLD_KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
 

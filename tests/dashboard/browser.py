@@ -20,7 +20,7 @@ QUIET = (
 )
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 # What a test provokes: refused, not found, a server that is away.
-EXPECTED = r"status of 40[34]|net::ERR_FAILED|htmx:(afterRequest|sendError|responseError)"
+EXPECTED = r"status of 40[034]|net::ERR_FAILED|htmx:(afterRequest|sendError|responseError)"
 PHONE = {"width": 360, "height": 740}
 WATCH = """
 window.violations = [];
@@ -66,14 +66,25 @@ def log_in(page: Page, name: str, password: str) -> None:
 
 def faults(page: Page) -> list[str]:
     """What axe finds that is serious or worse, and what the page tried to load against its own policy."""
+    return _faults(page, ("serious", "critical"))
+
+
+def all_faults(page: Page) -> list[str]:
+    """The same with what is moderate or minor."""
+    return _faults(page, ("minor", "moderate", "serious", "critical"))
+
+
+def _faults(page: Page, impacts: tuple[str, ...]) -> list[str]:
+    # Before axe, which breaks the policy of some pages itself.
+    violations = list(page.evaluate("window.violations"))
     # As a developer's tool would: outside the page's own policy.
     page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{page.url}: {one['id']} ({one['impact']}): {[node['target'] for node in one['nodes']][:3]}"
         for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ] + list(page.evaluate("window.violations"))
+        if one["impact"] in impacts
+    ] + violations
 
 
 def fits(page: Page) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
+from tests.dashboard import daily as days
 
 VERBS = {
     "can_retry": ExternalGraderDetail,
@@ -50,6 +52,12 @@ def staff(db: None) -> Client:
 
 
 @pytest.fixture
+def root(db: None) -> Client:
+    """May do everything."""
+    return browser_of(User.objects.create_superuser("root"))
+
+
+@pytest.fixture
 def onlooker(db: None) -> Client:
     """Staff that may look, and do nothing."""
     return browser_of(account("onlooker", "view_externalgraderdetail", is_staff=True))
@@ -61,6 +69,13 @@ def observer(db: None) -> Client:
     user = account("observer")
     GraderQueue.objects.get_or_create(name="q")[0].observers.add(user)
     return browser_of(user)
+
+
+# Of a module: while a browser is open nobody else in this process can open one, or ask the database.
+@pytest.fixture(scope="module")
+def daily(tmp_path_factory: pytest.TempPathFactory) -> Iterator[days.Daily]:
+    with days.running(tmp_path_factory.mktemp("daily")) as running:
+        yield running
 
 
 def page_of(queue_name: str) -> str:

@@ -9,7 +9,8 @@ from django.test import Client
 from submissions import queue
 from submissions.models import GraderQueue
 from tests.dashboard.conftest import account, browser_of, page_of
-from tests.queue.jobs import claim_one, key_of, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +15,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from gradequeue.dashboard.reads import history, queue_page
+from gradequeue.dashboard.reads import queue_page
 from gradequeue.dashboard.reads.newest import newest
-from submissions import queue
-from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Status
-from submissions.statistics import history as stats
+from gradequeue.dashboard.views import bulk
+from submissions import operators, queue
+from submissions.activity import Actor, Touched
+from submissions.deliveries import history
+from submissions.models import Delivery, DeliveryState, Door, ExternalGraderDetail, GraderQueue, Status
+from submissions.statistics import samples
+from submissions.statistics.causes import cause_of
+from submissions.statistics.history import roll_up
+from submissions.statistics.samples import Depth
+from submissions.text import is_name
 from tests.dashboard.conftest import page_of
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +37,8 @@ pytestmark = pytest.mark.django_db
 def text(answer: Any) -> str:
     """What a reader sees: without tags, with single spaces."""
     assert answer.status_code == 200, answer
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split())
+    within = re.sub(r"</?bdi>", "", answer.content.decode())  # they part no words
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", within)).split())
 
 
 def graded(score: object = 1, reply: str = "{}", **fields: Any) -> Any:
@@ -87,7 +96,7 @@ def test_the_worst_comes_first_and_the_filter_leaves_the_good_ones_out(staff: Cl
     make("b-paused")
     make("c-unseen")
     body = staff.get("/dashboard/").content.decode()
-    places = [body.index(f">{name}</a>") for name in ("c-unseen", "b-paused", "a-good-one")]
+    places = [body.index(f"<bdi>{name}</bdi></a>") for name in ("c-unseen", "b-paused", "a-good-one")]
     assert places == sorted(places)
     assert "a-good-one" not in text(staff.get("/dashboard/?show=trouble"))
 
@@ -260,7 +269,7 @@ def test_a_search_leads_to_the_page(staff: Client) -> None:
     assert staff.get(f"/dashboard/find/?q=+{job.submission_id}+")["Location"] == page
     assert staff.get(f"/dashboard/find/?q={job.submission.uuid}")["Location"] == page
     assert staff.get("/dashboard/find/?q=q")["Location"] == page_of("q")
-    for nothing in ("0", "99999999999999999999999", "no such queue", "", "%00", "' OR 1=1", "²"):
+    for nothing in ("0", "99999999999999999999999", "no such queue", "%00", "' OR 1=1", "²"):
         assert staff.get(f"/dashboard/find/?q={nothing}").status_code == 404
     for digits in ("0" * 19 + "1" * 40, "0" * 19 + "1" * 5000):
         assert staff.get(f"/dashboard/find/?q={digits}").status_code == 404
@@ -292,7 +301,7 @@ def test_pages_are_strict_about_what_they_load_and_are_not_kept(staff: Client) -
 
 def statements(client: Client, page: str) -> int:
     cache.clear()
-    while stats.roll_up(2000):
+    while roll_up(2000):
         pass
     client.get(page)
     cache.clear()
@@ -317,7 +326,9 @@ def test_a_page_asks_the_same_number_of_questions_however_much_there_is(
 ) -> None:
     client = request.getfixturevalue(who)
     fill(["q"], 2)
-    first = make("q", student="again")
+    # In a queue that nobody claims from: why a job waits is asked only while it does.
+    first = make("waits", student="again")
+    GraderQueue.objects.get(name="waits").observers.set(GraderQueue.objects.get(name="q").observers.all())
     pages = ["/dashboard/", page_of("q"), f"/dashboard/submissions/{first.submission_id}/"]
     few = [statements(client, page) for page in pages]
     fill(["q", "q2", "q3"], 12)
@@ -326,7 +337,7 @@ def test_a_page_asks_the_same_number_of_questions_however_much_there_is(
     for queue_row in GraderQueue.objects.all():
         queue_row.observers.set(GraderQueue.objects.get(name="q").observers.all())
     assert [statements(client, page) for page in pages] == few
-    assert max(few) < 35
+    assert max(few) < 40
 
 
 BIG = r"FROM .?submissions_(externalgraderdetail|submission|score|delivery|claimend|queueminute)\b"
@@ -343,10 +354,65 @@ def test_nothing_counts_or_sorts_a_whole_table(staff: Client) -> None:
                 assert " WHERE " in statement or "LIMIT 1" in statement, statement
 
 
-def test_open_jobs_are_counted_back_from_now() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    steps = [stats.Bucket(start=at, arrived=5, completed=1), stats.Bucket(start=at, arrived=2, completed=4, failed=1)]
-    assert history.open_jobs(steps, 3) == [6, 3]
+def test_the_plots_show_the_past_as_it_was_and_now_as_it_is(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 failed jobs are retried: the plot before it stays, the plot after it begins."""
+    make("q")
+    for _ in range(299):
+        make("q")
+    ExternalGraderDetail.objects.update(status=Status.FAILED, available_at=None)
+    earlier = samples.minute_of(now()) - 10
+    samples.write(earlier, {"q": Depth(failed=300)})
+
+    def values(page: str, name: str) -> dict[str, list[str]]:
+        """By the minutes since the sample: what the chart's table says."""
+        chart = re.search(rf'id="chart-{name}".*?</figure>', staff.get(page).content.decode(), re.DOTALL)
+        assert chart is not None
+        rows = re.findall(r'<tr><th scope="row"><time datetime="([^"]+)"(.*?)</tr>', chart[0], re.DOTALL)
+        return {
+            str(samples.minute_of(datetime.fromisoformat(at)) - earlier): re.findall(r"<td>(.*?)</td>", row)
+            for at, row in rows
+        }
+
+    monkeypatch.setattr(bulk, "PATIENCE", 600)
+    page = f"{page_of('q')}?window=hour"
+    before = values(page, "depth")
+    assert before["0"] == ["0", "300"]
+    assert list(before.values())[-1] == ["0", "300"]
+    staff.post(f"{page_of('q')}retry/")
+    after = values(page, "depth")
+    assert [row[:2] for row in list(after.values())[-1:]] == [["300", "0"]]
+    assert after["0"][:2] == ["0", "300"]
+    assert after["5"][:2] == ["-", "-"]
+    # Who did it is marked in the same plot, and in that of all queues.
+    assert "staff retried 300 jobs in q" in list(after.values())[-1][2] + list(after.values())[-2][2]
+    everything = values("/dashboard/?window=hour", "overall")
+    assert list(everything.values())[-1][2:4] == ["300", "0"]
+    assert everything["0"][2:4] == ["0", "300"]
+    assert "staff retried 300 jobs in q" in list(everything.values())[-1][4] + list(everything.values())[-2][4]
+
+
+@pytest.mark.parametrize(("window", "steps"), [("hour", 60), ("day", 96), ("week", 84), ("month", 84)])
+def test_the_overall_plot_has_a_range_in_the_address(staff: Client, window: str, steps: int) -> None:
+    graded()
+    said = staff.get(f"/dashboard/?window={window}&show=trouble").content.decode()
+    assert said.count('<tr><th scope="row">') == steps
+    assert f'<a href="?window={window}&amp;show=trouble" aria-current="page">' in said
+    assert "1 arrived, 1 graded; 0 now, at most 0 waiting, 0 now, at most 0 failed." in said
+
+
+def test_an_observers_plot_is_of_the_own_queues_and_names_nobody(observer: Client) -> None:
+    make("q")
+    make("hidden")
+    samples.take()
+    operators.PAUSE.run(GraderQueue.objects.get(name="q").pk, operators.PAUSE.by(Actor("ada", Door.ADMIN)))
+    operators.RETRY.by(Actor("eve", Door.ADMIN)).note([Touched("hidden", 1)])
+    said = text(observer.get("/dashboard/?window=hour"))
+    assert "an operator paused the queue in q" in said
+    assert [word for word in ("ada", "eve", "hidden") if f" {word} " in said] == []
+    assert (
+        'aria-label="All queues: 1 arrived, 0 graded; 1 now, at most 1 waiting'
+        in observer.get("/dashboard/?window=hour").content.decode()
+    )
 
 
 def test_the_newest_in_a_state_come_first() -> None:
@@ -381,7 +447,7 @@ def test_overdue_deliveries_are_counted_by_queue(staff: Client) -> None:
     for minutes in (1, 6, 60):
         due = now() - timedelta(minutes=minutes)
         Delivery.objects.create(job_id=job.pk, transport="callback", host="h", state=DeliveryState.DUE, due_at=due)
-    assert "2 results are overdue for delivery" in text(staff.get("/dashboard/"))
+    assert "2 results are overdue for delivery to" in text(staff.get("/dashboard/"))
 
 
 def test_graders_are_told_with_what_they_did(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +455,7 @@ def test_graders_are_told_with_what_they_did(staff: Client, monkeypatch: pytest.
         graded()
     failed("x")
     said = text(staff.get(page_of("q")))
-    assert "Graders, in the last 1 h" in said
+    assert "Graders, in the last hour" in said
     assert re.search(r"grader [\d.]+ s ago 3 0 0 0 %", said), said
     assert re.search(r"ada [\d.]+ s ago 0 1 0 100 %", said), said
     # With more results than are looked at, they are told of a shorter time.
@@ -397,3 +463,57 @@ def test_graders_are_told_with_what_they_did(staff: Client, monkeypatch: pytest.
     said = text(staff.get(page_of("q")))
     assert re.search(r"Graders, in the last [\d.]+ s", said)
     assert re.search(r"grader [\d.]+ s ago 2 0 0 0 %", said), said
+
+
+# Words. ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_graded_job_is_green_and_one_that_was_ended_is_grey(staff: Client) -> None:
+    job, other = graded(), make()
+    queue.retire(other.submission_id, "asked to withdraw")
+    one = staff.get(f"/dashboard/submissions/{job.submission_id}/").content.decode()
+    assert '<span class="state graded">graded</span>' in one
+    two = staff.get(f"/dashboard/submissions/{other.submission_id}/").content.decode()
+    assert '<span class="state ended">ended without score</span>' in two
+    assert "retired" not in one + two
+
+
+def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
+    name = "برمجة"
+    make(name)
+    body = staff.get(page_of(name)).content.decode()
+    assert f"</a> / <bdi>{name}</bdi></nav>" in body
+    assert f"<bdi>{name}</bdi></a>" in staff.get("/dashboard/").content.decode()
+
+
+def test_a_joiner_may_stand_in_the_name_of_a_queue_an_override_may_not() -> None:
+    assert is_name("نمی\u200cتر")
+    assert [is_name(name) for name in ("a\u202eb", "a\u2066b", "a\nb", "\u200d")] == [False] * 4
+
+
+def test_a_digit_inside_a_word_is_no_number() -> None:
+    assert cause_of("g++: cc1plus (pid 17) died after 10s in box12") == "g++: cc1plus (pid #) died after #s in box#"
+
+
+def test_only_those_who_may_open_the_settings_are_led_there(staff: Client, root: Client) -> None:
+    make()
+    assert ">Settings</a>" not in staff.get(page_of("q")).content.decode()
+    assert ">Settings</a>" in root.get(page_of("q")).content.decode()
+
+
+def test_many_attempts_of_a_learner_are_counted(staff: Client) -> None:
+    jobs = [make(student="s") for _ in range(9)]
+    said = text(staff.get(f"/dashboard/submissions/{jobs[0].submission_id}/"))
+    assert "and 2 more" in said
+
+
+def test_attempts_that_are_not_listed_are_counted(staff: Client) -> None:
+    job = graded()
+    row = Delivery.objects.create(job=job, transport="callback", host="lms.example.org", state="due", attempts=168)
+    for _ in range(25):
+        row.history = history.add(row.history, now(), history.FAILED, "HTTP 500")
+    row.save()
+    said = text(staff.get(f"/dashboard/submissions/{job.submission_id}/"))
+    assert "148 earlier attempts are not listed (delivery to lms.example.org)" in said
+    Delivery.objects.update(attempts=20)
+    assert "not listed" not in text(staff.get(f"/dashboard/submissions/{job.submission_id}/"))

@@ -25,5 +25,9 @@ def test_bars_leave_out_what_is_nothing() -> None:
 
 
 def test_an_area_is_closed() -> None:
-    assert plots.area([1, 0], 1) == "M0 120L0.0 2.0L600.0 120.0L600 120Z"
+    assert plots.area([1, 0], 1) == "M0.0 120L0.0 2.0L600.0 120.0L600.0 120Z"
     assert plots.area([], 1) == ""
+
+
+def test_an_area_has_gaps_where_nobody_looked() -> None:
+    assert plots.area([None, 1, None, None], 1) == "M200.0 120L200.0 2.0L201.0 120Z"

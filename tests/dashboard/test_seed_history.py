@@ -9,10 +9,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from gradequeue.demo.history import write
 from gradequeue.demo.history.courses import COURSES, choose
 from gradequeue.demo.history.lives import simulate
 from gradequeue.demo.history.waves import arrivals
+from submissions.models import Delivery, DepthSample, ExternalGraderDetail, QueueMinute, Score
 from tests.server import Server
 
 NOW = datetime(2026, 11, 24, 21, tzinfo=UTC)
@@ -45,6 +49,19 @@ def test_a_day_is_written_whole_and_only_once(seeded: Server) -> None:
     shown = seeded.run("shell", "-c", f"from submissions.models import QueueMinute, Score; {ask}")
     in_plots, scores = map(int, shown.stdout.split()[-2:])
     assert 0.9 * scores < in_plots <= scores
+
+
+@pytest.mark.django_db
+def test_it_is_written_in_batches_and_looks_of_the_past_are_few() -> None:
+    with CaptureQueriesContext(connection) as asked:
+        jobs = write.write_history(7, 3, lambda done: None, share=0.1)
+    rows = sum(model.objects.count() for model in (Delivery, DepthSample, ExternalGraderDetail, QueueMinute, Score))
+    assert jobs > 1500
+    assert rows > 6000
+    # SQLite takes about thirty rows of the widest table in one statement.
+    assert len(asked) < rows / 30
+    # Each minute for two hours, each quarter of an hour for two days, each hour before that; for three queues and all.
+    assert DepthSample.objects.filter(queue_name="").count() == pytest.approx(2 * 60 + 46 * 4 + 5 * 24, abs=3)
 
 
 @pytest.mark.once

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import OperationalError
 from django.test import Client
 
 from gradequeue.dashboard.reads import failures
-from gradequeue.dashboard.views import verbs
+from gradequeue.dashboard.views import bulk
 from submissions import queue
-from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, Told
+from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, MovedJob, Told
+from submissions.statistics import jobs_list
+from submissions.statistics.causes import cause_of
+from tests.activity import recorded
 from tests.dashboard.conftest import page_of
 from tests.dashboard.test_pages import failed, graded, text
-from tests.queue.jobs import claim_one, make
+from tests.make import make
+from tests.queue.jobs import claim_one
 
 pytestmark = pytest.mark.django_db
 
 
 def state(submission_id: int) -> str:
     return str(ExternalGraderDetail.objects.get(submission_id=submission_id).status)
-
-
-def logged() -> list[str]:
-    return [f"{entry.user}: {entry.object_repr}: {entry.change_message}" for entry in LogEntry.objects.order_by("pk")]
 
 
 def key_of_cause(words: str) -> str:
@@ -36,7 +37,7 @@ def test_a_failed_job_is_put_back(staff: Client) -> None:
     answer = staff.post(f"/dashboard/submissions/{job}/retry/", follow=True)
     assert f"Submission {job} will be graded again." in text(answer)
     assert state(job) == "pending"
-    assert logged() == [f"staff: Job {job} in q: failed: Retried."]
+    assert recorded() == ["staff: retry 1 in q"]
 
 
 def test_a_lease_is_taken_away(staff: Client) -> None:
@@ -63,7 +64,7 @@ def test_what_is_not_legal_any_more_is_told_and_changes_nothing(staff: Client) -
     queue.retry(job)
     answer = staff.post(f"/dashboard/submissions/{job}/retry/", follow=True)
     assert f"Submission {job} is pending; only failed can be retried." in text(answer)
-    assert logged() == []
+    assert recorded() == []
 
 
 def test_an_unknown_verb_or_job(staff: Client) -> None:
@@ -80,7 +81,8 @@ def test_the_jobs_of_one_cause_are_put_back_and_no_others(staff: Client) -> None
     assert "3 jobs will be graded again." in text(answer)
     assert [state(job) for job in full] == ["pending"] * 3
     assert state(other) == "failed"
-    assert logged() == [f"staff: q: Retried 3 failed jobs: {full[::-1]}"]
+    assert recorded() == ["staff: retry 3 in q"]
+    assert list(MovedJob.objects.order_by("pk").values_list("submission_id", flat=True)) == full
 
 
 def test_all_that_failed_are_put_back(staff: Client) -> None:
@@ -97,14 +99,35 @@ def test_a_cause_that_is_gone(staff: Client) -> None:
     assert '<li class="warning">' in answer.content.decode()
 
 
-def test_what_takes_too_long_is_left_for_the_next_press(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(3):
-        failed(f"{number}")
-    monkeypatch.setattr(verbs, "PATIENCE", -1)
-    assert "3 jobs are left: press again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
+def test_what_takes_long_goes_on_by_itself_and_ends_where_it_began(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [failed(f"box {number} is full") for number in range(3)]
+    other = failed("no score")
+    monkeypatch.setattr(bulk, "PATIENCE", -1)
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    monkeypatch.setattr(jobs_list, "WINDOW", 2)
+    answer = staff.post(f"{page_of('q')}retry/", {"cause": key_of_cause("box # is full")})
+    seen = []
+    while answer.status_code == 200:
+        seen.append(re.findall(r"\d+ jobs? retried of \d+", text(answer))[0])
+        form = answer.content.decode().partition("data-go-on")[2]
+        again = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+        answer = staff.post("/dashboard/jobs/move/", again)
+    assert answer["Location"] == page_of("q")
+    assert seen == ["1 job retried of 3", "3 jobs retried of 3"]
+    assert "3 jobs will be graded again." in text(staff.get(page_of("q")))
+    assert [state(job) for job in [*jobs, other]] == ["pending", "pending", "pending", "failed"]
 
 
-def test_what_a_busy_database_did_not_take_is_left_and_the_rest_is_logged(
+def test_it_ends_with_the_filters_of_the_page(staff: Client) -> None:
+    failed("full")
+    page = page_of("q")
+    answer = staff.post(f"{page}retry/", headers={"Referer": f"http://testserver{page}?window=week"})
+    assert answer["Location"] == f"{page}?window=week"
+
+
+def test_what_a_busy_database_did_not_take_is_told_and_the_rest_is_logged(
     staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, busy, last = failed("full"), failed("full"), failed("full")
@@ -117,19 +140,22 @@ def test_what_a_busy_database_did_not_take_is_left_and_the_rest_is_logged(
 
     monkeypatch.setattr(queue, "retry", at_times_too_busy)
     answer = staff.post(f"{page_of('q')}retry/", follow=True)
-    assert "2 jobs will be graded again. 1 job is left: press again." in text(answer)
+    assert "2 jobs will be graded again." in text(answer)
+    assert f"1 job was skipped: its state has changed meanwhile. {busy}: database is locked" in text(answer)
     assert [state(job) for job in (first, busy, last)] == ["pending", "failed", "pending"]
-    assert logged() == [f"staff: q: Retried 2 failed jobs: [{last}, {first}]"]
+    assert recorded() == ["staff: retry 2 in q"]
 
 
-def test_only_the_newest_are_looked_at(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(3):
-        failed(f"{number}")
+def test_all_are_retried_also_where_the_page_looks_at_the_newest(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in ("a", "b", "c"):
+        failed(number)
     monkeypatch.setattr(failures, "MOST", 2)
-    assert "The latest 2 of 3." in text(staff.get(page_of("q")))
-    assert "2 jobs will be graded again. More failed jobs remain." in text(
-        staff.post(f"{page_of('q')}retry/", follow=True)
-    )
+    page = text(staff.get(page_of("q")))
+    assert "The latest 2 of 3." in page
+    assert "Retry all 3 jobs" in page
+    assert "3 jobs will be graded again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
 
 
 def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
@@ -140,7 +166,7 @@ def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
     assert queue.claim("q", grader="ada") == []
     staff.post(f"{page_of('q')}resume/")
     assert len(queue.claim("q", grader="ada")) == 1
-    assert logged() == ["staff: q: Paused.", "staff: q: Resumed."]
+    assert recorded() == ["staff: pause in q", "staff: resume in q"]
 
 
 def test_a_foreign_referer_leads_nowhere_else(staff: Client) -> None:
@@ -188,4 +214,4 @@ def test_the_result_of_one_submission_is_sent_again(staff: Client) -> None:
     ],
 )
 def test_causes(error: str, grader: str, cause: str) -> None:
-    assert failures.cause_of(error, grader) == cause
+    assert cause_of(error, grader) == cause

@@ -17,7 +17,7 @@ from django.db.models import F
 from submissions import deliveries, queue
 from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
-from tests.queue.jobs import make
+from tests.make import make
 from tests.server import GRADEQUEUE, Server
 from tests.settings import KIND, SERVER
 
@@ -78,8 +78,11 @@ def states(job: Job) -> list[tuple[str, str, int]]:
     return [(str(row.state), str(row.result), row.attempts) for row in rows]
 
 
-def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
-    """So many results that are due, each at a path of its own below `url`; the paths. All are of one job."""
+def owed_many(count: int, url: str, *, first: int = 0, account: str | None = None) -> list[str]:
+    """So many results that are due, each at a path of its own below `url`; the paths. All are of one job.
+
+    `account`: who has submitted it.
+    """
     job = Job.objects.order_by("pk").last() or graded(make())
     returned = job.returned_at
     paths = [f"/{first + number}" for number in range(count)]
@@ -96,6 +99,7 @@ def owed_many(count: int, url: str, *, first: int = 0) -> list[str]:
             points=1,
             due_at=returned,
             ready_at=returned,
+            account=account,
         )
         for path in paths
     )

@@ -13,9 +13,11 @@ from pytest_django import Settings
 
 from submissions import queue
 from submissions.deliveries import claims
+from submissions.deliveries.attempt import attempt_all
 from submissions.models import DatabaseNow, Delivery, DeliveryHost
 from tests.deliveries.owed import owed_many
-from tests.queue.jobs import claim_one, make
+from tests.make import make
+from tests.queue.jobs import claim_one
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +66,18 @@ def test_what_waits_for_a_dead_host_is_not_read(settings: Settings) -> None:
         taken: list[Any] = []
         asked = statements(lambda: taken.extend(claims.take(16, lambda _: 8)))  # noqa: B023
         assert (taken, len(asked)) == ([], 3)
+
+
+def test_results_that_stay_in_the_process_are_read_and_written_down_together(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    for number in range(16):
+        make(item=f"i{number}")
+    for job in queue.claim("q", grader="g", limit=16):
+        queue.complete(job.submission_id, str(job.pullkey), score=1, reply='{"score": 1}')
+    (taken,) = claims.take_by_host(1, lambda _: 1, together=16)
+    assert len(taken) == 16
+    # The jobs, and the sixteen deliveries.
+    assert len(statements(lambda: attempt_all(taken))) == 2
 
 
 # MariaDB's ANALYZE commits; nothing of it may stay for the other tests.

@@ -88,6 +88,14 @@ def test_what_is_no_address_is_refused(url: str, reason: str) -> None:
         "[2002:7f00:1::]",
         "[2001:0:4136:e378:8000:63bf:3fff:fdd2]",
         "[fe80::1]",
+        "[fec0::1]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[64:ff9b:1::a9fe:a9fe]",
+        "[fd20:ce::254]",
+        "192.0.0.192",
+        "168.63.129.16",
+        "100.100.100.200",
+        "198.18.0.1",
         "[fc00::1]",
         "[fd00:ec2::254]",
         "[ff02::1]",
@@ -100,7 +108,9 @@ def test_what_is_not_public_is_refused_however_it_is_written(host: str) -> None:
     assert "not a public address" in str(told.value) or "cannot be found" in str(told.value)
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
+)
 def test_what_is_public_is_allowed(address: str) -> None:
     assert http.is_allowed(address)
 

@@ -14,8 +14,9 @@ from submissions.errors import QueueError
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, GraderQueue
 from submissions.models import ExternalGraderDetail as Job
 from tests.deliveries.owed import given_up, graded, later, owed
+from tests.make import make
 from tests.platform_stub import Platform, Reply
-from tests.queue.jobs import claim_one, limit, make
+from tests.queue.jobs import claim_one, limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local")]
 
@@ -258,7 +259,7 @@ def test_a_later_result_waits_for_the_earlier_one(platform: Platform) -> None:
     assert deliver_due().total() == 0
     later(5)
     assert deliver_due().total() == 0
-    assert claims.record_delivered(on_its_way)
+    assert claims.record_delivered([on_its_way]) == [on_its_way]
     later(200)
     deliver_due()
     assert [call.reply["correct"] for call in platform.calls] == [True]
@@ -321,8 +322,8 @@ def test_a_delivery_that_took_too_long_was_taken_over_and_is_recorded_once(platf
     claims.record_failure(slow, slow.now, "late")
     row = Delivery.objects.get()
     assert (row.last_error, row.attempts) == (None, 2)
-    assert claims.record_delivered(slow) is False
-    assert claims.record_delivered(second) is True
+    assert claims.record_delivered([slow]) == []
+    assert claims.record_delivered([second]) == [second]
     assert Delivery.objects.get().state == "delivered"
 
 
@@ -350,6 +351,18 @@ def test_deliveries_are_made_with_the_job_as_site_and_queue_say(settings: Any) -
         ("own", "event", "", "event", "waiting"),
         ("own", "webhook", "https://own.example.org/hook", "own.example.org", "waiting"),
     ]
+
+
+def test_a_delivery_that_follows_a_failure_has_its_account(platform: Platform) -> None:
+    limit(max_failures=1)
+    job = make()
+    deliveries.create_delivery(job, "callback", platform.url, account="lms")
+    given_up(job)
+    later(900)
+    deliveries.deliver_due()
+    queue.retry(job.submission_id)
+    rows = Delivery.objects.order_by("pk").values_list("state", "result", "account")
+    assert list(rows) == [("delivered", "failure", "lms"), ("waiting", "", "lms")]
 
 
 def test_a_platform_that_swaps_the_package_has_the_event_without_a_setting(settings: Any) -> None:

@@ -20,8 +20,9 @@ from submissions.deliveries import deliver_due
 from submissions.models import Delivery
 from submissions.models import ExternalGraderDetail as Job
 from tests.deliveries.owed import given_up, graded, later, owed
+from tests.make import make
 from tests.platform_stub import Platform, Reply
-from tests.queue.jobs import claim_one, limit, make
+from tests.queue.jobs import claim_one, limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local")]
 
@@ -37,7 +38,9 @@ def told(job: Job) -> str:
     return f"{row().state}: {row().last_error}"
 
 
-TWO = '{"score": 7, "a": 12345678901234567890, "score": 7}'
+TWO = '{"msg": "m", "correct": 1, "score": 7, "a": 12345678901234567890, "score": 7}'
+NO_MESSAGE = "<p>The grader sent no message.</p>"
+TWICE = f'{{"correct":1,"score":1,"msg":"{NO_MESSAGE}","msg":"{NO_MESSAGE}"}}'
 
 # Points. ------------------------------------------------------------------------------------------------------------
 
@@ -47,18 +50,37 @@ TWO = '{"score": 7, "a": 12345678901234567890, "score": 7}'
     [
         # Nothing changes: not a byte.
         ("points", 10, '{"score":7 ,"correct":true, "msg":"\\u00fc"}', '{"score":7 ,"correct":true, "msg":"\\u00fc"}'),
-        ("ratio", 1, '{ "score" : 0.50, "x": [1e400, NaN] }', '{ "score" : 0.50, "x": [1e400, NaN] }'),
-        ("ratio", 10, '{"score": 0, "correct": false}', '{"score": 0, "correct": false}'),
+        (
+            "ratio",
+            1,
+            '{ "score" : 0.50, "x": [1e400, NaN], "correct": 0, "msg": "m" }',
+            '{ "score" : 0.50, "x": [1e400, NaN], "correct": 0, "msg": "m" }',
+        ),
+        ("ratio", 10, '{"score": 0, "correct": false, "msg": "m"}', '{"score": 0, "correct": false, "msg": "m"}'),
         # A share becomes points, and nothing else in the text is touched.
         ("ratio", 10, '{"correct":true,\t"score":0.7,"msg":"a \\" b"}', '{"correct":true,\t"score":7,"msg":"a \\" b"}'),
-        ("ratio", 3, '{"score": 0.5}', '{"score": 1.5}'),
-        ("ratio", 100, '{"score": 0.07}', '{"score": 7}'),
-        ("ratio", 10, ' {"x": {"score": 0.1}, "score": 1e-1 } ', ' {"x": {"score": 0.1}, "score": 1 } '),
-        ("ratio", 10, '{"msg": "\\"score\\": 0.7", "score": 0.7}', '{"msg": "\\"score\\": 0.7", "score": 7}'),
-        ("ratio", 10, '{"sc\\u006fre": 0.7}', '{"sc\\u006fre": 7}'),
+        ("ratio", 3, '{"correct": 1, "msg": "m", "score": 0.5}', '{"correct": 1, "msg": "m", "score": 1.5}'),
+        ("ratio", 100, '{"msg": "m", "correct": 1, "score": 0.07}', '{"msg": "m", "correct": 1, "score": 7}'),
+        (
+            "ratio",
+            10,
+            ' {"x": {"score": 0.1}, "score": 1e-1, "msg": "m", "correct": 0 } ',
+            ' {"x": {"score": 0.1}, "score": 1, "msg": "m", "correct": 0 } ',
+        ),
+        (
+            "ratio",
+            10,
+            '{"correct": 1, "msg": "\\"score\\": 0.7", "score": 0.7}',
+            '{"correct": 1, "msg": "\\"score\\": 0.7", "score": 7}',
+        ),
+        ("ratio", 10, '{"sc\\u006fre": 0.7, "correct": 1, "msg": "m"}', '{"sc\\u006fre": 7, "correct": 1, "msg": "m"}'),
         # Of two scores some readers take the first and some the last.
-        ("ratio", 10, '{"score": "no", "a": 12345678901234567890, "score": 0.7}', TWO),
-        ("ratio", 0.5, '{"score": 1, "msg": "ü😀"}', '{"score": 0.5, "msg": "ü😀"}'),
+        ("ratio", 10, '{"msg": "m", "correct": 1, "score": "no", "a": 12345678901234567890, "score": 0.7}', TWO),
+        ("ratio", 0.5, '{"score": 1, "correct": 1, "msg": "ü😀"}', '{"score": 0.5, "correct": 1, "msg": "ü😀"}'),
+        # What an LMS would refuse is completed.
+        ("ratio", 2, ' { "score":1}', f' {{"correct": true, "msg": "{NO_MESSAGE}",  "score":2}}'),
+        ("ratio", 2, '{"score":0.25, "msg":"m"}', '{"correct": false, "score":0.5, "msg":"m"}'),
+        ("ratio", 1, '{"correct":1,"score":1,"msg":5,"msg":" "}', TWICE),
     ],
 )
 def test_the_platform_gets_points(platform: Platform, meaning: str, possible: float, reply: str, sent: str) -> None:
@@ -161,7 +183,10 @@ def test_a_webhook_is_signed_with_every_secret(hook: Platform) -> None:
         Webhook("whsec_" + base64.b64encode(b"c" * 32).decode()).verify(call.body, headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRETS[0]).verify(call.body.replace(b"scored", b"failed"), headers)
-    assert (headers["webhook-id"], headers["Content-Type"]) == (f"msg_{row().pk}", "application/json")
+    assert (headers["webhook-id"], headers["Content-Type"]) == (
+        f"msg_{row().pk}_{job.submission.uuid}",
+        "application/json",
+    )
     assert body == {
         "type": "result.scored",
         "timestamp": row().ready_at.isoformat(),  # type: ignore[union-attr]
@@ -173,6 +198,7 @@ def test_a_webhook_is_signed_with_every_secret(hook: Platform) -> None:
             "student_id": job.submission.student_item.student_id,
             "queue_name": "q",
             "queue_key": "key",
+            "reference": "key",
             "grader": "grader",
             "points_earned": 7,
             "points_possible": 10,
@@ -313,7 +339,7 @@ def block(settings: Settings) -> Any:
 
 @pytest.mark.parametrize(
     ("possible", "share", "exact", "earned", "of"),
-    [(10, 0.7, 7, 7, 10), (1, 0.5, 0.5, 1, 1), (1, 0.49, 0.49, 0, 1), (2.5, 1, 2.5, 3, 3)],
+    [(10, 0.7, 7, 7, 10), (1, 0.5, 0.5, 0, 1), (1, 0.49, 0.49, 0, 1), (2.5, 1, 2.5, 3, 3), (10, 0.97, 9.7, 9, 10)],
 )
 def test_the_event_has_all_nine_fields(
     block: Block, possible: float, share: float, exact: float, earned: int, of: int

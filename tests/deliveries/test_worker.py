@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -18,11 +19,13 @@ from pytest_django import Settings
 
 from submissions import queue, signals
 from submissions.deliveries import Outcome, Worker, claims
+from submissions.deliveries.attempt import attempt_all
 from submissions.models import Delivery, DeliveryHost
 from submissions.upkeep import audit
 from tests.deliveries.owed import deliver, later, owed_many, wait_for
+from tests.make import make
 from tests.platform_stub import Answer, Call, Platform, Reply
-from tests.queue.jobs import claim_one, make
+from tests.queue.jobs import claim_one
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("local")]
 
@@ -132,6 +135,98 @@ def test_a_dead_host_holds_up_nobody_else_and_costs_few_attempts(platform: Platf
     assert Delivery.objects.filter(host="127.0.0.1", state="due").count() == 5000
 
 
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port of every address of this machine: connections are made, and nobody answers."""
+    with socket.socket() as listening:
+        listening.bind(("0.0.0.0", 0))
+        listening.listen(500)
+        yield listening.getsockname()[1]
+
+
+def owed_to_silent_hosts(count: int, port: int, *, account: str | None = None) -> list[str]:
+    """One result for each of so many hosts of this `port`; the hosts."""
+    found = [f"127.9.{number // 200}.{number % 200 + 1}" for number in range(count)]
+    for number, host in enumerate(found):
+        owed_many(1, f"http://{host}:{port}", first=100_000 + number, account=account)
+    return found
+
+
+def tried(hosts: Iterable[str]) -> int:
+    """To how many of these hosts something was sent."""
+    return Delivery.objects.filter(host__in=hosts, attempts__gt=0).count()
+
+
+def test_many_silent_hosts_leave_the_others_their_senders(platform: Platform, silent: int) -> None:
+    owed_many(1, f"http://localhost:{platform.port}", first=1)
+    assert deliver("--once").wait(60) == 0
+    hosts = owed_to_silent_hosts(300, silent)
+    with working(8) as worker:
+        wait_for(lambda: tried(hosts) >= 2)
+        # Some time for the others to be taken, if they were.
+        time.sleep(1)
+        assert tried(hosts) == 2
+        paths = owed_many(8, f"http://localhost:{platform.port}", first=1000)
+        platform.wait(9, 10)
+        assert {call.path for call in platform.calls} >= set(paths)
+        assert worker.outcomes[Outcome.UNREACHABLE] == 0
+
+
+def test_an_account_with_many_silent_hosts_leaves_another_one_its_senders(platform: Platform, silent: int) -> None:
+    """Though the other one's host has not answered before either."""
+    hosts = owed_to_silent_hosts(100, silent, account="ada")
+    with working(8) as worker:
+        wait_for(lambda: tried(hosts) >= 1)
+        time.sleep(1)
+        assert tried(hosts) == 1
+        paths = owed_many(3, f"http://localhost:{platform.port}", account="ben")
+        platform.wait(3, 10)
+        assert {call.path for call in platform.calls} == set(paths)
+        assert (tried(hosts), worker.outcomes[Outcome.UNREACHABLE]) == (1, 0)
+
+
+def test_an_account_whose_hosts_have_answered_and_are_slow_now_has_half_of_the_senders(
+    platform: Platform, silent: int
+) -> None:
+    hosts = owed_to_silent_hosts(100, silent, account="ada")
+    past = [Delivery(job=Delivery.objects.all()[0].job, transport="callback", host=host) for host in hosts]
+    for row in past:
+        row.state, row.delivered_at = "delivered", row.job.returned_at
+    Delivery.objects.bulk_create(past)
+    with working(8) as worker:
+        wait_for(lambda: tried(hosts) >= 4)
+        time.sleep(1)
+        assert tried(hosts) == 4
+        owed_many(3, f"http://localhost:{platform.port}", account="ben")
+        platform.wait(3, 10)
+        assert (tried(hosts), worker.outcomes[Outcome.UNREACHABLE]) == (4, 0)
+
+
+def test_of_two_accounts_at_one_host_the_one_that_has_its_share_holds_up_none(settings: Settings) -> None:
+    owed_many(30, "http://lms.example.org", account="ada")
+    owed_many(4, "http://lms.example.org", first=100, account="ben")
+    owed_many(2, "http://lms.example.org", first=200)
+    rooms = {"ada": 1, "ben": 2, None: 9}
+
+    def taken() -> list[str | None]:
+        found = claims.take_by_host(9, lambda _: 8, room=lambda _, account: rooms[account])
+        return [due.row.account for rows in found for due in rows]
+
+    assert taken() == ["ada", "ben", "ben", None, None]
+    rooms["ada"] = 0
+    assert taken() == ["ben", "ben"]
+    assert taken() == []
+
+
+def test_what_has_not_failed_lately_comes_first() -> None:
+    for name in ("a", "b", "c", "d"):
+        owed_many(1, f"http://{name}.example.org", account=name)
+    DeliveryHost.objects.create(host="a.example.org", failures=1)
+    order = {"a": 0, "b": 2, "c": 1, "d": 0}
+    found = claims.take_by_host(9, lambda _: 1, order=lambda _, account: order[str(account)])
+    assert [due.row.account for rows in found for due in rows] == ["d", "c", "b", "a"]
+
+
 def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "MOST_HOSTS", 3)
     for name in ("a", "b", "c", "d", "z"):
@@ -206,6 +301,73 @@ def test_only_one_of_many_workers_tries_a_host_that_was_held(platform: Platform)
     for thread in threads:
         thread.join()
     assert sorted(len(rows) for rows in found) == [0, 0, 0, 0, 0, 0, 0, 1]
+
+
+# Results that stay in the process. ----------------------------------------------------------------------------------
+
+
+def owed_to_listeners(count: int) -> list[int]:
+    """As many results that are due as signals; the ids of their submissions."""
+    ids = [make(item=f"i{number}").submission_id for number in range(count)]
+    for job in queue.claim("q", grader="grader", limit=count):
+        queue.complete(job.submission_id, str(job.pullkey), score=1, reply='{"score": 1}')
+    return ids
+
+
+def test_one_that_a_listener_refuses_holds_up_none_that_is_taken_with_it(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    ids = owed_to_listeners(40)
+    heard: list[int] = []
+
+    def listen(message: Any, **_: Any) -> None:
+        if message.submission_id == ids[2]:
+            raise ValueError("not this one")
+        heard.append(message.submission_id)
+
+    signals.result_ready.connect(listen)
+    try:
+        worker = Worker(2)
+        worker.run(threading.Event(), until_idle=True)
+    finally:
+        signals.result_ready.disconnect(listen)
+    assert worker.outcomes == {Outcome.DELIVERED: 39, Outcome.FAILED: 1}
+    assert sorted(heard) == [pk for pk in ids if pk != ids[2]]
+    (left,) = Delivery.objects.exclude(state="delivered")
+    assert (left.job.submission_id, left.state, left.last_error) == (ids[2], "due", "ValueError: not this one")
+
+
+def test_what_slow_listeners_leave_no_time_for_is_not_sent_beside_the_next_worker(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    settings.SUBMISSIONS_DELIVERY_TIMEOUT_SECONDS = -14  # a lease of two seconds
+    owed_to_listeners(8)
+    heard: list[int] = []
+
+    def slow(message: Any, **_: Any) -> None:
+        heard.append(message.submission_id)
+        time.sleep(0.4)
+
+    signals.result_ready.connect(slow)
+    try:
+        (taken,) = claims.take_by_host(1, lambda _: 1, together=16)
+        outcomes = attempt_all(taken)
+    finally:
+        signals.result_ready.disconnect(slow)
+    assert 1 <= len(heard) <= 4
+    assert outcomes == [Outcome.DELIVERED] * len(heard)
+    told = Delivery.objects.filter(state="delivered").values_list("job__submission_id", flat=True)
+    assert sorted(told) == sorted(heard)
+    assert Delivery.objects.filter(state="due").count() == 8 - len(heard)
+
+
+def test_of_those_taken_together_one_that_was_taken_over_is_not_counted_as_told(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    owed_to_listeners(3)
+    (taken,) = claims.take_by_host(1, lambda _: 1, together=16)
+    assert len(taken) == 3
+    Delivery.objects.filter(pk=taken[1].row.pk).update(attempts=2)
+    assert claims.record_delivered(taken) == [taken[0], taken[2]]
+    states = Delivery.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["delivered", "due", "delivered"]
 
 
 # In a platform that embeds the app. ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -73,6 +74,8 @@ def test_our_own_course_is_graded_with_the_verdicts_that_it_ought_to_get(demo: D
     assert (last["row"], last["attempts"], last["with_one_score"], last["agreement"]) == ("summary", 40, 40, 1)
     assert all(row["median_seconds"] > 0 for row in rows[:-1])
     assert "Grading: 40 of 40" in err
+    # Graders of both protocols were at work.
+    assert 0 < last["by_worker"] < 40
     assert demo.rows("audit", "--json") == [{"jobs": 40, "states": {"retired": 40}, "problems": 0}]
     # What the run needed it has given up: the account of its graders.
     assert [grader["active"] for grader in demo.rows("grader", "list", "--json")] == [False]
@@ -313,6 +316,6 @@ def test_a_grader_that_dies_ends_it_with_a_sentence(started: subprocess.Popen[st
     next(one for one in others if "--queue" in one.cmdline()).kill()
     _, err = started.communicate(timeout=60)
     assert started.returncode == 1
-    assert "CommandError: The grader " in err.splitlines()[-1]
+    assert re.search("CommandError: The (grader .|worker) ended", err.splitlines()[-1])
     assert "ended (exit status -9)" in err.splitlines()[-1]
     assert psutil.wait_procs(others, timeout=10)[1] == []

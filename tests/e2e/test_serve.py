@@ -108,9 +108,11 @@ def claimed(http: requests.Session, server: Server, queue: str) -> Any:
     return json.loads(got["content"])["xqueue_header"]
 
 
-def half_sent(http: requests.Session, server: Server, header: str) -> tuple[socket.socket, bytes]:
+def half_sent(
+    http: requests.Session, server: Server, header: str, message: str = "<p>Half</p>"
+) -> tuple[socket.socket, bytes]:
     """A put_result of which the server has the head and a part of the body; and the rest of it."""
-    reply = json.dumps({"correct": True, "score": 0.5, "msg": "<p>Half</p>"})
+    reply = json.dumps({"correct": True, "score": 0.5, "msg": message})
     body = urlencode({"xqueue_header": header, "xqueue_body": reply}).encode()
     cookies = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
     head = (
@@ -346,6 +348,21 @@ def test_a_result_that_broke_off_changes_nothing(server: Server, grader: request
     (row,) = server.show(submission_id)
     assert (row["status"], row["num_failures"], row["grader_reply"]) == ("pulled", 0, None)
     connection, rest = half_sent(grader, server, header)
+    connection.sendall(rest)
+    assert answer(connection) == (200, {"return_code": 0, "content": ""})
+
+
+def test_a_large_result_that_broke_off_changes_nothing(server: Server, grader: requests.Session, name: str) -> None:
+    """A large body is read by the view itself."""
+    (submission_id,) = server.enqueue({"queue_name": name})
+    header, message = claimed(grader, server, name), "x" * 2 * 1024 * 1024
+    connection, _ = half_sent(grader, server, header, message)
+    connection.shutdown(socket.SHUT_WR)
+    assert answer(connection) == (400, {"return_code": 1, "content": "Incorrect reply format"})
+    half_sent(grader, server, header, message)[0].close()
+    (row,) = server.show(submission_id)
+    assert (row["status"], row["num_failures"], row["grader_reply"]) == ("pulled", 0, None)
+    connection, rest = half_sent(grader, server, header, message)
     connection.sendall(rest)
     assert answer(connection) == (200, {"return_code": 0, "content": ""})
 

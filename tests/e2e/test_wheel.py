@@ -73,7 +73,7 @@ class Installed:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     environment = tmp_path_factory.mktemp("environment") / "venv"
     uv("venv", "--quiet", "--python", sys.executable, str(environment))
-    uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), str(wheel))
+    uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), f"{wheel}[service]")
     return Installed(environment / "bin" / "gradequeue", tmp_path_factory.mktemp("empty"))
 
 
@@ -106,7 +106,11 @@ def test_the_wheel_holds_the_two_packages_and_the_licence(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     info = next(top for top in tops if top.endswith(".dist-info"))
-    assert tops == {"gradequeue", "submissions", info}
+    data = info.replace(".dist-info", ".data")
+    assert tops == {"gradequeue", "submissions", info, data}
+    assert {name for name in names if name.startswith(data)} == {
+        f"{data}/data/share/gradequeue/{path.relative_to(ROOT)}" for path in (ROOT / "ops").rglob("*") if path.is_file()
+    }
     assert {"gradequeue/py.typed", "submissions/py.typed", f"{info}/licenses/LICENSE"} <= set(names)
     ours = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*") if is_source(path)}
     assert {"submissions/migrations/0009_queue_and_deliveries.py"} < ours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from django.test import override_settings
 
 from submissions import api
 from submissions.models import SubmissionFile
+from tests.make import make
 
 Submit = Callable[..., SubmissionFile]
 MOUNT = "http://testserver/xqueue/"
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -38,8 +36,7 @@ def submit(db: None) -> Submit:
         queue: str = "q",
         files: Mapping[str, Any] | None = None,
     ) -> SubmissionFile:
-        item = {"student_id": f"s{next(_numbers)}", "course_id": "c", "item_id": "i", "item_type": "problem"}
-        job = api.create_external_grader_detail(item, "answer", queue, "key", files=files or {name: content})
+        job = make(queue, files=files or {name: content})
         return SubmissionFile.objects.filter(external_grader=job).order_by("pk")[0]
 
     return enqueue
@@ -48,4 +45,6 @@ def submit(db: None) -> Submit:
 def address_of(row: SubmissionFile) -> str:
     """What a grader is told of this file."""
     assert row.external_grader is not None
-    return api.get_files_for_grader(row.external_grader, MOUNT)[row.original_filename]
+    addresses = api.get_files_for_grader(row.external_grader, MOUNT).values()
+    rows = SubmissionFile.objects.filter(external_grader=row.external_grader).order_by("id")
+    return dict(zip(rows, addresses, strict=True))[row]

@@ -248,24 +248,27 @@ def test_what_is_no_address_of_a_file_is_not_found(folder: Path, submit: Submit,
 
 def test_a_file_that_the_storage_has_lost_is_told(folder: Path, submit: Submit) -> None:
     row = submit()
+    address = address_of(row)
     (folder / "q" / str(row.uuid)).unlink()
-    response = fetch(address_of(row))
+    response = fetch(address)
     assert response.told() == (404, GONE)
 
 
 @pytest.mark.parametrize("kept_as", ["", "q", "q/missing", "nowhere/at/all"])
 def test_a_row_that_names_no_file_is_told(folder: Path, submit: Submit, kept_as: str) -> None:
     row = submit()
+    address = address_of(row)
     SubmissionFile.objects.filter(pk=row.pk).update(file=kept_as)
-    response = fetch(address_of(row))
+    response = fetch(address)
     assert response.told() == (404, GONE)
 
 
 def test_a_row_that_leads_out_of_the_storage_shows_nothing(folder: Path, submit: Submit) -> None:
     row = submit()
+    address = address_of(row)
     (folder.parent / "secret").write_text("not for you")
     SubmissionFile.objects.filter(pk=row.pk).update(file="../secret")
-    response = fetch(address_of(row))
+    response = fetch(address)
     assert response.status == 400
     assert b"not for you" not in response.body
 

@@ -35,8 +35,8 @@ def test_a_plain_downloader_gets_each_file(server: Server, grader: requests.Sess
     texts = {"program.py": "print('hé')\n", "übung 1/../a&b.py": "", 'say "hi"\n.py': "x = 1"}
     server.enqueue({"queue_name": name, "files": texts})
     addresses = handed_out(grader, server, name)
-    assert list(addresses) == list(texts)
-    for file, address in addresses.items():
+    assert list(addresses) == ["program.py", "übung 1/a&b.py", 'say "hi".py']
+    for file, address in zip(texts, addresses.values(), strict=True):
         assert address.startswith(f"{server.url}/xqueue/files/")
         with urllib.request.urlopen(address, timeout=20) as response:
             assert response.read() == texts[file].encode()

@@ -18,7 +18,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from gradequeue.monitoring import health
 from submissions.models import Delivery, get_storage
-from tests.queue.jobs import make
+from tests.make import make
 
 BY_ADDRESS = {"HTTP_HOST": "10.1.2.3:8000"}
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from submissions.models import Delivery, Tally
-from tests.queue.jobs import claim_one, make
+from tests.make import make
+from tests.queue.jobs import claim_one
 from tests.walkthrough import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -99,16 +101,44 @@ def test_panels_do_not_lie_upon_each_other() -> None:
         taken |= cells
 
 
-def test_keda_asks_for_what_the_scalers_page_tells(told: dict[str, set[str]]) -> None:
-    _, scaled = yaml.safe_load_all((OPS / "keda.yaml").read_text())
-    (trigger,) = scaled["spec"]["triggers"]
-    path = trigger["metadata"]["url"].partition(":8000")[2].replace("python", "q")
-    answer = Client().get(path, headers={"Authorization": "Bearer x"})
-    assert isinstance(answer.json()[trigger["metadata"]["valueLocation"]], int)
-    assert trigger["metadata"]["authMode"] == "bearer"
-
-
 PROMTOOL = shutil.which("promtool")
+
+# Nothing at all; a target that does not answer; one that answers without our numbers.
+SILENT = """
+rule_files: [{rules}]
+tests:
+  - interval: 1m
+    alert_rule_test:
+      - eval_time: 10m
+        alertname: GradequeueIsDown
+        exp_alerts: [{{exp_labels: {{severity: page, job: gradequeue}}, exp_annotations: {down}}}]
+      - eval_time: 10m
+        alertname: GradequeueTellsNothing
+        exp_alerts: [{{exp_labels: {{severity: page}}, exp_annotations: {nothing}}}]
+  - interval: 1m
+    input_series: [{{series: 'up{{job="gradequeue", instance="a"}}', values: '0x10'}}]
+    alert_rule_test:
+      - eval_time: 10m
+        alertname: GradequeueIsDown
+        exp_alerts: [{{exp_labels: {{severity: page, job: gradequeue, instance: a}}, exp_annotations: {down}}}]
+  - interval: 1m
+    input_series:
+      - {{series: 'up{{job="gradequeue", instance="a"}}', values: '1x10'}}
+      - {{series: gradequeue_counted_until_timestamp_seconds, values: '0+60x10'}}
+    alert_rule_test:
+      - {{eval_time: 10m, alertname: GradequeueIsDown, exp_alerts: []}}
+      - {{eval_time: 10m, alertname: GradequeueTellsNothing, exp_alerts: []}}
+"""
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus) is not installed")
+def test_something_fires_where_nothing_is_scraped(tmp_path: Path) -> None:
+    said = {rule["alert"]: json.dumps(rule["annotations"]) for rule in rules()}
+    test = tmp_path / "silent.yml"
+    down, nothing = said["GradequeueIsDown"], said["GradequeueTellsNothing"]
+    test.write_text(SILENT.format(rules=OPS / "alerts.yml", down=down, nothing=nothing))
+    done = subprocess.run([str(PROMTOOL), "test", "rules", str(test)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus) is not installed")

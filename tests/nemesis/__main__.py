@@ -25,6 +25,11 @@ def main() -> int:
     parser.add_argument("--graders", type=int, default=4, help="how many processes (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="how many web workers (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn (default: %(default)s)")
+    parser.add_argument(
+        "--before",
+        default="",
+        help="an older version (working tree or commit) that stands beside this one",
+    )
     parser.add_argument("--report", type=Path, help="a Markdown file whose section of the database is replaced")
     given = parser.parse_args()
     # Told to end, it takes its servers and graders with it.
@@ -35,8 +40,12 @@ def main() -> int:
 
 def _one(kind: str, given: argparse.Namespace) -> int:
     print(f"{kind}: {given.seconds:g} seconds, seed {given.seed} ...", flush=True)
-    outcome = run(Options(kind, given.seconds, given.jobs, given.graders, given.seed, workers=given.workers))
+    outcome = run(
+        Options(kind, given.seconds, given.jobs, given.graders, given.seed, workers=given.workers, before=given.before)
+    )
     print(f"\n{kind} {outcome.version}\n\n{outcome.ledger.text()}\n", flush=True)
+    for name in outcome.not_run:
+        print(f"NOT RUN on {kind}: {name}", file=sys.stderr)
     for disagreement in outcome.ledger.disagreements:
         print(f"{disagreement.sort}: {disagreement.sentence}", file=sys.stderr)
     if outcome.ledger.disagreements:

@@ -13,6 +13,10 @@ from pathlib import Path
 from tests.nemesis.journal import POISON
 
 REPOSITORY = Path(__file__).parents[2]
+# How long they wait for an answer, every other one (seconds). The watcher of Open edX waits for one second.
+PATIENCE = (2.0, 1.0)
+# Those that are well-behaved finish what is left also on a machine that has much else to do.
+PATIENT = 20.0
 
 
 class Crew:
@@ -102,6 +106,7 @@ class Crew:
             "--journal": str(self._journal(name)),
             "--seed": str(self.seed),
             "--lease": str(self.lease),
+            "--patience": str(PATIENT if self.well_behaved else PATIENCE[number % 2]),
         }
         command = [sys.executable, "-m", "tests.nemesis.grader", *(word for pair in words.items() for word in pair)]
         command += [word for queue in self.queues for word in ("--queue", queue)]

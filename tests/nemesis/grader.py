@@ -7,17 +7,18 @@ its journal, which is all that anybody believes of it afterwards.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from threading import Event
+from threading import Event, Thread
 
-from tests.nemesis.journal import POISON, Answered, Delivered, Journal, Noticed, Sent
+from tests.nemesis.journal import POISON, Answered, Delivered, Fetched, Journal, Noticed, Sent
 from tests.nemesis.wire import AnswerLost, Wire
 
 # What a grader does with a job, and how often.
@@ -25,6 +26,7 @@ WAYS = {
     "right": 60,
     "right, twice": 8,
     "right, then another": 5,
+    "two at once": 6,
     "late": 4,
     "much later": 4,
     "garbage first": 4,
@@ -42,6 +44,8 @@ UNUSABLE = (-1, 1e9, True, "1", None, float("nan"), float("inf"), [1])
 GARBAGE = ("", "no JSON", "[1]", "null", '{"correct": true}')
 IDLE = 0.15  # between polls that found nothing (seconds)
 UNKNOWN_ID = 2_000_000_000
+# What it notices of itself; counted among the faults.
+GAVE_UP, TWO = "gave up waiting for a poll", "two results at once"
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Grader:
     well_behaved: bool
     pocket: list[Job] = field(default_factory=list)
     stopped: Event = field(default_factory=Event)
-    sent: int = 0
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def run(self) -> None:
         parent = os.getppid()
@@ -95,8 +99,8 @@ class Grader:
                 self._notice("sent to login", None)
                 self._login()
                 return None
-        except AnswerLost:
-            self._notice("poll without an answer", None)
+        except AnswerLost as lost:
+            self._notice(GAVE_UP if lost.gave_up else "poll without an answer", None)
             return None
         if answer.status != 200:
             self._notice("poll", answer.status)
@@ -109,11 +113,24 @@ class Grader:
         header = json.loads(content["xqueue_header"])
         job = Job(header["submission_id"], header["submission_key"], content["xqueue_header"], time.time())
         answer = str(json.loads(content["xqueue_body"])["student_response"])
-        files = len(json.loads(content["xqueue_files"]))
-        self.journal.write(Delivered(self.name, asked, job.taken, queue, job.submission_id, job.key, answer, files))
+        files: dict[str, str] = json.loads(content["xqueue_files"])
+        taken = Delivered(self.name, asked, job.taken, queue, job.submission_id, job.key, answer, len(files))
+        self.journal.write(taken)
         if answer.startswith(POISON):
             os.kill(os.getpid(), signal.SIGKILL)
+        for name, address in files.items():
+            self._fetch(job, name, address)
         return job
+
+    def _fetch(self, job: Job, name: str, address: str) -> None:
+        try:
+            status, digest = self.wire.fetch(address)
+        except AnswerLost:
+            return
+        if status == 200:
+            self.journal.write(Fetched(self.name, time.time(), job.submission_id, name, digest))
+        else:
+            self._notice("file", status)
 
     # Giving back. ---------------------------------------------------------------------------------------------------
 
@@ -132,12 +149,24 @@ class Grader:
         }
         if first in wrong:
             wrong[first](job)
-        if way not in ("never", "much later", "garbage only"):
+        if way == "two at once":
+            self._two_at_once(job)
+        elif way not in ("never", "much later", "garbage only"):
             self._insist(job, "right")
         if way == "right, twice":
             self._send(job, "right", reply=job.reply)
         if way == "right, then another":
             self._send(job, "another")
+
+    def _two_at_once(self, job: Job) -> None:
+        """Two results of one claim on two connections; the server has both before it has answered either."""
+        self._notice(TWO, None)
+        twin = self.wire.twin()
+        other = Thread(target=self._send, args=(job, "another"), kwargs={"wire": twin})
+        other.start()
+        self._send(job, "right")
+        other.join()
+        twin.connection.close()
 
     def _insist(self, job: Job, kind: str) -> None:
         """Send, and mostly again while answers are lost: the same result, as a careful grader does."""
@@ -153,10 +182,11 @@ class Grader:
             self.pocket.remove(job)
             self._insist(job, "right")
 
-    def _send(self, job: Job, kind: str, *, header: str = "", reply: str | None = None) -> bool:
+    def _send(
+        self, job: Job, kind: str, *, header: str = "", reply: str | None = None, wire: Wire | None = None
+    ) -> bool:
         """One result, with its lines in the journal; whether the server said what became of it."""
-        self.sent += 1
-        number = f"{self.name}/{self.sent}"
+        number = f"{self.name}/{next(self.numbers)}"
         if reply is None:
             reply = _reply(job.score, number)
         if kind == "right":
@@ -164,7 +194,7 @@ class Grader:
         score = job.score if kind in ("right", "another") else None
         self.journal.write(Sent(number, time.time(), kind, job.submission_id, job.key, reply, score))
         try:
-            answer = self.wire.put(header or job.header, reply)
+            answer = (wire or self.wire).put(header or job.header, reply)
         except AnswerLost:
             return False
         self.journal.write(Answered(number, time.time(), answer.status, answer.return_code, answer.content))
@@ -200,10 +230,11 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--seed", required=True)
     parser.add_argument("--lease", type=float, required=True)
+    parser.add_argument("--patience", type=float, required=True, help="how long it waits for an answer (seconds)")
     parser.add_argument("--queue", action="append", required=True)
     parser.add_argument("--well-behaved", action="store_true")
     given = parser.parse_args()
-    wire = Wire(given.port, given.account, given.password)
+    wire = Wire(given.port, given.account, given.password, given.patience)
     draw = Random(f"{given.seed}/{given.name}")
     grader = Grader(given.name, wire, Journal(given.journal), draw, given.queue, given.lease, given.well_behaved)
     signal.signal(signal.SIGTERM, lambda *_: grader.stopped.set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.nemesis.journal import POISON
-from tests.server import GRADEQUEUE
+from tests.server import Server
 
 RATIO, POINTS = "nemesis-ratio", "nemesis-points"
 LIMITS = {RATIO: 3, POINTS: 2}  # how many failures of a job its queue bears
@@ -39,16 +40,26 @@ class Wanted:
             "student_id": self.student,
             "answer": self.answer,
             "points_possible": self.possible,
-            "files": {f"file {number}.py": f"print({self.answer!r})" for number in range(self.files)},
+            "files": self.contents(),
         }
         return json.dumps(fields)
+
+    def contents(self) -> dict[str, str]:
+        """By name, the text of each file: no two are alike, and the third is no small one."""
+        texts = {f"file {number}.py": f"print({self.answer!r}, {number})  # é\n" for number in range(self.files)}
+        return {name: text * (2_000 if name == "file 2.py" else 1) for name, text in texts.items()}
+
+    def digests(self) -> dict[str, str]:
+        """By name, the SHA-256 of each file's bytes, in hexadecimal digits."""
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.contents().items()}
 
 
 class Platform:
     """Enqueues `jobs` submissions by command, spread over `seconds`."""
 
-    def __init__(self, environment: dict[str, str], seed: int, jobs: int, seconds: float) -> None:
-        self.environment = environment
+    def __init__(self, servers: list[Server], seed: int, jobs: int, seconds: float) -> None:
+        """`servers`: those whose command it uses, by turns; the list may change while it works."""
+        self.servers = servers
         self.draw = Random(f"{seed}/platform")
         self.jobs, self.seconds = jobs, seconds
         self.wanted: list[Wanted] = []
@@ -92,7 +103,11 @@ class Platform:
     def _enqueue_two(self, pair: int) -> None:
         """Two commands at the same time; some of what they bring is of the same learner at the same item."""
         commands = [self._batch(pair, side) for side in "ab"]
-        threads = [threading.Thread(target=self._enqueue, args=(batch,)) for batch in commands]
+        servers = list(self.servers)
+        threads = [
+            threading.Thread(target=self._enqueue, args=(batch, servers[number % len(servers)]))
+            for number, batch in enumerate(commands)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -104,16 +119,16 @@ class Platform:
             shared = number % 3 == 0
             student = f"student {pair}-{number}" + ("" if shared else side)
             queue = self.draw.choice((RATIO, POINTS))
-            possible, files = self.draw.choice((1, 4, 10)), int(self.draw.random() < 0.1)
+            possible, files = self.draw.choice((1, 4, 10)), 3 if self.draw.random() < 0.1 else 0
             # One that no grader survives; its learner's other attempt, in the other command, is a good one.
             poison = f"{POISON} " if (number, side) == (9, "a") else ""
             batch.append(Wanted(f"{poison}{pair}-{number}{side}", queue, student, "item", possible, files))
         return batch
 
-    def _enqueue(self, batch: list[Wanted]) -> None:
+    def _enqueue(self, batch: list[Wanted], server: Server) -> None:
         process = subprocess.Popen(
-            [GRADEQUEUE, "enqueue"],
-            env=self.environment,
+            [*server.program, "enqueue"],
+            env=server.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -31,6 +31,18 @@ class Delivered:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """A submitted file, as it came from its address."""
+
+    grader: str
+    at: float
+    submission_id: int
+    name: str
+    digest: str
+    """SHA-256 of its bytes, in hexadecimal digits."""
+
+
+@dataclass(frozen=True)
 class Sent:
     """A result that is about to be sent, written down before its first byte leaves."""
 
@@ -75,8 +87,19 @@ class Told:
     """None: there will be no score."""
 
 
-Entry = Delivered | Sent | Answered | Noticed | Told
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Delivered, Sent, Answered, Noticed, Told)}
+@dataclass(frozen=True)
+class Acknowledged:
+    """The platform's answer to what it was told, given while its sender still waited."""
+
+    at: float
+    submission_id: int
+    points: float | None
+
+
+Entry = Delivered | Fetched | Sent | Answered | Noticed | Told | Acknowledged
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Delivered, Fetched, Sent, Answered, Noticed, Told, Acknowledged)
+}
 
 
 class Journal:

@@ -14,8 +14,9 @@ CHUNK = 65536
 class Proxy:
     """One listening port per grader, each with its own seeded draws; all in one thread."""
 
-    def __init__(self, target: int, seed: int, share: float) -> None:
-        self.target = target
+    def __init__(self, targets: list[int], seed: int, share: float) -> None:
+        self.targets = targets
+        """Ports of servers, one of which each connection leads to; may be changed at any time."""
         self.seed = seed
         self.share = share
         """How many of the answers are lost, 0 to 1; may be changed at any time."""
@@ -51,7 +52,7 @@ class Proxy:
 
     async def _carry(self, draw: Random, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", draw.choice(self.targets))
         except OSError:  # the server is down just now
             writer.close()
             return

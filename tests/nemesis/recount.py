@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from tests.nemesis.incoming import LIMITS, RATIO, Wanted
-from tests.nemesis.journal import POISON, Answered, Delivered, Entry, Noticed, Sent, Told
+from tests.nemesis.journal import POISON, Acknowledged, Answered, Delivered, Entry, Fetched, Noticed, Sent, Told
 from tests.nemesis.tables import Score, Tables
 
 # What the service may say to a sending of each kind, other than that it is in trouble (5xx) or wants a login (302).
@@ -29,6 +29,8 @@ ALLOWED = {
     "no header": [(400, "Incorrect reply format")],
 }
 GRACE = 4.0  # after an outage; requests that met it may still be on their way (seconds)
+# A result counts as told when the loop has written that down, which takes it so long at the most (seconds).
+WRITTEN_DOWN = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Disagreement:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Standstill:
+    """The database answered nobody for a while."""
+
+    ended: float
+    """When it went on (seconds of this machine's clock)."""
+    graders: int
+    """How many processes asked for jobs meanwhile."""
+    held: frozenset[str]
+    """The keys of the claims that stood a second after that."""
+
+
 @dataclass
 class Evidence:
     wanted: list[Wanted]
@@ -45,6 +59,9 @@ class Evidence:
     tables: Tables
     lease: float
     outages: list[tuple[float, float]] = field(default_factory=list)
+    standstills: list[Standstill] = field(default_factory=list)
+    loop_deaths: list[float] = field(default_factory=list)
+    """When a delivery loop was killed, or what it had on its way was made due again."""
 
     def __post_init__(self) -> None:
         self.delivered = [entry for entry in self.entries if isinstance(entry, Delivered)]
@@ -52,6 +69,8 @@ class Evidence:
         self.answers = {entry.number: entry for entry in self.entries if isinstance(entry, Answered)}
         self.noticed = [entry for entry in self.entries if isinstance(entry, Noticed)]
         self.told = [entry for entry in self.entries if isinstance(entry, Told)]
+        self.fetched = [entry for entry in self.entries if isinstance(entry, Fetched)]
+        self.acknowledged = [entry for entry in self.entries if isinstance(entry, Acknowledged)]
         self.jobs = {job.submission_id: job for job in self.tables.jobs}
         self.poison = {one.id for one in self.tables.submissions if one.answer.startswith(POISON)}
         self.scores: dict[int, list[Score]] = defaultdict(list)
@@ -61,24 +80,6 @@ class Evidence:
     def accepted(self) -> list[Sent]:
         """The results of which a grader was told that they are stored, again and again included."""
         return [sent for sent in self.sent if _is_accepted(self.answers.get(sent.number))]
-
-
-def disagreements(evidence: Evidence) -> list[Disagreement]:
-    rules = (
-        _enqueued,
-        _whole,
-        _finished,
-        _poisoned,
-        _acknowledged,
-        _stored,
-        _keys,
-        _held_by_two,
-        _summaries,
-        _answers,
-        _told,
-        _troubles,
-    )
-    return [found for rule in rules for found in rule(evidence)]
 
 
 def _is_accepted(answer: Answered | None) -> bool:
@@ -132,12 +133,16 @@ def _finished(evidence: Evidence) -> Iterator[Disagreement]:
 
 
 def _poisoned(evidence: Evidence) -> Iterator[Disagreement]:
-    """What kills each grader was claimed as often as its queue bears, and not once more; nothing scored it."""
+    """What kills each grader was claimed as often as its queue bears, and not once more; nothing scored it.
+
+    A claim that came when its grader had gone, and was taken back, killed nobody.
+    """
     for job in evidence.tables.jobs:
         if job.submission_id not in evidence.poison:
             continue
-        if job.pulls != LIMITS[job.queue]:
-            times = f"{job.pulls} times, not {LIMITS[job.queue]}"
+        claims = job.pulls - job.taken_back
+        if claims != LIMITS[job.queue]:
+            times = f"{claims} times, not {LIMITS[job.queue]}"
             yield Disagreement("wrong", f"submission {job.submission_id} is poison and was claimed {times}")
         if evidence.scores[job.submission_id]:
             yield Disagreement("wrong", f"submission {job.submission_id} is poison and has a score")
@@ -255,6 +260,53 @@ def _told(evidence: Evidence) -> Iterator[Disagreement]:
         yield Disagreement("wrong", f"a result of submission {submission_id} was told, which is not there")
 
 
+def _told_again(evidence: Evidence) -> Iterator[Disagreement]:
+    """A score that the platform has acknowledged is not told again, unless nobody could write that down."""
+    disturbed = [*evidence.outages, *((at, at) for at in evidence.loop_deaths)]
+    acknowledged: dict[tuple[int, float | None], list[float]] = defaultdict(list)
+    for entry in evidence.acknowledged:
+        if not any(began - WRITTEN_DOWN <= entry.at <= ended + 1 for began, ended in disturbed):
+            acknowledged[entry.submission_id, entry.points].append(entry.at)
+    for told in evidence.told:
+        earlier = [at for at in acknowledged[told.submission_id, told.points] if at < told.at]
+        if told.points is not None and earlier:
+            yield Disagreement(
+                "double", f"the score of submission {told.submission_id} was told again after it was acknowledged"
+            )
+
+
+def _files(evidence: Evidence) -> Iterator[Disagreement]:
+    """What lies there and what graders fetched is, byte for byte, what was handed in."""
+    sent = {wanted.answer: wanted for wanted in evidence.wanted}
+    handed_in = {
+        submission.id: sent[submission.answer].digests()
+        for submission in evidence.tables.submissions
+        if submission.answer in sent
+    }
+    for stored in evidence.tables.files:
+        expected = handed_in.get(stored.submission_id, {}).get(stored.name)
+        if not stored.digest:
+            yield Disagreement("lost", f"submission {stored.submission_id} has lost its file {stored.name!r}")
+        elif stored.digest != expected:
+            yield Disagreement("wrong", f"submission {stored.submission_id} has another file {stored.name!r}")
+    for fetched in evidence.fetched:
+        if fetched.digest != handed_in.get(fetched.submission_id, {}).get(fetched.name):
+            yield Disagreement("wrong", f"submission {fetched.submission_id}: {fetched} is not what was handed in")
+
+
+def _gone(evidence: Evidence) -> Iterator[Disagreement]:
+    """A database that goes on again gives no jobs to graders that have long hung up.
+
+    Each grader waits for one answer. So many, at the most, were lost otherwise: an answer on its way, a job that was
+    held when it all began, and as much again.
+    """
+    known = {delivery.key for delivery in evidence.delivered}
+    for standstill in evidence.standstills:
+        lost = len(standstill.held - known)
+        if lost > 3 * standstill.graders:
+            yield Disagreement("wrong", f"after a standstill {lost} jobs were held by graders that had hung up")
+
+
 def _troubles(evidence: Evidence) -> Iterator[Disagreement]:
     """The service fails only while its database is away, and refuses no grader's login or poll."""
     failed = [(noticed.at, noticed.what, noticed.status) for noticed in evidence.noticed]
@@ -277,3 +329,26 @@ def reason(answer: Answered) -> str:
     """A refusal without what differs from one to the next."""
     words = answer.content.split(", not ")[0]
     return f"{answer.status} {re.sub(r'[0-9]+$', 'the maximum', words)}"
+
+
+RULES: tuple[Callable[[Evidence], Iterator[Disagreement]], ...] = (
+    _enqueued,
+    _whole,
+    _finished,
+    _poisoned,
+    _acknowledged,
+    _stored,
+    _keys,
+    _held_by_two,
+    _summaries,
+    _answers,
+    _told,
+    _told_again,
+    _files,
+    _gone,
+    _troubles,
+)
+
+
+def disagreements(evidence: Evidence) -> list[Disagreement]:
+    return [found for rule in RULES for found in rule(evidence)]

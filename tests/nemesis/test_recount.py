@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.nemesis.grader import GAVE_UP, TWO
 from tests.nemesis.incoming import POINTS, RATIO, Wanted
-from tests.nemesis.journal import Answered, Delivered, Entry, Noticed, Sent, Told
-from tests.nemesis.plan import plan
-from tests.nemesis.recount import Evidence, disagreements
-from tests.nemesis.tables import Job, Score, Submission, Summary, Tables
+from tests.nemesis.journal import Acknowledged, Answered, Delivered, Entry, Fetched, Noticed, Sent, Told
+from tests.nemesis.plan import DATABASE_FAULTS, SERVICE_FAULTS, UPGRADE, plan
+from tests.nemesis.recount import RULES, Evidence, Standstill, disagreements
+from tests.nemesis.tables import Job, Score, StoredFile, Submission, Summary, Tables
 
 pytestmark = pytest.mark.once
 
@@ -20,6 +23,8 @@ NEWER = Wanted("b", POINTS, "learner", "item", 4, 0, submission_id=2)
 FIRST = Delivered("0.0", 100.0, 100.1, RATIO, 1, "key-1", "a", 1)
 SECOND = Delivered("1.0", 102.2, 102.3, RATIO, 1, "key-2", "a", 1)
 THIRD = Delivered("1.0", 103.0, 103.1, POINTS, 2, "key-3", "b", 0)
+# Of "print('a', 0)  # é" and a newline.
+DIGEST = "8dc5089a06e96c087c387d8fb292bf8ba3ad43c169c16edaa0155e7ff1e48db4"
 ENTRIES: list[Entry] = [
     FIRST,
     SECOND,
@@ -33,6 +38,8 @@ ENTRIES: list[Entry] = [
     Told(103.5, 1, 7.0),
     Told(103.5, 2, None),
     Told(103.6, 2, 0.25),
+    Acknowledged(103.7, 2, 0.25),
+    Fetched("1.0", 102.4, 1, "file 0.py", DIGEST),
     Sent("1.0/3", 103.4, "right", 2, "key-3", '{"score": 0.25}', 0.25),
 ]
 TABLES = Tables(
@@ -43,14 +50,27 @@ TABLES = Tables(
     ],
     [Score(7, 1, 5, 7.0, 10.0), Score(6, 2, 5, 0.25, 4.0)],
     [Summary(5, latest=6, highest=7)],
+    [StoredFile(1, "file 0.py", DIGEST)],
 )
 
 
 def found(
-    *, entries: list[Entry] = ENTRIES, wanted: list[Wanted] | None = None, **tables: list[object]
+    *,
+    entries: list[Entry] = ENTRIES,
+    wanted: list[Wanted] | None = None,
+    standstills: list[Standstill] | None = None,
+    loop_deaths: list[float] | None = None,
+    **tables: list[object],
 ) -> list[tuple[str, str]]:
     sent = [OLDER, NEWER] if wanted is None else wanted
-    evidence = Evidence(sent, entries, replace(TABLES, **tables), lease=2.0)  # type: ignore[arg-type]
+    evidence = Evidence(
+        sent,
+        entries,
+        replace(TABLES, **tables),  # type: ignore[arg-type]
+        lease=2.0,
+        standstills=standstills or [],
+        loop_deaths=loop_deaths or [],
+    )
     return [(one.sort, one.sentence) for one in disagreements(evidence)]
 
 
@@ -74,6 +94,11 @@ POISONED = {
 
 def test_poison_that_was_given_up_and_retired_is_no_damage() -> None:
     assert found(**POISONED) == []  # type: ignore[arg-type]
+
+
+def test_a_claim_that_was_taken_back_is_none_of_those_that_poison_bears() -> None:
+    patient = replace(POISONED["jobs"][2], pulls=5, taken_back=3)  # type: ignore[index]
+    assert found(**POISONED | {"jobs": [*TABLES.jobs, patient]}) == []  # type: ignore[arg-type]
 
 
 DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] = {
@@ -171,6 +196,26 @@ DAMAGE: dict[str, tuple[Callable[[], list[tuple[str, str]]], tuple[str, str]]] =
         lambda: found(entries=[*ENTRIES, Told(104.0, 9, 4.0)]),
         ("wrong", "a result of submission 9 was told, which is not there"),
     ),
+    "a score was told again after the platform had acknowledged it": (
+        lambda: found(entries=[*ENTRIES, Told(140.0, 2, 0.25)]),
+        ("double", "the score of submission 2 was told again after it was acknowledged"),
+    ),
+    "a stored file is another one": (
+        lambda: found(files=[StoredFile(1, "file 0.py", "0" * 64)]),
+        ("wrong", "submission 1 has another file 'file 0.py'"),
+    ),
+    "a stored file is gone": (
+        lambda: found(files=[StoredFile(1, "file 0.py", "")]),
+        ("lost", "submission 1 has lost its file 'file 0.py'"),
+    ),
+    "a grader fetched other bytes": (
+        lambda: found(entries=[*ENTRIES, Fetched("1.0", 102.4, 1, "file 0.py", "0" * 64)]),
+        ("wrong", "submission 1: Fetched("),
+    ),
+    "jobs were given to graders that had hung up": (
+        lambda: found(standstills=[Standstill(102.0, 1, frozenset({"key-1", "k1", "k2", "k3", "k4"}))]),
+        ("wrong", "after a standstill 4 jobs were held by graders that had hung up"),
+    ),
     "a login was refused": (
         lambda: found(entries=[*ENTRIES, Noticed(104.0, "login", 401)]),
         ("wrong", "login: answered 401 while the database was there"),
@@ -194,14 +239,39 @@ def test_failures_while_the_database_is_away_are_no_damage() -> None:
     assert disagreements(evidence) == []
 
 
+def test_a_score_may_be_told_again_where_the_loop_died_before_it_had_written_that_down() -> None:
+    assert found(entries=[*ENTRIES, Told(140.0, 2, 0.25)], loop_deaths=[104.0]) == []
+
+
+def test_an_answer_that_was_lost_as_everything_went_on_is_no_damage() -> None:
+    held = frozenset({"key-1", "k1", "k2", "k3"})
+    assert found(standstills=[Standstill(102.0, 1, held)]) == []
+
+
+README = Path(__file__).with_name("README.md").read_text()
+
+
+def first_cells(heading: str) -> list[str]:
+    below = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return [cell.strip("` ") for cell in re.findall(r"^\| ([^|]+)\|", below, re.MULTILINE)[2:]]
+
+
+def test_the_page_has_each_rule_and_each_fault() -> None:
+    assert first_cells("What is asked") == [rule.__name__ for rule in RULES]
+    planned = {*SERVICE_FAULTS, *DATABASE_FAULTS, UPGRADE, TWO, GAVE_UP}
+    told = {fault.strip() for cell in first_cells("The faults") for fault in cell.split(", ")}
+    assert told == planned | {"drop an answer", "cut an answer in two", "several files and their bytes"}
+
+
 def test_the_same_seed_plans_the_same_faults() -> None:
-    assert plan(7, 60, database=True) == plan(7, 60, database=True)
-    assert plan(7, 60, database=True) != plan(8, 60, database=True)
+    assert plan(7, 60, DATABASE_FAULTS) == plan(7, 60, DATABASE_FAULTS)
+    assert plan(7, 60, DATABASE_FAULTS) != plan(8, 60, DATABASE_FAULTS)
 
 
 def test_a_database_that_is_not_ours_is_left_alone() -> None:
-    assert not [fault for fault in plan(7, 600, database=False) if "database" in fault.what]
+    assert not [fault for fault in plan(7, 600, []) if fault.what in DATABASE_FAULTS]
 
 
 def test_a_long_run_has_every_kind_of_fault() -> None:
-    assert len({fault.what for fault in plan(7, 120, database=True)}) == 9
+    planned = {fault.what for fault in plan(7, 180, DATABASE_FAULTS)}
+    assert planned == {*SERVICE_FAULTS, *DATABASE_FAULTS}

@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from pytest_django import Settings
 
-from submissions import api, queue
+from submissions import queue
 from submissions.errors import NotAllowed
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from submissions.xqueue.push import Dispatcher, Pause, _grade, push_one
+from tests.make import enqueue
 from tests.platform_stub import Answer, Platform, Reply
 from tests.queue.jobs import later
 from tests.server import free_port
@@ -34,12 +35,6 @@ def grader(settings: Settings) -> Iterator[Platform]:
         yield running
 
 
-def enqueue(student: str = "s", **fields: object) -> int:
-    item = {"student_id": student, "course_id": "c", "item_id": "i", "item_type": "problem"}
-    made = api.create_external_grader_detail(item, "print(1)", "q", "key", points_possible=10, **fields)  # type: ignore[arg-type]
-    return int(made.submission_id)
-
-
 def the_job() -> ExternalGraderDetail:
     return ExternalGraderDetail.objects.get()
 
@@ -49,7 +44,7 @@ def push(pause: Pause | None = None) -> bool:
 
 
 def test_a_job_is_sent_as_xqueue_sent_it_and_the_answer_is_its_reply(grader: Platform) -> None:
-    submission_id = enqueue(grader_payload="{}", student_info="{}", files={"a.c": "int"})
+    submission_id = enqueue(points_possible=10, grader_payload="{}", student_info="{}", files={"a.c": "int"})
     queue.create_delivery(the_job(), "callback", "https://lms.example/back", header="{}")
     assert push()
     (call,) = grader.calls
@@ -262,12 +257,12 @@ def test_a_job_can_be_taken_out_of_turn_while_it_waits_and_only_then() -> None:
 
 
 def test_once_leaves_a_queue_alone_whose_grader_does_not_answer(grader: Platform) -> None:
-    for number in range(3):
-        enqueue(f"s{number}")
+    for _ in range(3):
+        enqueue()
     GraderQueue.objects.create(name="other", push_url=f"http://127.0.0.1:{free_port()}/")
     assert Dispatcher(base_url="https://queue.example").run_until_idle() == 3
     grader.answer = lambda call: 503
-    for number in range(3):
-        enqueue(f"t{number}")
+    for _ in range(3):
+        enqueue()
     assert Dispatcher().run_until_idle() == 1
     assert len(grader.calls) == 4

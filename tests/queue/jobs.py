@@ -1,24 +1,17 @@
-"""Jobs in a given state, made by the verbs themselves and by moving the hands of the database's clock."""
+"""Claims of jobs, and the hands of the database's clock. What makes jobs is `tests/make.py`."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from django.db.models import F
 
-from submissions import api, queue
+from submissions import queue
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import GraderQueue
 
 STALE = "no-such-key"
-
-
-def make(queue_name: str = "q", *, student: str = "", item: str = "item", **fields: Any) -> Job:
-    """A pending job."""
-    learner = {"student_id": student or uuid4().hex, "course_id": "c", "item_id": item, "item_type": "problem"}
-    return api.create_external_grader_detail(learner, "print(1)", queue_name, "key", **fields)
 
 
 def claim_one(queue_name: str = "q", grader: str = "grader") -> Job:

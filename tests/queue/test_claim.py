@@ -17,7 +17,8 @@ from submissions.models import DELETED, GraderQueue, GraderSighting, Score, Subm
 from submissions.models import ExternalGraderDetail as Job
 from submissions.queue.fast import window
 from submissions.queue.line import BEGINNING
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,16 @@ def test_several_are_claimed_at_once_and_no_more_than_there_are() -> None:
 
 def test_a_claim_looks_at_its_own_queue_only() -> None:
     make("other")
+    assert queue.claim("q", grader="g") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_was_found_empty_hands_out_what_comes_next() -> None:
+    for _ in range(3):
+        assert queue.claim("q", grader="g") == []
+    ids = [make().submission_id for _ in range(2)]
+    assert [claim_one().submission_id for _ in range(2)] == ids
+    assert queue.claim("q", grader="g") == []
     assert queue.claim("q", grader="g") == []
 
 
@@ -58,6 +69,17 @@ def test_the_lease_is_the_queues_own_where_it_has_one() -> None:
     assert job.available_at is not None
     assert job.pulled_at is not None
     assert (job.available_at - job.pulled_at).total_seconds() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_of_many_claims_holds_for_the_whole_lease() -> None:
+    for _ in range(60):
+        make()
+    for _ in range(60):
+        job = claim_one()
+        assert job.available_at is not None
+        assert job.pulled_at is not None
+        assert (job.available_at - job.pulled_at).total_seconds() == 300
 
 
 def test_nobody_gets_a_job_whose_lease_runs() -> None:

@@ -12,7 +12,8 @@ from submissions.errors import AlreadyGraded, BadReply, LeaseLost, UnknownJob
 from submissions.models import DELETED, Delivery, Score, ScoreSummary, Submission
 from submissions.models import ExternalGraderDetail as Job
 from submissions.signals import score_set
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db
 

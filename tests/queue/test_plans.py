@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
-from django.utils.timezone import now
 
 from submissions import queue
 from submissions.models import ExternalGraderDetail as Job
-from submissions.models import GraderQueue, StudentItem, Submission
+from submissions.models import GraderQueue
 from submissions.queue import line
 from submissions.queue.records import QueueView
+from tests.make import make_history
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -26,35 +25,24 @@ EACH = 3_000
 
 def fill() -> int:
     """As many finished jobs as waiting ones; the submission of the one that is next."""
-    item = StudentItem.objects.create(student_id="s", course_id="c", item_id="i", item_type="problem")
-    made = [Submission(student_item=item, attempt_number=number, answer="") for number in range(2 * EACH)]
-    Submission.objects.bulk_create(made, batch_size=1000)
-    ids = list(Submission.objects.filter(student_item=item).order_by("pk").values_list("pk", flat=True))
-    earlier = now() - timedelta(days=1)
-    finished = {"status": "retired", "available_at": None, "pullkey": "k"}
-    waiting = {"status": "pending", "available_at": earlier}
-    rows = [
-        Job(submission_id=pk, queue_name="q", status_time=earlier, **(finished if number < EACH else waiting))
-        for number, pk in enumerate(ids)
-    ]
-    Job.objects.bulk_create(rows, batch_size=1000)
+    ids = make_history(EACH)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE TABLE {Job._meta.db_table}")
         cursor.fetchall()
-    return int(ids[EACH])
+    return ids[EACH]
 
 
 @pytest.mark.parametrize("others", [False, True])
 def test_a_claim_locks_no_finished_job(others: bool) -> None:
     first = fill()
     with transaction.atomic():
-        ((found, _),) = line.lock_due(QueueView(GraderQueue(name="q"), others=others), "ada", 1)
+        (found,) = line.lock_due(QueueView(GraderQueue(name="q"), others=others), "ada", 1)
         time.sleep(0.3)  # the server's own list of transactions is a tenth of a second old
         with connection.cursor() as cursor:
             question = "SELECT trx_rows_locked FROM information_schema.innodb_trx"
             cursor.execute(f"{question} WHERE trx_mysql_thread_id = CONNECTION_ID()")
             (locked,) = cursor.fetchone()
-    assert found.row.submission_id == first
+    assert found.locked.row.submission_id == first
     assert locked <= 5
 
 

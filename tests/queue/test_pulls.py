@@ -11,7 +11,8 @@ from submissions import queue
 from submissions.errors import BadReply
 from submissions.models import ExternalGraderDetail as Job
 from submissions.queue import claim_log
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 

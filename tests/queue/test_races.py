@@ -16,7 +16,8 @@ from submissions.errors import AlreadyGraded, LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, ScoreSummary
 from submissions.upkeep import audit
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,7 +15,8 @@ from submissions.errors import AlreadyGraded, BadReply, LeaseLost, NotAllowed
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score
 from submissions.upkeep import audit
-from tests.queue.jobs import later, limit, make
+from tests.make import make
+from tests.queue.jobs import later, limit
 
 LEASE = 100
 LIMIT = 3

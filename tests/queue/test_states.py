@@ -10,7 +10,8 @@ from submissions import queue
 from submissions.errors import QueueError
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score
-from tests.queue.jobs import STALE, claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import STALE, claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -233,13 +234,13 @@ retry_due              | retry               | NotAllowed    | retry      | 1
 retry_due              | retire              | ok            | retired    | 1
 retry_due              | supersede           | ok            | retired    | 1
 retry_released         | claim               | taken         | pulled     | 0
-retry_released         | complete            | ok            | retired    | 0
-retry_released         | complete_other      | ok            | retired    | 0
+retry_released         | complete            | LeaseLost     | retry      | 0
+retry_released         | complete_other      | LeaseLost     | retry      | 0
 retry_released         | complete_stale      | LeaseLost     | retry      | 0
-retry_released         | complete_unscorable | BadReply      | retry      | 0
-retry_released         | fail                | ok            | retry      | 0
+retry_released         | complete_unscorable | LeaseLost     | retry      | 0
+retry_released         | fail                | LeaseLost     | retry      | 0
 retry_released         | fail_stale          | LeaseLost     | retry      | 0
-retry_released         | release             | ok            | retry      | 0
+retry_released         | release             | LeaseLost     | retry      | 0
 retry_released         | release_stale       | LeaseLost     | retry      | 0
 retry_released         | release_lease       | NotAllowed    | retry      | 0
 retry_released         | retry               | NotAllowed    | retry      | 0

@@ -11,11 +11,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
-from submissions import api, queue
+from submissions import api, operators, queue
+from submissions.activity import Touched
 from submissions.models import (
     ClaimEnd,
     Delivery,
     ExternalGraderDetail,
+    MovedJob,
+    OperatorMove,
     QueueMinute,
     Score,
     StudentItem,
@@ -25,7 +28,9 @@ from submissions.models import (
 )
 from submissions.statistics import history
 from submissions.upkeep import prune as pruning
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.activity import TESTER, recorded
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +56,10 @@ def prune(*words: str) -> dict[str, int]:
     return dict(json.loads(out.getvalue())) if out.getvalue() else {}
 
 
+def removed(**numbers: int) -> dict[str, int]:
+    return {**dict.fromkeys(("jobs", "files", "deliveries", "items", "statistics", "moves"), 0), **numbers}
+
+
 def left() -> list[int]:
     return list(Job.objects.order_by("pk").values_list("pk", flat=True))
 
@@ -58,7 +67,7 @@ def left() -> list[int]:
 def test_old_finished_jobs_go_and_younger_ones_stay() -> None:
     scored(31)
     young = scored(29)
-    assert prune("--older-than", "30") == {"jobs": 1, "files": 0, "deliveries": 0, "items": 0, "statistics": 0}
+    assert prune("--older-than", "30") == removed(jobs=1, deliveries=0, statistics=0)
     assert left() == [young.pk]
     assert (Score.objects.count(), Submission.objects.count()) == (2, 2)
 
@@ -103,7 +112,7 @@ def test_a_result_that_is_still_on_its_way_keeps_its_job() -> None:
     jobs = {state: scored(31) for state in ("due", "waiting", "delivered", "given_up")}
     for state, job in jobs.items():
         Delivery.objects.create(job=job, transport="callback", state=state)
-    assert prune("--older-than", "30") == {"jobs": 2, "files": 0, "deliveries": 2, "items": 0, "statistics": 0}
+    assert prune("--older-than", "30") == removed(jobs=2, deliveries=2, statistics=0)
     assert left() == [jobs["due"].pk, jobs["waiting"].pk]
 
 
@@ -153,6 +162,7 @@ def test_whole_items_go_with_their_scores_and_others_keep_theirs() -> None:
         "deliveries": 0,
         "items": 1,
         "statistics": 0,
+        "moves": 0,
     }
     assert sorted(StudentItem.objects.values_list("student_id", flat=True)) == ["back", "by hand", "waits"]
     assert sorted(Score.objects.values_list("student_item__student_id", flat=True)) == ["back", "back", "waits"]
@@ -167,7 +177,7 @@ def test_totals_do_not_fall_and_old_minutes_go() -> None:
     before = history.totals()["q"]
     ClaimEnd.objects.create(queue_name="q", grader="g", outcome="lost", submission_id=1, at=now() - timedelta(days=20))
     assert QueueMinute.objects.count() == 2
-    assert prune("--older-than", "15") == {"jobs": 1, "files": 0, "deliveries": 0, "items": 0, "statistics": 2}
+    assert prune("--older-than", "15") == removed(jobs=1, deliveries=0, statistics=2)
     assert (
         (history.totals()["q"].arrived, history.totals()["q"].completed) == (before.arrived, before.completed) == (2, 2)
     )
@@ -200,3 +210,16 @@ def test_an_age_is_needed() -> None:
         call_command("prune")
     with pytest.raises(CommandError, match="whole number of 1 or more"):
         call_command("prune", "--older-than", "0")
+
+
+def test_what_operators_did_is_kept_for_its_own_time(settings: Any) -> None:
+    settings.SUBMISSIONS_ACTIVITY_DAYS = 90
+    for days in (91, 89):
+        operators.RETRY.by(TESTER).note([Touched("q", days)])
+        OperatorMove.objects.filter(jobs__submission_id=days).update(at=now() - timedelta(days=days))
+    # Of one queue, only its jobs go.
+    assert prune("--older-than", "1", "--queue", "q")["moves"] == 0
+    assert prune("--older-than", "30")["moves"] == 1
+    assert list(MovedJob.objects.values_list("submission_id", flat=True)) == [89]
+    # Pruning is a move itself.
+    assert recorded()[-1].endswith(": prune: 0 jobs that ended at least 30 days ago")

@@ -23,7 +23,8 @@ from submissions.models import (
     get_storage,
 )
 from submissions.upkeep import audit, retire_learner
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db
 
@@ -33,9 +34,8 @@ SECRETS = ("my own words", "she wrote this", "her file", "ada.py", "printed by h
 
 
 def hers(item: str = "item", **fields: Any) -> ExternalGraderDetail:
-    learner = {**ITEM, "item_id": item}
     info: dict[str, Any] = {"student_info": json.dumps({"id": ADA}), "grader_payload": '{"seed": "her attempt"}'}
-    return api.create_external_grader_detail(learner, "my own words", "q", "her attempt", **info, **fields)
+    return make("q", "my own words", student=ADA, item=item, queue_key="her attempt", **info, **fields)
 
 
 def retire(*words: str) -> dict[str, Any]:
@@ -189,6 +189,7 @@ def test_each_column_of_a_job_is_emptied_or_says_nothing_of_her() -> None:
     says_nothing = {
         "id", "submission", "queue_name", "grader_file_name", "points_possible", "points_known", "status", "pullkey",
         "status_time", "created_at", "num_failures", "available_at", "pulled_at", "returned_at", "grader", "num_pulls",
+        "claim_id", "result_digest", "interruptions",
     }  # fmt: skip
     columns = {column.name for column in ExternalGraderDetail._meta.concrete_fields}
     assert columns == says_nothing | set(retire_learner.EMPTIED)

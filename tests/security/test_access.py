@@ -14,7 +14,8 @@ from pytest_django import Settings
 
 from submissions import api
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
-from tests.xqueue.talk import PASSWORD, Http, enqueue, job, log_in, make_grader, pull
+from tests.make import enqueue
+from tests.xqueue.talk import PASSWORD, Http, job, log_in, make_grader, pull
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ TABLE = {
     "POST /xqueue/logout/":           ("200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0",  "200 0"),
     "GET /xqueue/get_queuelen/":      ("login",  "login",  "200 0",  "200 1",  "200 1",  "login",  "login",  "login"),
     "GET /xqueue/get_submission/":    ("login",  "login",  "200 0",  "200 1",  "200 1",  "login",  "login",  "login"),
-    "POST /xqueue/put_result/":       ("login",  "login",  "409 1",  "409 1",  "404 1",  "login",  "login",  "login"),
+    "POST /xqueue/put_result/":       ("login",  "login",  "409 1",  "404 1",  "404 1",  "login",  "login",  "login"),
     "GET /xqueue/submit/":            ("login",  "login",  "200 1",  "200 1",  "200 1",  "login",  "login",  "login"),
     "POST /xqueue/submit/":           ("login",  "login",  "200 1",  "200 1",  "200 0",  "login",  "login",  "login"),
     "GET /xqueue/files/ signed":      ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
@@ -50,7 +51,7 @@ TABLE = {
     "GET /admin/ users":              ("login",  "login",  "login",  "login",  "login",  "login",  "403",    "200"),
     "GET /dashboard/":                ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
     "GET /dashboard/login/":          ("200",    "200",    "200",    "200",    "200",    "200",    "200",    "200"),
-    "GET /dashboard/find/":           ("login",  "403",    "403",    "403",    "403",    "404",    "404",    "404"),
+    "GET /dashboard/find/":           ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
     "GET /dashboard/ queue":          ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
     "GET /dashboard/ another queue":  ("login",  "403",    "403",    "403",    "403",    "404",    "200",    "200"),
     "GET /dashboard/ submission":     ("login",  "403",    "403",    "403",    "403",    "200",    "200",    "200"),
@@ -60,6 +61,12 @@ TABLE = {
     "POST /dashboard/ release":       ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
     "POST /dashboard/ resend":        ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
     "POST /dashboard/ retire":        ("login",  "403",    "403",    "403",    "403",    "403",    "403",    "302"),
+    # By REST a session is nobody: who has no token, whoever he is, gets no further.
+    "GET /api/external_grading/v1/tokens/me/": ("401", "401", "401", "401", "401", "401", "401", "401"),
+    "GET /api/external_grading/v1/queues/":    ("401", "401", "401", "401", "401", "401", "401", "401"),
+    "POST /api/external_grading/v1/claims/":   ("401", "401", "401", "401", "401", "401", "401", "401"),
+    "GET /api/external_grading/v1/schema/":    ("401", "401", "401", "401", "401", "401", "200", "200"),
+    "GET /api/external_grading/v1/docs/":      ("401", "401", "401", "401", "401", "401", "200", "200"),
 }  # fmt: skip
 
 
@@ -131,7 +138,7 @@ class World:
                     ),
                     "xqueue_body": json.dumps({"student_response": "x", "student_info": "{}", "grader_payload": ""}),
                 },
-                "/admin/ queue": {"score_meaning": "ratio", "initial_delay_seconds": 0, "push_url": ""},
+                "/admin/ queue": {"score_meaning": "ratio", "initial_delay_seconds": 0, "wait_milliseconds": 0},
             }
             fields = posts.get(path, {})
             token = http.cookies.get("csrftoken")
@@ -177,6 +184,22 @@ def test_an_outsider_learns_nothing_of_a_closed_queue(world: World, settings: Se
     assert "closed" not in http.get("/xqueue/get_queuelen/", {"queue_name": "no-such"}).content.decode()
 
 
+def test_an_outsider_cannot_tell_which_submissions_a_closed_queue_has(world: World) -> None:
+    """A guessed key is answered as if there were no such submission; who may pull there is told that it is the key."""
+
+    def answer(role: str, submission_id: int, reply: str) -> tuple[int, str]:
+        header = json.dumps({"submission_id": submission_id, "submission_key": "k" * 43})
+        form = {"xqueue_header": header, "xqueue_body": reply}
+        response = world.client(role).post("/xqueue/put_result/", form)
+        return response.status_code, response.json()["content"]
+
+    there, nowhere = world.job.submission_id, 2_000_000_000
+    for reply in ('{"score": 1}', '{"score": "none"}', "no JSON"):
+        assert answer("outsider", there, reply) == answer("outsider", nowhere, reply)
+        assert answer("outsider", there, reply) == (404, "Submission does not exist")
+        assert answer("grader", there, reply) == (409, "Incorrect key for submission")
+
+
 def test_no_page_of_the_admin_shows_a_key(world: World) -> None:
     key = pull(world.client("grader"), "closed").key
     assert ExternalGraderDetail.objects.get(pk=world.job.pk).pullkey == key
@@ -197,6 +220,9 @@ def test_every_address_of_the_service_has_a_row() -> None:
         assert first in known, pattern
         if isinstance(pattern, URLResolver) and first == "xqueue":
             found |= {
-                str(one.pattern).strip("/").split("/")[0] for one in pattern.url_patterns if isinstance(one, URLPattern)
+                str(one.pattern).strip("^/").split("/")[0]
+                for one in pattern.url_patterns
+                if isinstance(one, URLPattern)
             }
+    found.discard("api")  # what is no address of REST, which has a row below its own
     assert found == verbs

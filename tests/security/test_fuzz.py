@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from submissions.models import ExternalGraderDetail, GraderQueue
+from tests.make import enqueue
 from tests.xqueue import hostile
-from tests.xqueue.talk import PASSWORD, enqueue
+from tests.xqueue.talk import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

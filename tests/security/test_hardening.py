@@ -116,3 +116,23 @@ def test_what_is_no_http_is_answered_without_a_banner(production: Server) -> Non
         answer = raw.recv(1000)
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"server" not in answer.lower()
+
+
+# The connection's preface with an empty SETTINGS frame, and a request to change the protocol.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+UPGRADE = b"""\
+GET /livez HTTP/1.1\r
+Host: queue.example.org\r
+Connection: Upgrade, HTTP2-Settings, close\r
+Upgrade: h2c\r
+HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r
+\r
+"""
+
+
+@pytest.mark.parametrize("sent", [PREFACE, UPGRADE], ids=["preface", "upgrade"])
+def test_http_2_is_not_spoken_without_tls(production: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", production.port), timeout=10) as raw:
+        raw.sendall(sent)
+        answer = raw.recv(1000)
+    assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 400")) or not answer

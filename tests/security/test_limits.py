@@ -14,7 +14,8 @@ from gradequeue.http import proxies
 from submissions import queue
 from submissions.errors import QueueFull, SubmissionRequestError
 from submissions.models import ExternalGraderDetail, GraderQueue, Submission, SubmissionFile
-from tests.xqueue.talk import enqueue, make_grader, pull, put, said
+from tests.make import enqueue
+from tests.xqueue.talk import make_grader, pull, put, said
 
 
 def stored() -> tuple[int, int, int]:
@@ -35,10 +36,10 @@ def test_a_full_queue_says_so_and_keeps_nothing(grader: Client, settings: Settin
 
 def test_a_student_has_a_share_of_a_queue(db: None, settings: Settings) -> None:
     settings.SUBMISSIONS_STUDENT_MAX_WAITING = 1
-    enqueue("q", student_id="ada")
+    enqueue("q", student="ada")
     with pytest.raises(QueueFull, match="1 job of this student waits already"):
-        enqueue("q", student_id="ada")
-    enqueue("q", student_id="bob")
+        enqueue("q", student="ada")
+    enqueue("q", student="bob")
     assert stored() == (2, 2, 0)
 
 

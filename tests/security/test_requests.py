@@ -11,7 +11,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from submissions.models import GraderQueue
-from tests.xqueue.talk import GOOD, PASSWORD, Http, enqueue, job, pull, put, said
+from tests.make import enqueue
+from tests.xqueue.talk import GOOD, PASSWORD, Http, job, pull, put, said
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def test_another_sites_form_changes_nothing_in_the_admin(operator: Client) -> No
     """CSRF: the cookie comes along, the token does not."""
     row = GraderQueue.objects.create(name="q")
     change = f"/admin/submissions/graderqueue/{row.pk}/change/"
-    fields = {"score_meaning": "ratio", "initial_delay_seconds": "0", "paused": "on"}
+    fields = {"score_meaning": "ratio", "initial_delay_seconds": "0", "wait_milliseconds": "0", "paused": "on"}
     assert operator.post(change, fields).status_code == 403
     assert operator.post(change, {**fields, "csrfmiddlewaretoken": "a" * 32}).status_code == 403
     row.refresh_from_db()

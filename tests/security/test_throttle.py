@@ -14,8 +14,8 @@ from django.utils.timezone import now
 from pytest_django import Settings
 
 from submissions.models import LoginCounter
+from tests.make import enqueue as new_job
 from tests.xqueue.talk import PASSWORD, Http, make_grader, pull, put, said
-from tests.xqueue.talk import enqueue as new_job
 
 LOGIN = "/xqueue/login/"
 LOGGED_IN = (200, {"return_code": 0, "content": "Logged in"})

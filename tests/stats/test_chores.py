@@ -10,7 +10,7 @@ import pytest
 from gradequeue.processes import chores
 from submissions.models import ExternalGraderDetail, QueueMinute, QueueTotal
 from submissions.statistics import depths, history
-from tests.queue.jobs import make
+from tests.make import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,4 +42,4 @@ def test_what_fails_is_logged_and_tried_again(
 
     monkeypatch.setattr(history, "roll_up", away)
     chores.once()
-    assert "the roll-up failed" in caplog.text
+    assert "the queues could not be counted" in caplog.text

@@ -13,7 +13,8 @@ from submissions import queue
 from submissions.errors import LeaseLost
 from submissions.models import ClaimEnd, ExternalGraderDetail, QueueMinute, QueueTotal, RollUp, Tally
 from submissions.statistics import history, rollup
-from tests.queue.jobs import claim_one, key_of, later, limit, make
+from tests.make import make
+from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
 

@@ -11,6 +11,11 @@ from submissions.statistics.lights import Facts, Light, Undelivered, light
 pytestmark = pytest.mark.once
 
 HERE = timedelta(seconds=3)
+POINTS = (
+    "this grader seems to send points, where a share of them (0 to 1) is expected: in the admin set the queue's "
+    "score_meaning to points"
+)
+INCOMPLETE = "replies without msg or correct: platforms refuse such, so they are told what is missing (docs/graders.md)"
 
 
 def minutes(number: float) -> timedelta:
@@ -54,6 +59,26 @@ def minutes(number: float) -> timedelta:
             ["7 leases of grader mit-03 expired in the last 10 min"],
         ),
         (
+            Facts(silent=HERE, after_lease=12, takes=25, lease=20, graded_lately=12),
+            "amber",
+            ["12 results came after their lease; the lease is 20 s, results take 25 s"],
+        ),
+        (
+            Facts(silent=HERE, after_lease=1, takes=310.5, lease=300),
+            "amber",
+            ["1 result came after its lease; the lease is 300 s, results take 310.5 s"],
+        ),
+        (
+            Facts(silent=HERE, after_lease=1, takes=310, lease=300, graded_lately=20),
+            "green",
+            ["No jobs waiting; graders are polling"],
+        ),
+        (
+            Facts(silent=HERE, sends_points=True, incomplete=True),
+            "amber",
+            [POINTS, INCOMPLETE],
+        ),
+        (
             Facts(silent=HERE, undelivered=(Undelivered("lms.example.org", 5, "TLS handshake failed"),)),
             "red",
             ["5 results could not be delivered to lms.example.org: TLS handshake failed"],
@@ -63,14 +88,21 @@ def minutes(number: float) -> timedelta:
             "red",
             ["1 result could not be delivered to this platform: no reason given"],
         ),
-        (Facts(silent=HERE, late=2), "amber", ["2 results are overdue for delivery"]),
         (
-            Facts(waiting=3, silent=minutes(9), failed=1, late=1),
+            Facts(silent=HERE, late=(Undelivered("lms.example.org", 2, "Connection refused"), Undelivered("", 1, ""))),
+            "amber",
+            [
+                "2 results are overdue for delivery to lms.example.org: Connection refused",
+                "1 result is overdue for delivery to this platform: not tried yet",
+            ],
+        ),
+        (
+            Facts(waiting=3, silent=minutes(9), failed=1, late=(Undelivered("a.b", 1, "HTTP 500"),)),
             "red",
             [
                 "3 jobs waiting; no grader has polled for 9 min",
                 "1 failed job needs an operator",
-                "1 result is overdue for delivery",
+                "1 result is overdue for delivery to a.b: HTTP 500",
             ],
         ),
     ],

@@ -9,16 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from submissions import api, queue
+from submissions import queue
 from submissions.models import ExternalGraderDetail, GraderQueue, QueueTotal
 from submissions.statistics import depths, standing
+from submissions.upkeep import doctor
+from tests.make import make
 
 pytestmark = pytest.mark.django_db
-
-
-def enqueue(queue_name: str, student: str = "s") -> ExternalGraderDetail:
-    item = {"student_id": student, "course_id": "c", "item_id": "i", "item_type": "problem"}
-    return api.create_external_grader_detail(item, "answer", queue_name, "key")
 
 
 def warnings() -> dict[str, list[str]]:
@@ -37,7 +34,7 @@ def test_there_is_nothing_to_warn_of_where_nothing_waits() -> None:
 
 
 def test_a_grader_that_has_fallen_silent_is_told() -> None:
-    enqueue("a")
+    make("a")
     polled = {"last_polled_by": "ada", "last_polled_at": now() - timedelta(seconds=90)}
     GraderQueue.objects.filter(name="a").update(**polled)
     assert warnings() == {"a": []}
@@ -45,17 +42,35 @@ def test_a_grader_that_has_fallen_silent_is_told() -> None:
     assert warnings()["a"] == ["1 job waiting; no grader has polled for 10 min"]
 
 
+def test_jobs_that_a_clock_which_was_set_back_has_left_in_the_future_are_told() -> None:
+    make("a")
+    make("b")
+    GraderQueue.objects.update(last_polled_by="ada", last_polled_at=now())
+    (given_back,) = queue.claim("a", grader="ada")
+    queue.release(given_back.submission_id, given_back.pullkey)
+    assert warnings() == {"a": [], "b": []}
+    hour = now() + timedelta(hours=1)
+    ExternalGraderDetail.objects.filter(queue_name="a").update(status_time=hour, available_at=hour)
+    told = "1 job has a time still to come: a clock was set back; see 'gradequeue doctor'"
+    assert warnings() == {"a": [told], "b": []}
+    (found,) = (one for one in doctor.findings() if one.check == "clock")
+    later = "Nobody is offered them before: set the clock right, or wait."
+    assert (found.fine, found.sentence) == (False, f"1 job has a time still to come: a clock was set back. {later}")
+    ExternalGraderDetail.objects.filter(queue_name="a").update(status="retired")
+    assert warnings() == {"a": [], "b": []}
+
+
 def test_a_paused_queue_with_jobs_is_told() -> None:
-    enqueue("a", "s1")
-    enqueue("a", "s2")
+    make("a")
+    make("a")
     GraderQueue.objects.update(paused=True)
     assert warnings() == {"a": ["2 jobs waiting; the queue is paused"]}
 
 
 def test_failed_jobs_are_told() -> None:
-    enqueue("a", "s1")
-    enqueue("b", "s2")
-    enqueue("b", "s3")
+    make("a")
+    make("b")
+    make("b")
     ExternalGraderDetail.objects.update(status="failed", available_at=None)
     assert warnings() == {
         "a": ["1 failed job needs an operator"],
@@ -64,7 +79,7 @@ def test_failed_jobs_are_told() -> None:
 
 
 def test_a_job_that_its_grader_lost_waits_too() -> None:
-    enqueue("a")
+    make("a")
     queue.claim("a", grader="ada")
     GraderQueue.objects.update(last_polled_at=now() - timedelta(seconds=600))
     assert warnings() == {"a": []}
@@ -74,13 +89,13 @@ def test_a_job_that_its_grader_lost_waits_too() -> None:
 
 def test_a_queue_that_was_never_set_up_is_counted_by_its_jobs() -> None:
     for name in ("b", "a", "c"):
-        enqueue(name, name)
+        make(name)
     GraderQueue.objects.exclude(name="b").delete()
     assert [(one.name, one.waiting) for one in standing.of_all()] == [("a", 1), ("b", 1), ("c", 1)]
 
 
 def test_the_oldest_that_waits_is_the_next_that_is_handed_out() -> None:
-    jobs = [enqueue("a", f"s{number}") for number in range(5)]
+    jobs = [make("a") for _ in range(5)]
     states = ((500, "failed"), (300, "pulled"), (200, "retry"), (100, "pending"), (-100, "retry"))
     for job, (age, status) in zip(jobs, states, strict=True):
         due = None if status == "failed" else now() - timedelta(seconds=age)
@@ -97,7 +112,7 @@ def test_the_oldest_that_waits_is_the_next_that_is_handed_out() -> None:
 
 def test_a_queue_that_nobody_knows_has_nothing() -> None:
     assert standing.numbers_of("nobody's") is None
-    enqueue("a")
+    make("a")
     assert standing.numbers_of("nobody's") is None
 
 
@@ -108,19 +123,19 @@ def test_all_queues_together_cost_a_fixed_number_of_statements() -> None:
             standing.of_all()
         return len(caught)
 
-    enqueue("q")
+    make("q")
     first = statements()
     for number in range(12):
-        enqueue(f"q{number}", f"s{number}")
-    assert statements() == first <= 16
+        make(f"q{number}")
+    assert statements() == first <= 17
     assert len(standing.of_all()) == 13
 
 
 def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(depths, "MOST", 3)
-    for number in range(5):
-        enqueue("deep", f"s{number}")
-    enqueue("flat")
+    for _ in range(5):
+        make("deep")
+    make("flat")
     assert [(one.name, one.waiting, one.count.at_least, one.count.shown(one.waiting)) for one in standing.of_all()] == [
         ("deep", 3, True, "3+"),
         ("flat", 1, False, "1"),
@@ -128,7 +143,7 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     assert depths.recount() == 0  # nothing is rolled up yet
     QueueTotal.objects.create(queue_name="deep")
     assert [depths.recount(), depths.recount()] == [1, 0]
-    enqueue("deep", "another")
+    make("deep")
     deep = numbers_of("deep")
     assert (deep.waiting, deep.count.at_least) == (5, False)
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=2))

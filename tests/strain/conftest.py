@@ -13,20 +13,9 @@ import requests
 
 from tests import databases
 from tests.server import Server
-from tests.settings import KIND
 from tests.strain.servers import OWN, OwnServer
 
 Start = Callable[..., Server]
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked with the databases that it needs is left to runs on these."""
-    elsewhere = [
-        item for item in items if (only := item.get_closest_marker("databases")) is not None and KIND not in only.args
-    ]
-    if elsewhere:
-        config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if item not in elsewhere]
 
 
 @pytest.fixture(scope="session")

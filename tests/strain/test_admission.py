@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def asked(application: Any, path: str) -> tuple[str, bytes]:
+def asked(application: Any, path: str, **environ: Any) -> tuple[str, bytes]:
     status: list[str] = []
-    body = application({"PATH_INFO": path}, lambda given, headers: status.append(given))
+    body = application({"PATH_INFO": path, **environ}, lambda given, headers: status.append(given))
     return status[0], b"".join(body)
 
 
@@ -51,6 +52,24 @@ def test_where_all_wait_the_next_are_refused_and_probes_are_not(threads: ThreadP
     goes_on.set()
     assert [one.result() for one in waiting] == [FINE] * 2
     assert asked(admission, "/xqueue/status/") == FINE
+
+
+def test_a_refused_body_is_read_off(threads: ThreadPoolExecutor) -> None:
+    goes_on = threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        goes_on.wait(20)
+        start_response("200 OK", [])
+        return [b"fine"]
+
+    admission = Admission(application, most=1)
+    waiting = threads.submit(asked, admission, "/waits")
+    for length in ({"CONTENT_LENGTH": "1000000"}, {"HTTP_TRANSFER_ENCODING": "chunked"}):
+        body = BytesIO(b"x" * 1_000_000)
+        assert asked(admission, "/xqueue/put_result/", **length, **{"wsgi.input": body}) == BUSY
+        assert body.read() == b""
+    goes_on.set()
+    assert waiting.result() == FINE
 
 
 def test_who_is_busy_lets_them_wait(threads: ThreadPoolExecutor) -> None:

@@ -1,8 +1,7 @@
-"""What the tests of the dialect share: accounts, jobs, and the two requests that grading is made of."""
+"""What the tests of the dialect share: accounts, and the two requests that grading is made of."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,9 +18,6 @@ from submissions.models import ExternalGraderDetail
 PASSWORD = "correct horse battery staple"
 ENDPOINTS = ("login", "logout", "status", "get_queuelen", "get_submission", "put_result")
 GOOD = json.dumps({"correct": True, "score": 1, "msg": "<p>Good</p>"})
-
-_numbers = itertools.count(1)
-
 
 # One for all clients: to load the middleware anew for each of them takes longer than most tests.
 _handler = ClientHandler(enforce_csrf_checks=True)
@@ -57,13 +53,6 @@ def log_in(name: str, password: str = PASSWORD) -> Client:
     response = http.post("/xqueue/login/", {"username": name, "password": password})
     assert said(response) == (200, {"return_code": 0, "content": "Logged in"})
     return http
-
-
-def enqueue(queue_name: str = "q", answer: Any = "print(1)", student_id: str = "", **fields: Any) -> int:
-    """The submission's id of a new job, by a learner of its own."""
-    learner = student_id or f"s{next(_numbers)}"
-    item = {"student_id": learner, "course_id": "c", "item_id": "i", "item_type": "problem"}
-    return int(api.create_external_grader_detail(item, answer, queue_name, "key", **fields).submission_id)
 
 
 def let_leases_run_out() -> None:

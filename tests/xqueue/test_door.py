@@ -9,7 +9,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from submissions.models import ExternalGraderDetail
-from tests.xqueue.talk import GOOD, PASSWORD, enqueue, pull
+from tests.make import enqueue
+from tests.xqueue.talk import GOOD, PASSWORD, pull
 
 DOOR = "gradequeue.http.graders_lane.GradersDoor"
 CALLS = [

@@ -9,7 +9,8 @@ from pytest_django import Settings
 
 from submissions import queue
 from submissions.models import GraderQueue
-from tests.xqueue.talk import enqueue, job, let_leases_run_out, log_in, make_grader, pull, put, said
+from tests.make import enqueue
+from tests.xqueue.talk import job, let_leases_run_out, log_in, make_grader, pull, put, said
 
 PATH = "/xqueue/get_queuelen/"
 

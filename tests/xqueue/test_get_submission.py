@@ -14,7 +14,8 @@ from django.utils.timezone import now
 from pytest_django import Settings
 
 from submissions.models import ExternalGraderDetail, GraderQueue, Submission
-from tests.xqueue.talk import enqueue, job, let_leases_run_out, log_in, make_grader, points, pull, put, said
+from tests.make import enqueue
+from tests.xqueue.talk import job, let_leases_run_out, log_in, make_grader, points, pull, put, said
 
 PATH = "/xqueue/get_submission/"
 EMPTY = (200, {"return_code": 1, "content": "Queue 'q' is empty"})
@@ -55,7 +56,7 @@ def filled(template: str, submission_id: int) -> bytes:
 
 
 def test_a_rebuilt_body_byte_for_byte(grader: Client) -> None:
-    submission_id = enqueue("q", student_id="anon", grader_file_name="ps1/hello.py")
+    submission_id = enqueue("q", student="anon", grader_file_name="ps1/hello.py")
     ExternalGraderDetail.objects.update(created_at=datetime(2026, 1, 31, 12, 5, 9, 999_999, tzinfo=UTC))
     response = grader.get(PATH, {"queue_name": "q"})
     assert response.content == filled(REBUILT, submission_id)
@@ -147,8 +148,8 @@ def test_files_have_absolute_addresses_that_need_no_session(grader: Client, stra
     }
     enqueue("q", files=names)
     work = pull(grader)
-    assert list(work.files) == list(names)
-    for name, address in work.files.items():
+    assert list(work.files) == ["hello.c", 'sch\u00f6n "1" & 2.txt', "etc/passwd", "a/b.py"]
+    for name, address in zip(names, work.files.values(), strict=True):
         assert address.startswith("http://testserver/xqueue/files/")
         assert ".." not in address
         response = stranger.get(address.removeprefix("http://testserver"))

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from submissions.models import Delivery, ExternalGraderDetail, Score
+from tests.make import enqueue
 from tests.xqueue import hostile
 from tests.xqueue.hostile import Request, send
 from tests.xqueue.talk import (
     GOOD,
     PASSWORD,
     Work,
-    enqueue,
     job,
     let_leases_run_out,
     log_in,

@@ -10,7 +10,8 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from submissions import api
-from tests.xqueue.talk import GOOD, PASSWORD, Http, enqueue, job, points, said, unpacked
+from tests.make import enqueue
+from tests.xqueue.talk import GOOD, PASSWORD, Http, job, points, said, unpacked
 
 PLATFORM = "tests.xqueue.platform_urls"
 ROUTER = "tests.xqueue.router_urls"

@@ -12,7 +12,8 @@ from django.test import Client
 from submissions import signals
 from submissions.queue import claim_log
 from submissions.xqueue import patience
-from tests.xqueue.talk import enqueue, job, pull, put, said
+from tests.make import enqueue
+from tests.xqueue.talk import job, pull, put, said
 
 PATH = "/xqueue/get_submission/"
 EMPTY = (200, {"return_code": 1, "content": "Queue 'q' is empty"})

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, Submission, SubmissionFile
+from tests.make import enqueue
 from tests.xqueue.talk import (
     CALLBACK,
     PASSWORD,
@@ -65,7 +66,7 @@ def test_a_submission_reaches_the_grader_byte_for_byte_and_owes_its_callback(lms
     assert json.loads(content)["xqueue_files"] == "{}"
     delivery = Delivery.objects.get(transport="callback")
     assert (delivery.header, delivery.destination) == (head, CALLBACK.format("p1"))
-    assert (delivery.state, delivery.job_id) == ("waiting", the_job().pk)
+    assert (delivery.state, delivery.job_id, delivery.account) == ("waiting", the_job().pk, "lms")
 
 
 def test_the_result_makes_the_callback_due(lms: Client, grader: Client) -> None:
@@ -260,7 +261,7 @@ def test_both_fields_are_needed(lms: Client, fields: dict[str, str]) -> None:
     assert said(lms.post("/xqueue/submit/", text, content_type="application/x-www-form-urlencoded")) == INVALID
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", "a/b", ""])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data"])
 def test_a_body_of_another_kind_is_refused(lms: Client, kind: str) -> None:
     text = urlencode({"xqueue_header": header(), "xqueue_body": "b"})
     assert said(lms.generic("POST", "/xqueue/submit/", text, content_type=kind)) == INVALID
@@ -606,7 +607,7 @@ def test_the_maximum_is_the_platforms_to_know(
     out = io.StringIO()
     call_command("show", str(work.submission_id), "--json", stdout=out)
     shown = json.loads(out.getvalue())
-    assert (shown["points_earned"], shown["points_possible"]) == (earned, possible)
+    assert (shown["points_earned"], shown["points_possible"]) == (earned, None)
 
 
 @pytest.mark.parametrize("score", ["-1", "1000001", "1e400", "NaN", "true", '"1"', "null"])
@@ -619,8 +620,6 @@ def test_what_is_no_number_of_points_is_refused(lms: Client, grader: Client, sco
 
 
 def test_a_submission_of_the_python_api_keeps_its_maximum(grader: Client) -> None:
-    from tests.xqueue.talk import enqueue
-
     enqueue()
     told = put(grader, pull(grader).header, '{"score": 7}')
     assert told == (400, {"return_code": 1, "content": "The score must be between 0 and 1, not 7."})

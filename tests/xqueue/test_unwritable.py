@@ -9,8 +9,8 @@ import pytest
 from django.core.files.storage import Storage
 from django.test import Client, override_settings
 
-from submissions import api
 from submissions.models import ExternalGraderDetail as Job
+from tests.make import make
 
 pytestmark = pytest.mark.django_db
 
@@ -32,11 +32,10 @@ class Unsure(Storage):
 
 
 def test_it_is_counted_as_a_failure_and_the_next_job_is_handed_out(grader: Client) -> None:
-    item = {"student_id": "s", "course_id": "c", "item_id": "i", "item_type": "problem"}
     grader.raise_request_exception = False
     with override_settings(EDX_SUBMISSIONS={"MEDIA": {"BACKEND": "tests.xqueue.test_unwritable.Unsure"}}):
-        broken = api.create_external_grader_detail(item, "a", "q", None, files={"a.py": b"1"})
-        healthy = api.create_external_grader_detail(item, "b", "q", None)
+        broken = make(files={"a.py": b"1"})
+        healthy = make()
         first = grader.get("/xqueue/get_submission/?queue_name=q")
         second = grader.get("/xqueue/get_submission/?queue_name=q")
     assert (first.status_code, first.json()) == (500, {"return_code": 1, "content": "Internal error; please try again"})

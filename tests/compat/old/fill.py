@@ -15,9 +15,10 @@ from typing import Any
 import django
 from django.apps import apps
 from django.core.files.base import ContentFile
-from django.core.management import call_command
 from django.db import connection
 from django.utils.timezone import now
+
+from tests.compat.old.migrate import migrate
 
 COURSE = "course-v1:Ünï+CS1+2024"
 OLD_KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -25,7 +26,7 @@ OLD_KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 def main() -> None:
     django.setup()
-    call_command("migrate", verbosity=0)
+    migrate()
     print(json.dumps({**fill_jobs(), **fill_scores(), **fill_teams(), **spoil_answers(), "hyphens": hyphenate()}))
 
 
@@ -80,7 +81,9 @@ def fill_jobs() -> dict[str, int]:
     model("ExternalGraderDetail").objects.filter(submission=retired).update(grader_reply=reply)
     ids["deleted"] = job("deleted", status_time=minute(6))
     api().reset_score("anon-deleted", COURSE, "block@deleted", clear_state=True)
-    model("SubmissionFile").objects.create(file=f"python/{OLD_KEY}", original_filename="of a job that is gone.txt")
+    stored = model("SubmissionFile")
+    kept = stored._meta.get_field("file").storage.save(f"python/{OLD_KEY}", ContentFile(b"kept"))
+    stored.objects.create(file=kept, original_filename="of a job that is gone.txt")
     return ids
 
 

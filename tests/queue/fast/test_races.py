@@ -18,8 +18,9 @@ from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, ScoreSummary
 from submissions.models.job import ExternalGraderDetailQuerySet
 from submissions.upkeep import audit
+from tests.make import make
 from tests.queue.fast import ways
-from tests.queue.jobs import claim_one, key_of, make
+from tests.queue.jobs import claim_one, key_of
 from tests.queue.test_races import at_once
 from tests.settings import KIND
 

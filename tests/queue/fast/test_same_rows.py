@@ -11,9 +11,10 @@ from pytest_django import Settings
 from submissions import queue
 from submissions.errors import QueueError
 from submissions.models import ExternalGraderDetail as Job
+from tests.make import make
 from tests.queue import test_states
 from tests.queue.fast import ways
-from tests.queue.jobs import claim_one, key_of, limit, make
+from tests.queue.jobs import claim_one, key_of, limit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,10 @@ from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, Submission
 from submissions.queue import fast
 from submissions.signals import score_set
+from tests.connections import end_connection
+from tests.make import make
 from tests.queue.fast import ways
-from tests.queue.jobs import claim_one, key_of, make
+from tests.queue.jobs import claim_one, key_of
 from tests.settings import KIND
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,27 +119,14 @@ def test_a_connection_that_the_server_has_ended_costs_nobody_a_job_or_a_result(
     for _ in range(3):
         make()
     claim_one()  # what is known of the queue is remembered now
-    _end_connection()
+    end_connection()
     first = claim_one()
-    _end_connection()
+    end_connection()
     done = queue.complete(first.submission_id, key_of(first), score=1, reply="{}")
     assert done.status == "retired"
     assert Score.objects.get().points_earned == 1
     assert claim_one().submission_id != first.submission_id
     assert "the general verb is tried on a new connection: OperationalError" in caplog.text
-
-
-def _end_connection() -> None:
-    """As an operator, or a failover, does it."""
-    other = connection.copy()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()" if KIND == "postgresql" else "SELECT CONNECTION_ID()")
-        (number,) = cursor.fetchone()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute(f"SELECT pg_terminate_backend({number})" if KIND == "postgresql" else f"KILL {number}")
-    finally:
-        other.close()
 
 
 @pytest.mark.parametrize("way", list(ways.FILES))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +11,11 @@ from django.db import connection
 from django.utils.timezone import now
 
 from submissions import queue, sql
-from submissions.models import ExternalGraderDetail as Job
-from submissions.models import StudentItem, Submission
 from submissions.queue.fast import mysql
 from submissions.queue.line import BEGINNING
+from tests.make import make, make_history
 from tests.queue.fast import ways
-from tests.queue.jobs import claim_one, key_of, make
+from tests.queue.jobs import claim_one, key_of
 
 MODELS = {model._meta.db_table: model for model in apps.get_app_config("submissions").get_models()}
 
@@ -81,18 +79,7 @@ def test_a_claim_and_a_result_of_a_long_history_are_the_usual_ones() -> None:
 
 def _fill(each: int) -> None:
     """As many finished jobs as waiting ones."""
-    item = StudentItem.objects.create(student_id="s", course_id="c", item_id="i", item_type="problem")
-    made = [Submission(student_item=item, attempt_number=number, answer="") for number in range(2 * each)]
-    Submission.objects.bulk_create(made, batch_size=1000)
-    ids = Submission.objects.filter(student_item=item).order_by("pk").values_list("pk", flat=True)
-    earlier = now() - timedelta(days=1)
-    finished = {"status": "retired", "available_at": None, "pullkey": "k"}
-    waiting = {"status": "pending", "available_at": earlier}
-    rows = [
-        Job(submission_id=pk, queue_name="q", status_time=earlier, **(finished if number < each else waiting))
-        for number, pk in enumerate(ids)
-    ]
-    Job.objects.bulk_create(rows, batch_size=1000)
+    make_history(each)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE TABLE submissions_externalgraderdetail" if connection.vendor == "mysql" else "ANALYZE")
 

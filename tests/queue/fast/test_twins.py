@@ -16,8 +16,9 @@ from submissions import queue
 from submissions.errors import QueueError
 from submissions.models import ExternalGraderDetail as Job
 from submissions.upkeep import audit
+from tests.make import make
 from tests.queue.fast import ways
-from tests.queue.jobs import later, limit, make
+from tests.queue.jobs import later, limit
 
 LITERAL, GENERAL = "literal", "general"
 SCORES = st.sampled_from([0, 0.5, 1, "x", None, True, -1, 1.5, float("nan")])

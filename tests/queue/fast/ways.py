@@ -85,7 +85,11 @@ def _plain(row: models.Model, places: dict[Any, dict[Any, int]]) -> dict[str, An
         value = getattr(row, field.attname)
         if field.is_relation and value is not None:
             value = places[field.related_model][value]
-        elif isinstance(value, datetime | UUID) or field.primary_key or field.attname in ("pullkey", "student_id"):
+        elif (
+            isinstance(value, datetime | UUID)
+            or field.primary_key
+            or field.attname in ("pullkey", "student_id", "seconds")
+        ):
             value = "there" if value is not None else None
         elif field.attname == "submission_id":  # of a claim that ended, which is no foreign key
             value = places[Submission][value]

@@ -1,0 +1,44 @@
+"""`gradequeue jobs` and `find`: lists of jobs by filters, and by what is at hand."""
+
+from __future__ import annotations
+
+from tests.server import Server
+
+
+def test_jobs_are_listed_by_filters_the_latest_change_first(server: Server, name: str) -> None:
+    ids = server.enqueue(
+        *[{"queue_name": name, "student_id": f"{name}-{n}", "item_id": f"x@block@i{n}"} for n in range(3)]
+    )
+    rows = server.rows("jobs", "--queue", name, "--state", "waiting", "--since", "1h", "--json")
+    assert [row["submission"] for row in rows] == ids[::-1]
+    assert (rows[0]["queue"], rows[0]["learner"], rows[0]["state"]) == (name, f"{name}-2", "waiting")
+    some = server.run("jobs", "--queue", name, "--limit", "2")
+    assert [line.split()[0] for line in some.stdout.splitlines()] == ["submission", str(ids[2]), str(ids[1])]
+    assert some.stderr == "The latest 2 jobs; there are more (--limit, --all).\n"
+    assert len(server.rows("jobs", "--queue", name, "--all", "--json")) == 3
+    assert server.rows("jobs", "--queue", name, "--state", "graded", "--json") == []
+    assert server.run("jobs", "--queue", name, "--learner", "nobody").stderr == "No job matches.\n"
+    wrong = server.run("jobs", "--since", "yesterday", check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("UsageError: --since: 'yesterday' is no time")
+
+
+def test_jobs_are_found_by_what_is_at_hand(server: Server, name: str) -> None:
+    one, other = server.enqueue(*[{"queue_name": name, "student_id": f"{name}-{who}"} for who in ("ada", "bob")])
+    assert [row["submission"] for row in server.rows("find", f"{name}-ada", "--json")] == [one]
+    assert [row["submission"] for row in server.rows("find", f"#{other}", "--json")] == [other]
+    server.grader(name, name)
+    narrowed = server.run("find", name, f"{name}-bob")
+    assert narrowed.stderr == f"queue {name}; learner {name}-bob\n"
+    assert narrowed.stdout.splitlines()[1].split()[0] == str(other)
+    several = server.run("find", f"{name}-")
+    assert several.stderr == f"'{name}-' may mean:\n"
+    assert [line.split() for line in several.stdout.splitlines()[1:]] == [
+        ["learner", f"{name}-ada"],
+        ["learner", f"{name}-bob"],
+    ]
+    nothing = server.run("find", f"{name}-x\x1b[2J", check=False)
+    assert nothing.returncode == 1
+    assert nothing.stderr.startswith("CommandError: No job matches ")
+    assert "Looked for: submission id or uuid, queue" in nothing.stderr
+    assert "\x1b" not in nothing.stderr

@@ -1,0 +1,3 @@
+from tests.dashboard.conftest import observer
+
+__all__ = ["observer"]
