@@ -362,12 +362,12 @@ class Load:
         self.tally.errors[f"{grader.call}: {answer.status} {answer.body[:80].decode('utf-8', 'replace')}"] += 1
 
 
-def main() -> None:
-    load = Load()
+def take_orders(load: object) -> None:
+    """Answer each line of standard input, until it ends."""
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(getattr(load, order.pop("do"))(**order)), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    take_orders(Load())

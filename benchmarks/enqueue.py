@@ -10,15 +10,13 @@ Every second call is another attempt of the learner before. Needs nothing but Dj
 from __future__ import annotations
 
 import itertools
-import json
-import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.client import ANSWER, FILE
+from benchmarks.client import ANSWER, FILE, take_orders
 
 QUEUE = "bench"
 MOST_THREADS = 16
@@ -83,10 +81,7 @@ def main() -> None:
     import django
 
     django.setup()
-    platform = Platform()
-    for line in sys.stdin:
-        order = json.loads(line)
-        print(json.dumps(getattr(platform, order.pop("do"))(**order)), flush=True)
+    take_orders(Platform())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python -m benchmarks.inside postgresql --calls 300 --profile put_result
     python -m benchmarks.inside postgresql --before ../before --rounds 5
 
-"enqueue" calls `create_external_grader_detail`. `--before`: another working tree, with a .venv of its own, by turns.
+"enqueue" calls `create_external_grader_detail`; "claims" and "results" are by REST, one by one and 32 at once.
+`--before`: another working tree, with a .venv of its own, by turns.
 
 CPU time instead of the clock's, and one thread: the least noisy way to see whether a change pays.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import inspect
 import io
 import json
 import os
@@ -38,8 +40,11 @@ from tests import databases
 
 FORM = "application/x-www-form-urlencoded"
 REPLY = json.dumps({"correct": True, "score": 0.7, "msg": "<p>7 of 10 tests passed</p>"})
+RESULT = {"score": 0.7, "correct": True, "feedback": {"format": "html", "text": "<p>7 of 10 tests passed</p>"}}
 WARM = 100
-KINDS_OF_CALLS = ("get_submission", "put_result", "empty", "enqueue")
+BATCH = 32
+XQUEUE, REST = ("get_submission", "put_result", "empty"), ("claims", "results", "claims of 32", "results of 32")
+KINDS_OF_CALLS = (*XQUEUE, "enqueue", *REST)
 PARTS = ("web", "database", "clock")
 Spent = dict[str, dict[str, float]]
 """Milliseconds of each part, of each kind of call."""
@@ -66,19 +71,54 @@ class Caller:
         assert answer == {"return_code": 0, "content": ""}, answer
 
     def _ask(self, method: str, path: str, form: bytes = b"") -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        environ = {
-            "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": f"/xqueue/{path}",
-            "QUERY_STRING": f"queue_name={seed.QUEUE}", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1",
-            "HTTP_ACCEPT": "*/*", "HTTP_USER_AGENT": "python-requests/2.32", "HTTP_COOKIE": self.cookie,
-            "CONTENT_TYPE": FORM if form else "", "CONTENT_LENGTH": str(len(form)), "wsgi.input": io.BytesIO(form),
-            "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http", "wsgi.multithread": True,
-        }  # fmt: skip
+        more = {"QUERY_STRING": f"queue_name={seed.QUEUE}", "HTTP_COOKIE": self.cookie}
+        environ = _environ(method, f"/xqueue/{path}", form, FORM) | more
         headers: list[tuple[str, str]] = []
         answer = self.application(environ, lambda _, given, __=None: headers.extend(given))
         body = b"".join(answer)
         getattr(answer, "close", bool)()
         return json.loads(body), headers
+
+
+class Worker:
+    """A grader that speaks REST, inside the process."""
+
+    def __init__(self, application: Callable[..., Any]) -> None:
+        from django.contrib.auth import get_user_model
+
+        from submissions.accounts import tokens
+
+        account = get_user_model().objects.get(username="grader")
+        _, self.token = tokens.make_token(account, scopes=["claim"], queues=["*"])
+        self.application = application
+
+    def take(self, most: int) -> list[str]:
+        """The ids of the claims."""
+        return [claim["id"] for claim in self._ask("claims/", {"queue_name": seed.QUEUE, "max_claims": most})["claims"]]
+
+    def give(self, claims: list[str]) -> None:
+        results = [{"claim_id": name, "result": RESULT} for name in claims]
+        told = self._ask("results/", {"results": results})["results"]
+        assert all(one["status"] == "stored" for one in told), told
+
+    def _ask(self, path: str, value: object) -> dict[str, Any]:
+        body = json.dumps(value).encode()
+        environ = _environ("POST", f"/api/external_grading/v1/{path}", body, "application/json")
+        answer = self.application(environ | {"HTTP_AUTHORIZATION": f"Bearer {self.token}"}, lambda *_: None)
+        text = b"".join(answer)
+        getattr(answer, "close", bool)()
+        return json.loads(text)
+
+
+def _environ(method: str, path: str, body: bytes, kind: str) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": "",
+        "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1", "HTTP_ACCEPT": "*/*",
+        "HTTP_USER_AGENT": "python-requests/2.32", "CONTENT_TYPE": kind if body else "",
+        "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "http", "wsgi.multithread": True,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -125,6 +165,7 @@ def _medians(found: list[Spent]) -> Spent:
     """Of several turns; "cycle" is a claim and its result."""
     for one in found:
         one["cycle"] = {part: one["get_submission"][part] + one["put_result"][part] for part in PARTS}
+        one["cycle by REST"] = {part: one["claims"][part] + one["results"][part] for part in PARTS}
     return {what: {part: median(one[what][part] for one in found) for part in PARTS} for what in found[0]}
 
 
@@ -135,7 +176,8 @@ def _settle() -> None:
             module = import_module(name)
         except ImportError:
             continue
-        getattr(module, "settle", bool)()
+        settle = getattr(module, "settle", bool)
+        settle(*[32] * len(inspect.signature(settle).parameters) if settle is not bool else [])
 
 
 def _measure(given: argparse.Namespace, url: str) -> Spent:
@@ -162,8 +204,20 @@ def _measure(given: argparse.Namespace, url: str) -> Spent:
     for _ in range(WARM):
         platform.hand_in()
     timed("enqueue", [platform.hand_in] * given.calls)
+    _measure_rest(given, database, Worker(application), timed)
     database.close()
     return spent
+
+
+def _measure_rest(given: argparse.Namespace, database: Database, worker: Worker, timed: Callable[..., Any]) -> None:
+    seed.fill(database, waiting=2 * given.calls + WARM * (1 + BATCH), finished=0, ours=True)
+    for most in (1, BATCH):
+        for _ in range(WARM):
+            worker.give(worker.take(most))
+    claims = timed("claims", [partial(worker.take, 1)] * given.calls)
+    timed("results", [partial(worker.give, names) for names in claims])
+    claims = timed(f"claims of {BATCH}", [partial(worker.take, BATCH)] * (given.calls // BATCH))
+    timed(f"results of {BATCH}", [partial(worker.give, names) for names in claims])
 
 
 def _prepare() -> None:

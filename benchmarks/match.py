@@ -18,6 +18,7 @@ from tests import databases
 
 ENDLESS = sys.maxsize
 CLIENT = (sys.executable, "-m", "benchmarks.client")
+REST = (sys.executable, "-m", "benchmarks.rest")
 WARM = 500
 """Cycles after which a server is warm."""
 
@@ -109,15 +110,25 @@ class Contestant:
         """Accounts that submit over HTTP."""
         self.inside: Load | None = None
         """A process that submits by calling the app."""
+        self.rest: Load | None = None
+        """Workers of the other dialect; the graders' accounts."""
+        self.submitter = ""
+        """A token that hands in."""
 
     def prepare(self) -> None:
         self.instance.prepare([seed.QUEUE, seed.EMPTY], self.graders)
         self.database = Database(self.kind, self.url)
         self.database_pid = measure.database_pid(self.database)
 
-    def start(self, workers: int) -> None:
-        self.instance.start(workers=workers)
+    def start(self, workers: int, more: tuple[str, ...] = ()) -> None:
+        self.instance.start(workers=workers, more=more)
         self.load = self._logged_in(self.graders)
+
+    def start_rest(self) -> None:
+        accounts = dict.fromkeys(self.graders, "claim") | {SUBMITTER: "submit"}
+        *tokens, self.submitter = self.instance.make_tokens(seed.QUEUE, accounts)
+        self.rest = Load(REST)
+        self.rest.ask("login", port=self.instance.port, queue=seed.QUEUE, tokens=tokens)
 
     def poll_empty(self, calls: int) -> Round:
         """Of a queue that is empty, whatever waits in the other one."""
@@ -151,7 +162,21 @@ class Contestant:
 
     def cycle(self, seconds: float, cycles: int = ENDLESS) -> Round:
         """Grade for so long, or so many; what is accepted must be stored."""
-        round_ = self._turn("cycle", seconds=seconds, cycles=cycles)
+        return self._stored(self._turn("cycle", seconds=seconds, cycles=cycles))
+
+    def cycle_by_rest(self, seconds: float, cycles: int, batch: int) -> Round:
+        """The same in the other dialect, so many jobs in one request."""
+        return self._stored(self._turn("cycle", self.rest, seconds=seconds, cycles=cycles, batch=batch))
+
+    def wait_by_rest(self, seconds: float, workers: int) -> Round:
+        """Claims that wait for what does not come."""
+        return self._turn("wait", self.rest, seconds=seconds, workers=workers)
+
+    def meet(self, cycles: int) -> Round:
+        """Submissions, one after the other, for a worker that waits."""
+        return self._stored(self._turn("meet", self.rest, cycles=cycles, submitter=self.submitter))
+
+    def _stored(self, round_: Round) -> Round:
         stored = seed.stored_scores(self.database)
         self.outcome.faults["not stored"] += max(0, self.stored + round_.operations - stored)
         self.stored = stored
@@ -184,7 +209,7 @@ class Contestant:
         self.outcome = kept
 
     def close(self) -> None:
-        for load in (self.load, self.idlers, self.platforms, self.inside):
+        for load in (self.load, self.idlers, self.platforms, self.inside, self.rest):
             if load is not None:
                 load.close()
         self.instance.stop()

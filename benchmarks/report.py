@@ -19,7 +19,7 @@ from benchmarks.profiling import Profile
 FUNCTIONS = 40
 """How many lines a profile has."""
 FAULTS = ("duplicates", "false empties", "errors", "not stored")
-CALLS = ("get_submission", "put_result", "enqueue", "submit")
+CALLS = ("get_submission", "put_result", "enqueue", "submit", "claims", "results")
 Pairs = list[tuple[Outcome, Outcome]]
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import combinations
 from statistics import median
 
-from benchmarks import environment, measure, profiling, report, seed
+from benchmarks import dialects, environment, measure, profiling, report, seed
 from benchmarks.client import Grader
 from benchmarks.databases import Database
 from benchmarks.match import ENDLESS, WARM, Contestant, Outcome
@@ -418,4 +418,6 @@ SCENARIOS: dict[str, Callable[[Lab], report.Section]] = {
     "statements": statements,
     "memory": memory,
     "profile": profile,
+    "rest": dialects.rest,
+    "waiting": dialects.waiting,
 }

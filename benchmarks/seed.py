@@ -27,6 +27,7 @@ WORTH_IT = 2_000_000
 JOBS = "submissions_externalgraderdetail"
 DELIVERIES = "submissions_delivery"
 FILES = "submissions_submissionfile"
+MOVES = "submissions_operatormove"
 FILES_EVERY = 10
 TABLES = (
     FILES,
@@ -140,6 +141,34 @@ def _without_indexes(database: Database, tables: tuple[str, ...], rows: int) -> 
     database.run(*(f'DROP INDEX "{name}"' for name, _ in found))
     yield
     database.run("SET maintenance_work_mem = '512MB'", *(statement for _, statement in found))
+
+
+def add_moves(database: Database, count: int) -> None:
+    """What operators did: `count` moves of two people, in two queues, three of a kind that is rare, the oldest ones."""
+    kind = database.kind
+    _insert(
+        database,
+        MOVES,
+        count,
+        {
+            "id": "i",
+            "at": _long_ago(kind),
+            "actor": "CASE WHEN i % 1000 = 0 THEN 'ada' ELSE 'bench' END",
+            "door": "'dashboard'",
+            "move": "CASE WHEN i < 4 THEN 'pause' ELSE 'retry' END",
+            "queue_name": f"CASE WHEN i % 1000 = 0 THEN 'rare' ELSE '{QUEUE}' END",
+            "subject": "''",
+            "reason": "'the disk was full'",
+            "number": "1",
+            _named(kind, "group"): UUID[kind],
+        },
+    )
+    database.run(f"{'ANALYZE TABLE' if kind == 'mariadb' else 'ANALYZE'} {MOVES}")
+
+
+def _named(kind: str, column: str) -> str:
+    """A column whose name is a word of SQL."""
+    return f"`{column}`" if kind == "mariadb" else f'"{column}"'
 
 
 def stored_scores(database: Database) -> int:

@@ -3,6 +3,7 @@ and ended as an operator would."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -116,11 +117,19 @@ class Instance:
             code += SUBMITTER_ACCOUNT.format(name=SUBMITTER, password=PASSWORD)
         self._manage("shell", "--command", code)
 
-    def start(self, *, workers: int, url: str = "") -> None:
-        """Serve, and wait until the first answer. `url`: another way to the same database."""
+    def make_tokens(self, queue: str, accounts: dict[str, str]) -> list[str]:
+        """Tokens of ours. `accounts`: the scope of each account."""
+        made = [
+            self._manage("token", "create", account, "--scope", scope, "--queue", queue, "--json")
+            for account, scope in accounts.items()
+        ]
+        return [json.loads(line)["token"] for line in made]
+
+    def start(self, *, workers: int, url: str = "", more: tuple[str, ...] = ()) -> None:
+        """Serve, and wait until the first answer. `url`: another way to the database. `more`: options of `serve`."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command(workers),
+                [*self._command(workers), *more],
                 env=self.environment(url),
                 cwd=self.folder,
                 stdout=log,
@@ -173,7 +182,7 @@ class Instance:
             "benchmarks.peer.wsgi:application",
         ]
 
-    def _manage(self, *words: str) -> None:
+    def _manage(self, *words: str) -> str:
         done = subprocess.run(
             [str(self.bin / "python"), "-m", "django", *words],
             env=self.environment(),
@@ -185,6 +194,7 @@ class Instance:
         )
         if done.returncode != 0:
             raise RuntimeError(f"{words[0]} of {self.side.title} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return done.stdout
 
     def environment(self, url: str = "") -> dict[str, str]:
         """The variables of every process of this side. `url`: another way to the same database."""

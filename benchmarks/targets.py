@@ -29,6 +29,9 @@ EVERYWHERE = ("postgresql", "mariadb", "sqlite")
 SHALLOW = "cycles/s of a shallow queue, times edx-submissions on gunicorn"
 DEEP = "cycles/s at 1 + 1 million rows, times edx-submissions on gunicorn"
 ENQUEUE_DEPTH, SUBMIT_DEPTH = "enqueue, deep against shallow", "submit, deep against shallow"
+WAIT_MEDIAN, WAIT_P95 = (f"a submission to the claim that waits, {what} (ms)" for what in ("median", "p95"))
+WAITERS = "100 that wait, part of one processor"
+POLLS_BESIDE = "p95 of polls beside 100 that wait, times alone"
 GROWING = (
     "claim",
     "complete",
@@ -67,6 +70,13 @@ TARGETS = [
         )
         for what in GROWING
     ),
+    Target("cycles/s by REST, one by one, times XQueue's", "REST single against XQueue", least=0.7),
+    Target("cycles/s by REST, 32 at once, times XQueue's", "REST batch against XQueue", least=3),
+    Target("CPU time of such a cycle, part of XQueue's", "REST batch against XQueue, CPU", most=0.35),
+    Target("a submission to the claim that waits, median (ms)", WAIT_MEDIAN, most=50, databases=EVERYWHERE),
+    Target("the same, p95 (ms)", WAIT_P95, most=300, databases=EVERYWHERE),
+    Target("p95 of polls beside 100 that wait, times alone", POLLS_BESIDE, most=1.2, databases=EVERYWHERE),
+    Target("100 workers that wait, part of one processor", WAITERS, most=0.03, databases=EVERYWHERE),
     Target("round trips of an idle poll", "get_submission, empty queue", most=2),
     Target("round trips of get_submission", "get_submission", most=6),
     Target("round trips of put_result", "put_result", most=9),
