@@ -203,6 +203,7 @@ def test_what_is_seeded_the_service_finds_sound(kind: str, fresh_database: str, 
     assert new == 13
 
 
+@pytest.mark.databases("postgresql")
 def test_a_table_of_millions_has_all_its_indexes_in_the_end(
     kind: str, fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +240,7 @@ def measured(kind: str, folder: Path, scenario: str, **sizes: float) -> list[lis
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.databases("postgresql")
 def test_submissions_are_measured_by_a_call_and_over_http(kind: str, tmp_path: Path) -> None:
     rows = measured(
         kind, tmp_path, "enqueue", rounds=1, graders=2, workers=1, seconds=0.5, warm_up=0.2, waiting=30, finished=0
@@ -249,6 +251,7 @@ def test_submissions_are_measured_by_a_call_and_over_http(kind: str, tmp_path: P
     assert {cell for cells in rows for cell in cells[-4:]} == {"0"}, "duplicates, false empties, errors, not stored"
 
 
+@pytest.mark.databases("postgresql")
 def test_a_short_run_grades_every_job_once(kind: str, tmp_path: Path) -> None:
     (cells,) = measured(kind, tmp_path, "shallow", rounds=1, cycles=12, graders=3, workers=1, seconds=0.5, warm_up=0.2)
     assert cells[-4:] == ["0", "0", "0", "0"], "duplicates, false empties, errors, not stored"

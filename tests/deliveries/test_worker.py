@@ -157,6 +157,7 @@ def tried(hosts: Iterable[str]) -> int:
     return Delivery.objects.filter(host__in=hosts, attempts__gt=0).count()
 
 
+@pytest.mark.databases("postgresql")
 def test_many_silent_hosts_leave_the_others_their_senders(platform: Platform, silent: int) -> None:
     owed_many(1, f"http://localhost:{platform.port}", first=1)
     assert deliver("--once").wait(60) == 0
@@ -172,6 +173,7 @@ def test_many_silent_hosts_leave_the_others_their_senders(platform: Platform, si
         assert worker.outcomes[Outcome.UNREACHABLE] == 0
 
 
+@pytest.mark.databases("postgresql")
 def test_an_account_with_many_silent_hosts_leaves_another_one_its_senders(platform: Platform, silent: int) -> None:
     """Though the other one's host has not answered before either."""
     hosts = owed_to_silent_hosts(100, silent, account="ada")
@@ -185,6 +187,7 @@ def test_an_account_with_many_silent_hosts_leaves_another_one_its_senders(platfo
         assert (tried(hosts), worker.outcomes[Outcome.UNREACHABLE]) == (1, 0)
 
 
+@pytest.mark.databases("postgresql")
 def test_an_account_whose_hosts_have_answered_and_are_slow_now_has_half_of_the_senders(
     platform: Platform, silent: int
 ) -> None:
@@ -244,6 +247,7 @@ def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch:
     assert [taken(), taken()] == [["z.example.org"], []]
 
 
+@pytest.mark.databases("postgresql")
 def test_a_host_that_is_back_gets_everything_soon_and_not_all_at_once(settings: Settings) -> None:
     settings.SUBMISSIONS_DELIVERY_PER_HOST = 4
     platform = Platform().start()

@@ -58,6 +58,7 @@ def counts(rows: list[dict[str, Any]], kind: str = "problem") -> list[tuple[obje
     return [(row["problem"], *(row[number] for number in numbers)) for row in rows if row["row"] == kind]
 
 
+@pytest.mark.once
 def test_our_own_course_is_graded_with_the_verdicts_that_it_ought_to_get(demo: Demo) -> None:
     code, rows, err = demo.run("--once")
     assert code == 0, err

@@ -69,7 +69,9 @@ def hand_in_all(lms: Lms, platform: FlakyPlatform, numbers: range) -> None:
 
 
 def grade(watcher: Any, done: threading.Event) -> None:
-    assert watcher.login()
+    # It waits a second for an answer; on a busy machine a password may take longer than that, and it tries again.
+    while not watcher.login():
+        assert not done.is_set()
     while not done.is_set():
         if not watcher.process_one():
             time.sleep(0.1)
@@ -87,6 +89,7 @@ def wait_for(platform: FlakyPlatform, count: int, seconds: float = 240) -> list[
         time.sleep(0.2)
 
 
+@pytest.mark.databases("postgresql")
 def test_five_hundred_submissions_come_back_from_graders_though_the_platform_fails_and_is_killed(
     service: Server, platform: FlakyPlatform
 ) -> None:

@@ -20,6 +20,7 @@ ROUNDS = 3
 REST = connections.IDLE_SECONDS + 4
 
 
+@pytest.mark.databases("postgresql")
 def test_bursts_leave_no_connections_behind(start: Start, fresh_database: str, kind: str, name: str) -> None:
     server = start(fresh_database)
     database, address = urlsplit(fresh_database).path[1:], server_of(kind)

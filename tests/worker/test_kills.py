@@ -63,6 +63,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(10)
 
 
+@pytest.mark.databases("postgresql")
 def test_each_job_ends_with_one_score(fresh_database: str, workers: Workers, tmp_path: Path) -> None:
     # A lease that is soon over, and a limit that bad luck does not reach.
     settings = {"GRADEQUEUE_LEASE_SECONDS": "3"}

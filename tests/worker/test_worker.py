@@ -37,6 +37,7 @@ def shown(server: Server, ids: list[int]) -> list[tuple[Any, ...]]:
     return [(row["status"], row["points_earned"], row["num_failures"]) for row in server.show(*ids)]
 
 
+@pytest.mark.once
 def test_every_way_in_which_a_job_may_end(
     workers: Workers, server: Server, name: str, obeying: tuple[str, str]
 ) -> None:
@@ -76,6 +77,7 @@ def hurried(fresh_database: str, workers: Workers, tmp_path: Path) -> Iterator[S
     server.stop()
 
 
+@pytest.mark.once
 def test_heartbeats_keep_a_lease_and_tell_of_a_cancellation(
     workers: Workers, hurried: Server, obeying: tuple[str, str]
 ) -> None:

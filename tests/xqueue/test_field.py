@@ -21,6 +21,8 @@ import pytest
 from tests.server import Server
 from tests.xqueue.program import FORM, LOGGED_IN, OK, Answer, Program
 
+pytestmark = pytest.mark.once
+
 WRONG: Answer = (401, {"return_code": 1, "content": "Incorrect login credentials"})
 MALFORMED: Answer = (400, {"return_code": 1, "content": "Incorrect reply format"})
 NOTHING_HERE: Answer = (404, {"return_code": 1, "content": "There is nothing at this address"})
