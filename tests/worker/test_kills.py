@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.server import Server
 from tests.worker.conftest import Workers, sandbox_options
