@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-# A few tests are minutes of waiting for processes: another one runs meanwhile, also where there is one processor.
-IN_PARALLEL = ("-n", str(max(os.cpu_count() or 1, 2)), "--dist", "worksteal")
+# Many tests wait for processes and time-outs: one more than there are processors runs meanwhile.
+IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 

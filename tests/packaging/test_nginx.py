@@ -96,9 +96,10 @@ class Proxy:
         return context.wrap_socket(plain, server_hostname=HOST)
 
     def raw(self, *parts: bytes) -> bytes:
-        """All that is answered to these bytes, until the other side closes."""
+        """All that is answered to these bytes, until the other side closes; for fifteen seconds at the most."""
         answered = b""
         with self.connect() as connection:
+            connection.settimeout(15)
             try:
                 for part in parts:
                     connection.sendall(part)
