@@ -256,7 +256,7 @@ def test_each_job_that_was_handed_out_before_ctrl_c_took_effect_reached_its_grad
     assert server.process.wait(timeout=40) == 0
     for thread in threads:
         thread.join()
-    handed_out = [row["submission_id"] for row in server.rows("jobs", "--state", "grading", "--all", "--json")]
+    handed_out = [row["submission"] for row in server.rows("jobs", "--state", "grading", "--all", "--json")]
     assert sorted(received) == sorted(handed_out)
     assert len(handed_out) < 3000, "the queue was empty before the end; the test has shown nothing"
 
