@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -361,11 +361,20 @@ HOST_BATCH = 500
 """How many deliveries of a host are moved in one transaction."""
 
 
+def due_to_host(name: str, host: str) -> QuerySet[Delivery]:
+    """What a move of OF_HOSTS starts from."""
+    return deliveries.due_later(host) if name == TRY_NOW.name else deliveries.due_to(host)
+
+
 @in_transaction
-def move_host(name: str, host: str, act: Act) -> int:
-    """Do a move of OF_HOSTS to one batch of what is due to `host`, with its record; how many, 0 at the end."""
+def move_host(name: str, host: str, act: Act, *, first: bool = True) -> int:
+    """Do a move of OF_HOSTS to one batch of what is due to `host`, with its record; how many, 0 at the end.
+
+    `first`: whether it is the first batch.
+    """
     if name == TRY_NOW.name:
-        ids = deliveries.try_now(host, HOST_BATCH)
+        # Once: a host that is dead would be asked by one worker after another, as fast as batches are moved.
+        ids = deliveries.try_now(host, HOST_BATCH, ask_host=first)
     else:
         ids = deliveries.give_up_host(host, act.reason or deliveries.BY_OPERATOR, HOST_BATCH)
     rows = Delivery.objects.filter(pk__in=ids).order_by("pk")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import now
 
+from gradequeue.dashboard.views import bulk
 from submissions import deliveries, operators
 from submissions.deliveries import claims
 from submissions.models import Delivery, DeliveryHost, DeliveryState, MovedJob, Told
@@ -105,6 +107,87 @@ def test_giving_up_is_kept_with_its_reason_and_can_be_undone(staff: Client, monk
     answer = staff.post(f"{PAGE}resend/", {"host": A}, follow=True)
     assert "5 deliveries will be sent again." in text(answer)
     assert recorded()[1:] == ["staff: resend 5 in q"]
+
+
+def hidden(answer: Any) -> dict[str, str]:
+    """What the form of the page that goes on sends again."""
+    form = answer.content.decode().partition("data-go-on")[2]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+
+
+@pytest.mark.parametrize(
+    ("name", "so_far", "told"),
+    [
+        ("give-up", "%s given up of 5.", "5 deliveries to lms.example.org given up."),
+        ("try-now", "%s brought forward of 5.", "5 deliveries to lms.example.org will be tried now."),
+    ],
+)
+def test_what_takes_long_goes_on_by_itself_and_is_one_act(
+    staff: Client, monkeypatch: pytest.MonkeyPatch, name: str, so_far: str, told: str
+) -> None:
+    monkeypatch.setattr(bulk, "PATIENCE", -1)
+    monkeypatch.setattr(operators, "HOST_BATCH", 2)
+    rows = [delivery() for _ in range(5)]
+    other = delivery(B)
+    answer = staff.post(f"{PAGE}{name}/", {"host": A, "reason": "the course is over"})
+    pages = []
+    while answer.status_code == 200:
+        pages.append(text(answer))
+        # Without scripts, a button of the same form.
+        assert f'action="{PAGE}{name}/" data-go-on' in answer.content.decode()
+        assert "Continue" in pages[-1]
+        answer = staff.post(f"{PAGE}{name}/", hidden(answer))
+    assert answer["Location"] == PAGE
+    for page, number in zip(pages, ("2 deliveries", "4 deliveries", "5 deliveries"), strict=True):
+        assert "Queues / Deliveries" in page
+        assert "Host: lms.example.org" in page
+        assert so_far % number in page
+    assert told in text(staff.get(PAGE))
+    assert recorded() == [f"staff: {name} 5 in q: lms.example.org: the course is over"]
+    due = Delivery.objects.filter(state="due", due_at__gt=now() + claims.lease())
+    assert [row.pk for row in due] == [other.pk]
+    reasons = {"the course is over"} if name == "give-up" else {None}
+    assert {Delivery.objects.get(pk=row.pk).last_error for row in rows} == reasons
+
+
+def test_a_host_that_is_left_alone_is_asked_once_and_not_with_each_batch(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "PATIENCE", -1)
+    monkeypatch.setattr(operators, "HOST_BATCH", 1)
+    for _ in range(2):
+        delivery()
+    until = now() + timedelta(minutes=4)
+    alone = DeliveryHost.objects.create(host=A, failures=9, held_until=until)
+    answer = staff.post(f"{PAGE}try-now/", {"host": A})
+    alone.refresh_from_db()
+    assert alone.held_until is not None
+    assert alone.held_until < until
+    # A worker has asked, in vain.
+    DeliveryHost.objects.filter(host=A).update(held_until=until)
+    answer = staff.post(f"{PAGE}try-now/", hidden(answer))
+    assert "2 deliveries brought forward of 2." in text(answer)
+    alone.refresh_from_db()
+    assert alone.held_until == until
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"done": "x", "total": "x", "group": "x"}, {"job": "1", "which": "selected"}, {"origin": "7"}, {"reason": "\0"}],
+)
+def test_a_forged_form_gives_up_what_is_due_and_no_more(staff: Client, given: dict[str, str]) -> None:
+    row, other = delivery(), delivery(B)
+    assert staff.post(f"{PAGE}give-up/", {"host": A, **given})["Location"] == PAGE
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert states == {row.pk: "given_up", other.pk: "due"}
+
+
+def test_the_list_of_jobs_takes_no_move_of_a_host(staff: Client) -> None:
+    row = delivery()
+    given = {"move": "give-up", "which": "all", "sure": "yes", "host": A}
+    assert staff.post("/dashboard/jobs/move/", given).status_code == 404
+    row.refresh_from_db()
+    assert row.state == "due"
 
 
 def test_who_may_not_is_refused_and_sees_no_button(onlooker: Client, observer: Client) -> None:

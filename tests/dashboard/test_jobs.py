@@ -24,7 +24,7 @@ from submissions.models import (
     Status,
     Told,
 )
-from submissions.statistics import jobs_list
+from submissions.statistics.jobs_list import bounds
 from tests.dashboard.conftest import account, browser_of, page_of
 from tests.dashboard.test_pages import failed, graded, text
 from tests.make import make
@@ -173,8 +173,8 @@ def test_a_long_list_goes_on(staff: Client, monkeypatch: pytest.MonkeyPatch) -> 
     assert "51 job" in first
     (older,) = re.findall(r'href="([^"]+)">Older changes', first)
     assert listed(staff, older.replace("&amp;", "&")) == [jobs[0]]
-    monkeypatch.setattr(jobs_list, "WINDOW", 10)
-    monkeypatch.setattr(jobs_list, "MOST_LOOKED", 10)
+    monkeypatch.setattr(bounds, "WINDOW", 10)
+    monkeypatch.setattr(bounds, "MOST_LOOKED", 10)
     assert "Looked at 10 jobs, up to here. Look further" in text(staff.get(f"{JOBS}?grader=nobody"))
 
 

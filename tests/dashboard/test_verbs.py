@@ -12,8 +12,8 @@ from gradequeue.dashboard.reads import failures
 from gradequeue.dashboard.views import bulk
 from submissions import queue
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, GraderQueue, MovedJob, Told
-from submissions.statistics import jobs_list
 from submissions.statistics.causes import cause_of
+from submissions.statistics.jobs_list import bounds
 from tests.activity import recorded
 from tests.dashboard.conftest import page_of
 from tests.dashboard.test_pages import failed, graded, text
@@ -106,7 +106,7 @@ def test_what_takes_long_goes_on_by_itself_and_ends_where_it_began(
     other = failed("no score")
     monkeypatch.setattr(bulk, "PATIENCE", -1)
     monkeypatch.setattr(bulk, "BATCH", 2)
-    monkeypatch.setattr(jobs_list, "WINDOW", 2)
+    monkeypatch.setattr(bounds, "WINDOW", 2)
     answer = staff.post(f"{page_of('q')}retry/", {"cause": key_of_cause("box # is full")})
     seen = []
     while answer.status_code == 200:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from submissions import queue
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail
 from submissions.statistics import causes, jobs_list
-from submissions.statistics.jobs_list import BadFilter, Filters, Scope
+from submissions.statistics.jobs_list import BadFilter, Filters, Scope, bounds
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of, later, limit
 
@@ -118,8 +118,8 @@ def test_a_list_goes_on_page_by_page_and_meets_each_job_once(kinds: dict[str, in
 
 
 def test_a_page_looks_at_a_bounded_part_and_says_so(kinds: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_list, "WINDOW", 2)
-    monkeypatch.setattr(jobs_list, "MOST_LOOKED", 2)
+    monkeypatch.setattr(bounds, "WINDOW", 2)
+    monkeypatch.setattr(bounds, "MOST_LOOKED", 2)
     page = jobs_list.page(Filters(grader="ada"))
     assert (len(page.jobs), page.looked, page.is_cut) == (0, 2, True)
     page = jobs_list.page(Filters(grader="ada"), after=page.after)

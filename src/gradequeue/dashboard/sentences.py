@@ -29,6 +29,8 @@ SO_FAR = {
     RELEASE.name: ngettext_lazy("%(count)s job released", "%(count)s jobs released", "n"),
     RETIRE.name: ngettext_lazy("%(count)s job ended without score", "%(count)s jobs ended without score", "n"),
     SEND_AGAIN.name: ngettext_lazy("%(count)s delivery sent again", "%(count)s deliveries sent again", "n"),
+    TRY_NOW.name: ngettext_lazy("%(count)s delivery brought forward", "%(count)s deliveries brought forward", "n"),
+    GIVE_UP.name: ngettext_lazy("%(count)s delivery given up", "%(count)s deliveries given up", "n"),
 }
 TO_HOST = {
     TRY_NOW.name: ngettext_lazy(

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop
 from submissions.deliveries import claims, history, hosts
 from submissions.errors import QueueError
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Told
+from submissions.models.delivery import DeliveryQuerySet
 from submissions.queue.transactions import in_transaction
 
 BY_OPERATOR = "Given up by an operator."
@@ -58,15 +59,29 @@ def give_up(delivery_id: int, reason: str = BY_OPERATOR) -> Delivery:
     return row
 
 
-@in_transaction
-def try_now(host: str, most: int) -> list[int]:
-    """Let the deliveries to `host` that wait for a later attempt be due now, up to `most`; their ids.
+def due_to(host: str) -> DeliveryQuerySet:
+    """What is to be sent to `host`, now or later, and what is on its way."""
+    return Delivery.objects.filter(state=DeliveryState.DUE, host=host)
+
+
+def due_later(host: str) -> DeliveryQuerySet:
+    """What waits there for a later attempt.
 
     What is due within a worker's lease may be on its way just now, and comes soon anyway.
     """
-    hosts.end_probe(host)
-    later = Delivery.objects.filter(state=DeliveryState.DUE, host=host, due_at__gt=DatabaseNow() + claims.lease())
-    ids = list(later.order_by("due_at", "id").locked(skip_locked=True).values_list("pk", flat=True)[:most])
+    return due_to(host).filter(due_at__gt=DatabaseNow() + claims.lease())
+
+
+@in_transaction
+def try_now(host: str, most: int, *, ask_host: bool = True) -> list[int]:
+    """Let the deliveries to `host` that wait for a later attempt be due now, up to `most`; their ids.
+
+    `ask_host`: also where it is left alone, as it does not answer.
+    """
+    if ask_host:
+        hosts.end_probe(host)
+    later = due_later(host).order_by("due_at", "id")
+    ids = list(later.locked(skip_locked=True).values_list("pk", flat=True)[:most])
     Delivery.objects.filter(pk__in=ids).update(due_at=DatabaseNow())
     return ids
 
@@ -74,7 +89,7 @@ def try_now(host: str, most: int) -> list[int]:
 @in_transaction
 def give_up_host(host: str, reason: str, most: int) -> list[int]:
     """Send no more of what is due to `host`, up to `most`, until an operator sends it again; their ids."""
-    due = Delivery.objects.filter(state=DeliveryState.DUE, host=host).order_by("due_at", "id")
+    due = due_to(host).order_by("due_at", "id")
     rows = list(due.locked(skip_locked=True).annotate(now=DatabaseNow())[:most])
     for row in rows:
         row.state, row.due_at, row.last_error = DeliveryState.GIVEN_UP, None, reason

@@ -1,4 +1,4 @@
-"""An operator's move, done to many jobs of the list: it goes on from request to request, as far as it takes.
+"""An operator's move of many jobs of the list, or of all that is due to a host: it goes on from request to request.
 
 Each request works for some seconds and answers with how far it has come; that page sends itself again, or has a button
 for it where there are no scripts. Where it stands is in the page. Closing it stops the work; doing it again goes on,
@@ -46,7 +46,7 @@ class Order:
     move: Move
     filters: Filters
     selected: list[int]
-    """Submissions; none: all jobs of the list."""
+    """Submissions; none: all jobs of the list, or, for a move of a host, all that is due to `filters.host`."""
     reason: str = ""
     place: int = 0
     """In which of the move's states."""
@@ -59,6 +59,17 @@ class Order:
     going_on: bool = False
     group: UUID = field(default_factory=uuid4)
     """All its requests are one act of the operator's."""
+
+    @property
+    def is_of_host(self) -> bool:
+        return self.move.name in operators.OF_HOSTS
+
+    @property
+    def address(self) -> str:
+        """Where the page sends itself to go on."""
+        if self.is_of_host:
+            return reverse("dashboard:move-host", args=[self.move.name])
+        return reverse("dashboard:move-many")
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
@@ -94,7 +105,7 @@ def move_many(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         raise Http404
     viewer.require(move)
     try:
-        order = _order(request, move)
+        order = _order(request, move, jobs_list.read(request.POST))
         if not order.selected and request.POST.get("which") != "all":
             messages.warning(request, gettext("Nothing was selected."))
             return _back(order)
@@ -114,6 +125,13 @@ def move_all(request: HttpRequest, viewer: Viewer, move: Move, filters: Filters,
     return go_on(request, viewer, order)
 
 
+def move_host(request: HttpRequest, viewer: Viewer, move: Move, host: str) -> HttpResponse:
+    """Begin, or go on, with all that is due to a host."""
+    order = replace(_order(request, move, Filters(host=host)), selected=[], origin=DELIVERIES)
+    order.total = order.total or _count(viewer, order)
+    return go_on(request, viewer, order)
+
+
 def go_on(request: HttpRequest, viewer: Viewer, order: Order) -> HttpResponse:
     """Work for some seconds; then the page that goes on by itself, or, where all is done, back with what was done."""
     work = Work(done=order.done, refused=order.refused)
@@ -121,17 +139,17 @@ def go_on(request: HttpRequest, viewer: Viewer, order: Order) -> HttpResponse:
     order.done, order.refused, order.going_on = work.done, work.refused, not finished
     if not finished:
         return render(request, "dashboard/work.html", _context(viewer, order))
-    tell(request, order.move, work)
+    tell(request, order.move, work, host=order.filters.host if order.is_of_host else None)
     return _back(order)
 
 
-def _order(request: HttpRequest, move: Move) -> Order:
+def _order(request: HttpRequest, move: Move, filters: Filters) -> Order:
     given = request.POST
     chosen = [number for text in given.getlist("job")[:MOST_SELECTED] if (number := row_id(text)) is not None]
     reason = squeezed(given.get("reason", ""), operators.LONGEST_REASON)
     return Order(
         move=move,
-        filters=jobs_list.read(given),
+        filters=filters,
         selected=chosen if given.get("which") != "all" else [],
         reason=reason if storable(reason) else "",
         place=row_id(given.get("place", "")) or 0,
@@ -160,6 +178,9 @@ def _count(viewer: Viewer, order: Order) -> str:
     """As it travels with the page: "1200", or "10000+" where there may be more."""
     if order.selected:
         return str(len(order.selected))
+    if order.is_of_host:
+        number = operators.due_to_host(order.move.name, order.filters.host)[: MOST_TOTAL + 1].count()
+        return f"{min(number, MOST_TOTAL)}{'+' * (number > MOST_TOTAL)}"
     counts = [jobs_list.count(filters, viewer.scope, most=MOST_TOTAL) for filters in _lists(order)]
     return f"{sum(one.number for one in counts)}{'' if all(one.is_exact for one in counts) else '+'}"
 
@@ -174,14 +195,27 @@ def _lists(order: Order) -> list[Filters]:
 
 def _work(viewer: Viewer, order: Order, work: Work) -> bool:
     """Whether all is done."""
-    doer = Doer(order.move, Act(viewer.actor, order.move.name, order.reason, group=order.group))
     until = time.monotonic() + PATIENCE
+    moves = _moves_of_host(viewer, order, work) if order.is_of_host else _moves_of_list(viewer, order, work)
+    return all(time.monotonic() <= until for _batch in moves)
+
+
+def _moves_of_list(viewer: Viewer, order: Order, work: Work) -> Iterator[None]:
+    """Batch by batch; between two of them the work may stop."""
+    doer = Doer(order.move, Act(viewer.actor, order.move.name, order.reason, group=order.group))
     for found in _batches(viewer, order):
         if batch := _movable(order, found):
             doer.do(batch, work)
-        if time.monotonic() > until:
-            return False
-    return True
+        yield
+
+
+def _moves_of_host(viewer: Viewer, order: Order, work: Work) -> Iterator[None]:
+    """The same. It needs no key to go on from: the move does not start from what was moved."""
+    host = order.filters.host
+    act = Act(viewer.actor, order.move.name, order.reason, host, group=order.group)
+    while moved := operators.move_host(order.move.name, host, act, first=not work.done):
+        work.done += moved
+        yield
 
 
 def _batches(viewer: Viewer, order: Order) -> Iterator[list[int]]:
@@ -216,14 +250,10 @@ def _movable(order: Order, jobs: list[int]) -> list[tuple[int, int]]:
 
 
 def _context(viewer: Viewer, order: Order) -> dict[str, object]:
-    if order.selected:
-        question = order.move.ask(len(order.selected))
-    else:
-        question = sentences.question_of_list(order.move, order.whole, order.shown_total)
     return {
         "viewer": viewer,
         "order": order,
-        "question": question,
+        "question": "" if order.going_on else _question(order),
         "so_far": sentences.so_far(order.move, order.done, order.shown_total, order.refused),
         "chips": chips(order.filters),
         "back": _origin(order),
@@ -232,10 +262,17 @@ def _context(viewer: Viewer, order: Order) -> dict[str, object]:
     }
 
 
-def tell(request: HttpRequest, move: Move, work: Work) -> None:
-    """What became of it, above the next page."""
+def _question(order: Order) -> str:
+    if order.selected:
+        return order.move.ask(len(order.selected))
+    return sentences.question_of_list(order.move, order.whole, order.shown_total)
+
+
+def tell(request: HttpRequest, move: Move, work: Work, *, host: str | None = None) -> None:
+    """What became of it, above the next page; with the host, where it was done to one."""
     if work.done:
-        messages.success(request, move.told(work.done))
+        told = move.told(work.done) if host is None else sentences.to_host(move, host, work.done)
+        messages.success(request, told)
     if work.refused:
         messages.warning(request, " ".join([sentences.skipped(move, work.refused), *work.errors[:3]]))
     if not (work.done or work.refused):

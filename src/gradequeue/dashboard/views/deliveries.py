@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
 
-from gradequeue.dashboard import sentences
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.views import bulk, verbs
 from gradequeue.dashboard.views.page import page
 from submissions import operators
-from submissions.activity import Act
 from submissions.operators import SEND_AGAIN
 from submissions.statistics import hosts, jobs_list, undelivered
 from submissions.statistics.jobs_list import Filters
-from submissions.text import squeezed
 
 
 @page("GET", "HEAD")
@@ -39,21 +32,11 @@ def deliveries(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 
 @page("POST")
 def move_host(request: HttpRequest, viewer: Viewer, name: str) -> HttpResponse:
-    """Try now, or give up, what is due to one host: batch by batch, for as long as a browser waits."""
+    """Try now, or give up, all that is due to one host."""
     _require_everything(viewer)
-    move, host = operators.OF_HOSTS[name], verbs.host_of(request)
+    move = operators.OF_HOSTS[name]
     viewer.require(move)
-    reason = squeezed(request.POST.get("reason", ""), operators.LONGEST_REASON)
-    act, until, done, last = Act(viewer.actor, name, reason, host), time.monotonic() + bulk.PATIENCE, 0, 1
-    while last and time.monotonic() < until:
-        last = operators.move_host(name, host, act)
-        done += last
-    if not done:
-        messages.warning(request, move.nothing)
-    else:
-        told = [sentences.to_host(move, host, done), *([gettext("More remain: press again.")] if last else [])]
-        messages.success(request, " ".join(told))
-    return redirect("dashboard:deliveries")
+    return bulk.move_host(request, viewer, move, verbs.host_of(request))
 
 
 @page("POST")
