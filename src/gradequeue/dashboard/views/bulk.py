@@ -210,11 +210,16 @@ def _moves_of_list(viewer: Viewer, order: Order, work: Work) -> Iterator[None]:
 
 
 def _moves_of_host(viewer: Viewer, order: Order, work: Work) -> Iterator[None]:
-    """The same. It needs no key to go on from: the move does not start from what was moved."""
+    """The same. It needs no key to go on from: the move does not start from what was moved.
+
+    It ends where as many were moved as there were: what a host refuses meanwhile is due later again.
+    """
     host = order.filters.host
     act = Act(viewer.actor, order.move.name, order.reason, host, group=order.group)
     while moved := operators.move_host(order.move.name, host, act, first=not work.done):
         work.done += moved
+        if order.total.isdigit() and work.done >= order.whole:
+            return
         yield
 
 
