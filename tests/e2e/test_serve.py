@@ -23,6 +23,8 @@ import requests
 
 from tests.server import GRADEQUEUE, Server
 
+pytestmark = pytest.mark.databases("postgresql")
+
 Start = Callable[..., Server]
 
 

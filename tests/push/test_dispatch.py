@@ -58,6 +58,7 @@ def statuses(service: Server, ids: list[int]) -> set[str]:
     return {row["status"] for row in service.show(*ids)}
 
 
+@pytest.mark.databases("postgresql")
 def test_several_dispatchers_grade_each_job_once(service: Server, grader: Platform) -> None:
     ids = service.enqueue(*({"queue_name": "q", "answer": f"a{number}"} for number in range(40)))
     processes = [dispatch(service, "--threads", "2"), dispatch(service)]
@@ -69,6 +70,7 @@ def test_several_dispatchers_grade_each_job_once(service: Server, grader: Platfo
     assert answers(grader.calls) == Counter(["print(1)", *(f"a{number}" for number in range(40))])
 
 
+@pytest.mark.databases("postgresql")
 def test_a_dispatcher_that_is_killed_loses_no_job(service: Server, grader: Platform) -> None:
     grader.answer = lambda call: Reply(after=30)
     process = dispatch(service)
@@ -83,6 +85,7 @@ def test_a_dispatcher_that_is_killed_loses_no_job(service: Server, grader: Platf
     assert (row["status"], row["points_earned"], row["grader"], row["num_pulls"]) == ("retired", 1, "push", 2)
 
 
+@pytest.mark.databases("postgresql")
 def test_serve_pushes_by_itself_and_the_grader_can_fetch_the_files(service: Server, grader: Platform) -> None:
     service.run("dispatch", "--once")
     fetched: list[bytes] = []

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests.rest.talk import ROOT
 from tests.server import Server
+
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 
 def _claim(server: Server, token: str, queue_name: str, seconds: int = 20) -> tuple[dict[str, Any], float]:
@@ -41,6 +44,7 @@ def _in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]
     return thread, found
 
 
+@pytest.mark.databases("sqlite", "postgresql", "mariadb")
 def test_a_waiting_grader_gets_the_job_when_it_comes(server: Server, name: str) -> None:
     server.grader(name, name)
     server.rows("submitter", "create", f"{name}-lms", "--json")

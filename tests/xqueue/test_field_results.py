@@ -12,6 +12,8 @@ from tests.platform_stub import Platform
 from tests.server import Server
 from tests.xqueue.program import OK, Program
 
+pytestmark = pytest.mark.once
+
 GRADED = '{"correct": true, "score": %s, "msg": "<p>ok</p>"}'
 STALE = (409, {"return_code": 1, "content": "Incorrect key for submission"})
 
