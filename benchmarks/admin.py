@@ -172,16 +172,20 @@ def _measured(kind: str, server: str, rows: int) -> dict[str, float]:
 
 def _fill(database: Database, rows: int) -> None:
     seed.fill(database, waiting=rows - rows // 2, finished=rows // 2, ours=True, transport="callback")
-    seed.add_moves(database, rows)
-    late = f"UPDATE {seed.DELIVERIES} SET state = 'given_up', delivered_at = NULL WHERE id <= 40"
-    database.run(late)
-    database.run(*(f"UPDATE {seed.JOBS} SET {change}" for change in INCIDENT))
+    add_incidents(database, rows)
     names = [(seed.QUEUE, "false"), ("rare", "false"), *((f"empty-{i}", "false") for i in range(10))]
     values = ", ".join(f"('{name}', 'ratio', {no}, {no}, 0, '', '')" for name, no in names)
     columns = "name, score_meaning, supersede, paused, initial_delay_seconds, push_url, last_polled_by"
     database.run(f"INSERT INTO submissions_graderqueue ({columns}) VALUES {values}")
-    database.run(f"{'ANALYZE' if database.kind == 'postgresql' else 'ANALYZE TABLE'} {seed.JOBS}")
     database.close()
+
+
+def add_incidents(database: Database, moves: int) -> None:
+    """What an operator looks for in a filled database, with so many moves of operators."""
+    seed.add_moves(database, moves)
+    late = f"UPDATE {seed.DELIVERIES} SET state = 'given_up', delivered_at = NULL WHERE id <= 40"
+    database.run(late, *(f"UPDATE {seed.JOBS} SET {change}" for change in INCIDENT))
+    database.run(f"{'ANALYZE' if database.kind == 'postgresql' else 'ANALYZE TABLE'} {seed.JOBS}")
 
 
 def _time_pages(only: list[str] | None) -> dict[str, float]:

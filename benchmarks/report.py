@@ -98,12 +98,20 @@ def memory(requests: int, before: list[float], after: list[float]) -> Section:
     return Section(f"Memory after {requests:,} requests", _table(head, rows), facts)
 
 
-def growth(rows: int, small: int, medians: dict[str, tuple[float, float]]) -> Section:
-    """`medians`: of each thing that is done, the milliseconds with `small` jobs and with `rows`."""
-    head = ["one at a time", f"{small:,} jobs (ms)", f"{rows:,} jobs (ms)", "ratio"]
-    table = [[what, _number(few), _number(many), f"{many / few:.2f}"] for what, (few, many) in medians.items()]
+Grown = dict[str, tuple[float, float]]
+"""Of each thing that is done, the milliseconds with few jobs and with many."""
+
+
+def growth(rows: int, small: int, medians: Grown, pages: Grown) -> Section:
+    """`medians`: of things done by turns; `pages`: every page, asked for at the end."""
+    sizes = [f"{small:,} jobs (ms)", f"{rows:,} jobs (ms)", "ratio"]
+    tables = [_table([title, *sizes], _grown(found)) for title, found in (("one at a time", medians), ("page", pages))]
     facts = {f"growth of {what}": many / few for what, (few, many) in medians.items()}
-    return Section(f"{rows:,} jobs beside {small:,}", _table(head, table), facts)
+    return Section(f"{rows:,} jobs beside {small:,}", "\n\n".join(tables), facts)
+
+
+def _grown(found: Grown) -> list[list[str]]:
+    return [[what, _number(few), _number(many), f"{many / few:.2f}"] for what, (few, many) in found.items()]
 
 
 def statements(counts: dict[str, dict[str, list[str]]]) -> Section:

@@ -7,14 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from statistics import median
 
-from benchmarks import dialects, environment, measure, profiling, report, seed
+from benchmarks import admin, dialects, environment, measure, profiling, report, seed
 from benchmarks.client import Grader
 from benchmarks.databases import Database
 from benchmarks.match import ENDLESS, WARM, Contestant, Outcome
@@ -240,6 +240,7 @@ def growth(lab: Lab) -> report.Section:
         for one, size in zip(contestants, (SMALL, rows), strict=True):
             began = time.monotonic()
             one.fill(size // 10, size - size // 10, transport="callback")
+            admin.add_incidents(one.database, min(size, 1_000_000))
             report.tell(f"{size:,} jobs: filled in {time.monotonic() - began:.0f} s")
             _pages(one)  # until the history of minutes is made
         taken: list[dict[str, list[float]]] = [{}, {}]
@@ -249,8 +250,10 @@ def growth(lab: Lab) -> report.Section:
         for found in taken:
             found.clear()
         lab.take_turns([*turns])
+        few, many = (_pages(one, ()) for one in contestants)
     small, large = taken
-    return report.growth(rows, SMALL, {what: (median(small[what]), median(large[what])) for what in small})
+    medians = {what: (median(small[what]), median(large[what])) for what in small}
+    return report.growth(rows, SMALL, medians, {page: (few[page], many[page]) for page in few})
 
 
 def _one_at_a_time(one: Contestant, found: dict[str, list[float]]) -> None:
@@ -270,9 +273,9 @@ def _one_at_a_time(one: Contestant, found: dict[str, list[float]]) -> None:
         found.setdefault(what, []).append(pages[page])
 
 
-def _pages(one: Contestant) -> dict[str, float]:
-    """Milliseconds of the pages, in a process of their own."""
-    command = [sys.executable, "-m", "benchmarks.admin", "--inside", "--pages", *PAGES.values()]
+def _pages(one: Contestant, names: Collection[str] = PAGES.values()) -> dict[str, float]:
+    """Milliseconds of these pages, of all pages where none is named, in a process of their own."""
+    command = [sys.executable, "-m", "benchmarks.admin", "--inside", *(["--pages", *names] if names else [])]
     ours = {name: value for name, value in one.instance.environment().items() if not name.startswith("PYTHON")}
     done = subprocess.run(command, env=ours, cwd=environment.ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))

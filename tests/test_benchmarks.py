@@ -161,8 +161,10 @@ def test_two_working_trees_stand_beside_each_other() -> None:
 
 @pytest.mark.once
 def test_growth_is_of_each_thing_that_is_done() -> None:
-    section = report.growth(1_000_000, 10_000, {"claim": (4.0, 5.0)})
-    assert section.body.splitlines()[2] == "| claim | 4.00 | 5.00 | 1.25 |"
+    section = report.growth(1_000_000, 10_000, {"claim": (4.0, 5.0)}, {"list": (40, 41)})
+    lines = section.body.splitlines()
+    assert lines[2] == "| claim | 4.00 | 5.00 | 1.25 |"
+    assert lines[-1] == "| list | 40.0 | 41.0 | 1.02 |"
     assert section.facts == {"growth of claim": 1.25}
 
 
