@@ -282,8 +282,8 @@ def test_pages(lms: Rest) -> None:
     assert after["results"] == lms.get("submissions/?page_size=2&page=2").body["results"]
     for size in ("1000", "1" + "0" * 30, "9" * 5000):
         assert lms.get(f"submissions/?page_size={size}").body["num_pages"] == 1
-    for number in ("1" + "0" * 30, "9" * 5000, "0", "00", "1.0"):
-        assert lms.get(f"submissions/?page={number}").kind == "validation"
+    for page in ("1" + "0" * 30, "9" * 5000, "0", "00", "1.0"):
+        assert lms.get(f"submissions/?page={page}").kind == "validation"
 
 
 def test_a_result_without_its_hidden_parts(lms: Rest) -> None:

@@ -15,12 +15,13 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_serializer
 
 from submissions.rest import (
     base,
     claims,
     failures,
+    fields,
     files,
     graded,
     heartbeats,
@@ -63,6 +64,13 @@ WITH_FILES = {
     },
 }
 RESULT = {"$ref": "#/components/schemas/Result"}
+LABEL = {"type": "string", "maxLength": fields.Labels.LONGEST}
+LABELS = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": LABEL, "maxProperties": fields.Labels.MOST},
+        {"type": "array", "items": LABEL, "maxItems": fields.Labels.MOST},
+    ]
+}
 LEAST = ("uuid", "status")
 WHOLE_OR_LEAST = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Submission", "LeastSubmission")]}
 
@@ -135,6 +143,7 @@ def _tell_of_problems(operation: dict[str, Any]) -> None:
 
 def _describe() -> None:
     base.Resource.schema = AutoSchema()
+    extend_schema_field(LABELS)(fields.Labels)
     for answer in (shapes.PageOut, shapes.QueuesOut):
         extend_schema_serializer(many=False)(answer)  # of a list, the library would make a list of them
     claim_id, uuid = _in_path("claim_id"), _in_path("uuid")
