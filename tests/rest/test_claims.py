@@ -197,6 +197,16 @@ def test_a_job_with_a_damaged_file_is_not_handed_out() -> None:
     assert job.last_error == "The job could not be handed out: The submission lost its file 'a.txt'."
 
 
+def test_a_file_that_is_an_address_is_linked_and_not_kept() -> None:
+    address = "https://files.example.org/b?x=1"
+    texts = {"c.txt": f"{address}\n", "d": "http://", "e": "http://[x", "f": f"see {address}", "g": "ftp://a.example/"}
+    make(files={"a.txt": b"abc", "../b.txt": address, **texts})
+    claim = grader().claim()
+    assert claim["links"] == [{"name": "b.txt", "url": "https://files.example.org/b?x=1"}]
+    assert [file["name"] for file in claim["files"]] == ["a.txt", "c.txt", "d", "e", "f", "g"]
+    assert SubmissionFile.objects.count() == 6
+
+
 def test_the_files_of_a_claim() -> None:
     make(files={"a.html": b"<script>", "b": b"2"})
     ada = grader()
