@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from submissions import api
+from submissions.errors import SubmissionRequestError
 from submissions.models import SubmissionFile
 from tests.make import make
 
@@ -33,6 +34,27 @@ def test_every_file_has_an_address_under_a_name_that_leads_nowhere_else(settings
         f'https://queue.example.org/xqueue/files/{second}/Ünï "☃".py',
         f"https://queue.example.org/xqueue/files/{third}/passwd",
     ]
+
+
+def test_a_file_that_the_platform_only_linked_has_the_platforms_own_address() -> None:
+    job = make(files={"../b.py": "http://files.example.org/b", "c.py": "HTTPS://files.example.org/ü"})
+    assert api.get_files_for_grader(job) == {
+        "b.py": "http://files.example.org/b",
+        "c.py": "HTTPS://files.example.org/ü",
+    }
+    assert not SubmissionFile.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["", "a\0", "a" * 256])
+def test_a_link_needs_a_name_as_a_file_does(name: str) -> None:
+    with pytest.raises(SubmissionRequestError, match="A file's name must be a text of 1 to 255 characters"):
+        make(files={name: "https://files.example.org/b"})
+
+
+def test_links_count_as_files(settings: Settings) -> None:
+    settings.SUBMISSIONS_FILES_MAX_COUNT = 2
+    with pytest.raises(SubmissionRequestError, match="A submission can have 2 files, not 3"):
+        make(files={"a": "https://a.example/", "b": "https://b.example/", "c": b""})
 
 
 def test_a_client_without_a_session_gets_the_bytes(settings: Settings) -> None:

@@ -117,13 +117,14 @@ def test_what_the_platform_sent_reaches_the_grader_as_it_was(server: Server, nam
         {"grader_file_name": "graders/a.py"},
         {"answer": "\0 \ud800 é 😀"},
         {"answer": ["a", {"b": 1}]},
-        {"answer": ""},
+        {"answer": "", "files": {"a.txt": "https://files.example.org/a"}},
     ]
     code, rows, _ = enqueue(server, lines(*(GOOD | {"queue_name": name} | one for one in sent)))
     assert (code, len(rows)) == (0, 6)
     http, _, _ = log_in(server, name, server.grader(name))
     with http:
-        bodies = [json.loads(json.loads(pull(http, server, name).json()["content"])["xqueue_body"]) for _ in sent]
+        told = [json.loads(pull(http, server, name).json()["content"]) for _ in sent]
+    bodies = [json.loads(one["xqueue_body"]) for one in told]
     assert bodies[0]["grader_payload"] == "  no JSON\tat all "
     assert json.loads(bodies[1]["grader_payload"]) == payload
     assert bodies[1]["student_info"] == '{"anonymous_student_id": "a", "random_seed": 334}'
@@ -131,6 +132,7 @@ def test_what_the_platform_sent_reaches_the_grader_as_it_was(server: Server, nam
     assert bodies[3]["student_response"] == "\0 \ud800 é 😀"
     assert json.loads(bodies[4]["student_response"]) == ["a", {"b": 1}]
     assert bodies[5]["student_response"] == ""
+    assert told[5]["xqueue_files"] == '{"a.txt": "https://files.example.org/a"}'
 
 
 @pytest.mark.once

@@ -83,13 +83,12 @@ def test_machines_that_say_their_names(staff: Client, grader: User) -> None:
     for number, machine in enumerate(("node-1", "node-2")):
         make("q")
         (job,) = queue.claim("q", grader="gpu-02", terms=queue.Terms(named=True))
-        queue.note_claims(
-            [job], seconds=None, worker=json.dumps({"name": machine, "version": "1.2", "labels": ["gpu"]})
-        )
+        said_of_itself = {"name": machine, "version": "1.2", "labels": {"gpu": "a100"} if number else ["gpu"]}
+        queue.note_claims([job], seconds=None, worker=json.dumps(said_of_itself))
         if number:
             queue.complete(job.submission_id, job.pullkey, score=1, reply="{}")
     said = text(staff.get(page(grader)))
-    assert re.search(r"node-1 1.2; gpu [\d.]+ s ago 1 0 node-2 1.2; gpu [\d.]+ s ago 0 1", said)
+    assert re.search(r"node-1 1.2; gpu [\d.]+ s ago 1 0 node-2 1.2; gpu=a100 [\d.]+ s ago 0 1", said)
     one = text(staff.get(f"{page(grader)}?machine=node-2"))
     assert "machine node-2" in one
     assert "Holds now No job." in one

@@ -133,6 +133,7 @@ def _named(kind: str, schema: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     words = {"minimum": "from", "maximum": "to", "maxLength": "up to", "maxItems": "at most", "minItems": "at least"}
+    words["maxProperties"] = "at most"
     found = [f"{word} {schema[name]:,}" for name, word in words.items() if name in schema]
     return f", {' '.join(found)}" if found else ""
 

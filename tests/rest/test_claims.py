@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def test_a_claim_tells_all_that_a_grader_needs() -> None:
     limit(lease_seconds=90, max_grading_seconds=900)
     job = make(grader_payload='{"a": 1}', points_possible=4, files={"a.txt": b"abc"}, student="ada")
-    said = grader().post("claims/", {"queue_name": "q", "worker": {"name": "w1", "labels": ["x86"]}})
+    said = grader().post("claims/", {"queue_name": "q", "worker": {"name": "w1", "labels": {"arch": "x86"}}})
     assert said.status == 200
     assert said.body["poll_after_seconds"] == 0
     (claim,) = said.body["claims"]
@@ -45,7 +45,7 @@ def test_a_claim_tells_all_that_a_grader_needs() -> None:
     assert 88 <= claim["lease_seconds_left"] <= 90
     assert 29 <= claim["next_heartbeat_seconds"] <= 30
     assert claim["lease_expires_at"].endswith("Z")
-    assert ClaimNote.objects.get().worker == '{"name": "w1", "labels": ["x86"]}'
+    assert ClaimNote.objects.get().worker == '{"name": "w1", "labels": {"arch": "x86"}}'
 
 
 def test_nothing_there_is_an_empty_list() -> None:
@@ -99,6 +99,12 @@ def test_what_does_not_fit_is_not_claimed() -> None:
         ({"queue_name": "q", "lease_seconds": None}, "lease_seconds"),
         ({"queue_name": "q", "worker": {"name": "x" * 101}}, "worker.name"),
         ({"queue_name": "q", "worker": {"labels": ["x"] * 21}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": {str(number): "x" for number in range(21)}}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": {"x": 1}}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": {"x" * 101: ""}}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": {"x\0": ""}}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": "x"}}, "worker.labels"),
+        ({"queue_name": "q", "worker": {"labels": None}}, "worker.labels"),
         ({"queue_name": "q", "worker": {"nome": "x"}}, "worker.nome"),
         ({"queue_name": "q", "worker": []}, "worker"),
         ({"queue_name": "q", "colour": "red"}, "colour"),
@@ -110,6 +116,12 @@ def test_a_faulty_field_is_named_and_nothing_is_claimed(body: Any, field: str) -
     assert (said.status, said.kind) == (400, "validation")
     assert list(said.body["errors"]) == [field]
     assert Job.objects.get(pk=job.pk).num_pulls == 0
+
+
+def test_labels_may_be_a_list() -> None:
+    make()
+    grader().claim(worker={"labels": ["x86", ""]})
+    assert ClaimNote.objects.get().worker == '{"labels": ["x86", ""]}'
 
 
 def test_a_lease_is_clamped_to_the_queues_own() -> None:
@@ -183,6 +195,16 @@ def test_a_job_with_a_damaged_file_is_not_handed_out() -> None:
     job = Job.objects.get(pk=damaged.pk)
     assert (job.status, job.num_failures) == ("retry", 1)
     assert job.last_error == "The job could not be handed out: The submission lost its file 'a.txt'."
+
+
+def test_a_file_that_is_an_address_is_linked_and_not_kept() -> None:
+    address = "https://files.example.org/b?x=1"
+    texts = {"c.txt": f"{address}\n", "d": "http://", "e": "http://[x", "f": f"see {address}", "g": "ftp://a.example/"}
+    make(files={"a.txt": b"abc", "../b.txt": address, **texts})
+    claim = grader().claim()
+    assert claim["links"] == [{"name": "b.txt", "url": "https://files.example.org/b?x=1"}]
+    assert [file["name"] for file in claim["files"]] == ["a.txt", "c.txt", "d", "e", "f", "g"]
+    assert SubmissionFile.objects.count() == 6
 
 
 def test_the_files_of_a_claim() -> None:

@@ -292,7 +292,9 @@ def test_past_the_deadline_it_says_cancel_and_extends_nothing(ada: Rest) -> None
     limit(lease_seconds=100, max_grading_seconds=150)
     job, place = held(ada)
     later(90)
-    assert 59 <= ada.post(f"{place}heartbeats/").body["lease_seconds_left"] <= 60
+    said = ada.post(f"{place}heartbeats/").body
+    assert 59 <= said["lease_seconds_left"] <= 60
+    assert 19 <= said["next_heartbeat_seconds"] <= 20
     later(61)
     before = Job.objects.get(pk=job.pk).available_at
     assert ada.post(f"{place}heartbeats/").body["instruction"] == "cancel"
@@ -382,3 +384,17 @@ def test_results_of_several_claims_in_their_order(ada: Rest) -> None:
         assert [one["problem"]["status"] for one in (bad, large, lost, *faulty)] == [422, 413, 409, 400, 400, 400]
     assert ada.post("results/", {"results": body["results"][:1] * 51}).status == 400
     assert ada.post("results/", {"results": [{"a": "x" * 8 * 1024 * 1024}]}).kind == "too-large"
+
+
+def test_what_goes_by_itself_goes_in_a_batch_too(ada: Rest) -> None:
+    # 1,048,567 bytes; with a space behind each comma it would be more than a result may have.
+    sent = '{"score":1,"extra":{"a":[' + ",".join(['"abcdefg"'] * 104_854) + "]}}"
+    assert len(sent) == 1_048_567
+    _, alone = held(ada)
+    assert ada.ask("PUT", f"{alone}result/", raw=sent.encode()).status == 200
+    _, place = held(ada)
+    claim_id = place.split("/")[1]
+    said = ada.ask(
+        "POST", "results/", raw=b'{"results":[{"claim_id":"%b","result":%b}]}' % (claim_id.encode(), sent.encode())
+    )
+    assert said.body == {"results": [{"claim_id": claim_id, "status": "stored"}]}

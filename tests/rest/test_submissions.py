@@ -12,6 +12,7 @@ from submissions import queue
 from submissions.models import Delivery, GraderQueue
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Submission as Kept
+from submissions.statistics import expectation
 from tests.make import make
 from tests.queue.jobs import limit
 from tests.rest.talk import Rest, Said, account, grader, operator, platform, with_token
@@ -279,7 +280,10 @@ def test_pages(lms: Rest) -> None:
     assert lms.get("submissions/?page=100001").status == 400
     after = lms.get(f"submissions/?page_size=2&after={first['results'][-1]['uuid']}").body
     assert after["results"] == lms.get("submissions/?page_size=2&page=2").body["results"]
-    assert lms.get("submissions/?page_size=1000").body["num_pages"] == 1
+    for size in ("1000", "1" + "0" * 30, "9" * 5000):
+        assert lms.get(f"submissions/?page_size={size}").body["num_pages"] == 1
+    for page in ("1" + "0" * 30, "9" * 5000, "0", "00", "1.0"):
+        assert lms.get(f"submissions/?page={page}").kind == "validation"
 
 
 def test_a_result_without_its_hidden_parts(lms: Rest) -> None:
@@ -360,6 +364,16 @@ def test_a_position_and_why_nothing_moves(lms: Rest) -> None:
     assert said["eta_seconds"]["low"] > 0
     assert said["eta_seconds"]["high"] > said["eta_seconds"]["low"]
     assert said["note"].startswith("Next in line; about ")
+
+
+def test_a_grader_that_has_just_come_is_known_to_have_polled(lms: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(lms, "k1")
+    last = uuid_of(hand_in(lms, "k2"))
+    remembered = queue.settings_of("q")
+    monkeypatch.setattr(expectation, "settings_of", lambda _: remembered)
+    grader().claim()
+    said = lms.get(f"submissions/{last}/position/").body
+    assert said["note"] == "Next in line; nothing was graded in the last hour."
 
 
 # Ending and moving. ---------------------------------------------------------------------------------------------------

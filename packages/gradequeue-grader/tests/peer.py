@@ -183,6 +183,8 @@ class Peer(ThreadingHTTPServer):
         return 200, result
 
     def take_failure(self, job: Work, failure: Any) -> Answer:
+        if "\0" in failure["message"]:
+            return problem(400, "validation", "message: Must have neither NUL nor half of a surrogate pair.")
         if not job.failures or job.failures[-1] != failure:
             job.failures.append(failure)
         job.status = "cancelled" if job.cancel else "failed"

@@ -132,6 +132,20 @@ def test_a_problem_in_words() -> None:
     assert found.name == "validation"
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a b", "queues/a%20b/statistics/"),
+        ("x/?#%ü", "queues/x%2F%3F%23%25%C3%BC/statistics/"),
+    ],
+)
+def test_a_queue_may_be_called_anything(peer: Peer, name: str, path: str) -> None:
+    request = verbs.statistics(name)
+    assert request.path == path
+    with Client(peer.url, TOKEN) as client:
+        assert client._address(request.path) == f"{peer.url}/api/external_grading/v1/{path}"
+
+
 def test_a_submission_with_files(peer: Peer) -> None:
     """As multipart: a part `submission`, and the files by their names."""
     request = verbs.submit({"queue_name": "python"}, "key", {"a.py": b"x"})

@@ -93,6 +93,7 @@ FAILURES = [
     ("print('no JSON'); score = 1", "grader", "no JSON"),
     ("print('[1]'); sys.exit()", "grader", "no object"),
     ("sys.exit()", "grader", "printed nothing"),
+    (r"sys.stderr.buffer.write(b'a\0b\xff\xed\xa0\x80'); sys.exit(1)", "grader", "a\ufffdb\ufffd"),
     ("score = float('nan')", "grader", "no JSON"),
 ]
 

@@ -39,7 +39,7 @@ def _named(files: dict[str, str]) -> dict[str, str]:
 
 
 def _links(kept: str | None) -> dict[str, str]:
-    """The files that are kept elsewhere; the column is only written by an import, which checked it."""
+    """The files that are kept elsewhere, as they were checked when the job was made."""
     return dict(json.loads(kept)) if kept else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,10 +31,12 @@ def create_external_grader_detail(
     """Make a submission and its job, with all its files, or nothing at all.
 
     `grader_payload` and `student_info` reach the grader verbatim; without them the grader is told
-    ``{"grader": grader_file_name}`` and who, when. Further keywords are ignored, as edx-submissions does. Raises
+    ``{"grader": grader_file_name}`` and who, when. A file that is an http(s) address, as text, is only linked: the
+    grader fetches it there. Further keywords are ignored, as edx-submissions does. Raises
     ExternalGraderQueueEmptyError, SubmissionRequestError, InvalidFileTypeError, FileProcessingError, UnknownQueue,
     SubmissionInternalError.
     """
+    links, contents = stored_files.without_links(files)
     return create_job(
         student_item_dict,
         answer,
@@ -41,7 +44,8 @@ def create_external_grader_detail(
         queue_key=queue_key,
         grader_file_name=grader_file_name,
         points_possible=points_possible,
-        files=stored_files.prepare(files),
+        files=stored_files.prepare(contents),
+        kept={"file_links": json.dumps(links)} if links else None,
         grader_payload=grader_payload,
         student_info=student_info,
     )

@@ -5,7 +5,7 @@ who brings our signature. Nothing here asks who somebody is: a grader's download
 """
 
 from submissions.files.addresses import address, download_name, is_signed, signature
-from submissions.files.contents import AnyFile, as_file, prepare
+from submissions.files.contents import AnyFile, as_file, prepare, without_links
 from submissions.files.digests import BLOCK, digest, find_damage, is_near, require_intact
 from submissions.files.names import name_for_graders
 from submissions.files.storage import store, sync, sync_place
@@ -27,4 +27,5 @@ __all__ = [
     "store",
     "sync",
     "sync_place",
+    "without_links",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, runtime_checkable
+from urllib.parse import urlsplit
 
 from django.core.files.base import ContentFile, File
 
@@ -26,6 +28,34 @@ class Seekable(Protocol):
     def seekable(self) -> bool: ...
 
     def seek(self, offset: int) -> object: ...
+
+
+LINK = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
+
+
+def without_links(files: Mapping[str, object] | None) -> tuple[dict[str, str], Mapping[str, object] | None]:
+    """The files that are only linked, by name, with their addresses; and the others.
+
+    A text that is an http(s) address and nothing else is a link: graders fetch it, this server never does. Raises
+    SubmissionRequestError as `prepare` does.
+    """
+    if not isinstance(files, Mapping):
+        return {}, files
+    links = {name: str(content) for name, content in files.items() if _is_link(content)}
+    for name in links:
+        _check_name(name)
+    if links:
+        _check_count(len(files), int(conf.FILES_MAX_COUNT), "A submission")
+    return links, {name: content for name, content in files.items() if name not in links}
+
+
+def _is_link(content: object) -> bool:
+    if not isinstance(content, str) or not storable(content) or LINK.fullmatch(content) is None:
+        return False
+    try:
+        return bool(urlsplit(content).hostname)
+    except ValueError:
+        return False
 
 
 def prepare(files: Mapping[str, object] | None, queue: GraderQueue | None = None) -> dict[str, AnyFile]:

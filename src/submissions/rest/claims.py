@@ -47,7 +47,7 @@ class WorkerIn(fields.Body):
 
     name = fields.Text(max_length=100, required=False)
     version = fields.Text(max_length=100, required=False)
-    labels = fields.Many(child=fields.Text(max_length=100), max_length=20, required=False)
+    labels = fields.Labels(required=False)
 
 
 class ClaimsIn(fields.Body):

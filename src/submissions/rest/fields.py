@@ -79,6 +79,22 @@ class Many(serializers.ListField):
         return list(super().to_internal_value(data))
 
 
+class Labels(serializers.JSONField):
+    """What a program says of itself: an object of short texts, or a list of them."""
+
+    MOST, LONGEST = 20, 100
+    text = Text(max_length=LONGEST, allow_blank=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict | list):
+            raise serializers.ValidationError("Must be an object of texts, or a list of texts.")
+        if len(data) > self.MOST:
+            raise serializers.ValidationError(f"Must have {self.MOST} entries at the most.")
+        for text in [*data, *data.values()] if isinstance(data, dict) else data:
+            self.text.run_validation(text)
+        return data
+
+
 class Json(serializers.JSONField):
     """Any JSON value, as it came."""
 

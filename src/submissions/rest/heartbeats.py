@@ -73,9 +73,11 @@ def without(item: Any, name: str) -> dict[str, Any]:
 def renewed(view: Resource, claim_id: str, given: dict[str, Any]) -> dict[str, Any]:
     seconds = given.pop("lease_seconds", None)
     found = queue.renew(held(view, claim_id).claim_id, view.account, seconds=seconds, **given)
+    left = max(int((found.expires_at - found.now).total_seconds()), 0)
     return {
         "lease_expires_at": base.time(found.expires_at),
-        "lease_seconds_left": max(int((found.expires_at - found.now).total_seconds()), 0),
-        "next_heartbeat_seconds": next_heartbeat(found.seconds),
+        "lease_seconds_left": left,
+        # Before the deadline a lease is shorter than the claim's length.
+        "next_heartbeat_seconds": next_heartbeat(found.seconds if found.is_cancelled else min(found.seconds, left)),
         "instruction": "cancel" if found.is_cancelled else "continue",
     }

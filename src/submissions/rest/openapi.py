@@ -15,12 +15,13 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_serializer
 
 from submissions.rest import (
     base,
     claims,
     failures,
+    fields,
     files,
     graded,
     heartbeats,
@@ -63,6 +64,15 @@ WITH_FILES = {
     },
 }
 RESULT = {"$ref": "#/components/schemas/Result"}
+LABEL = {"type": "string", "maxLength": fields.Labels.LONGEST}
+LABELS = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": LABEL, "maxProperties": fields.Labels.MOST},
+        {"type": "array", "items": LABEL, "maxItems": fields.Labels.MOST},
+    ]
+}
+LEAST = ("uuid", "status")
+WHOLE_OR_LEAST = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Submission", "LeastSubmission")]}
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -102,6 +112,7 @@ def _finished(found: dict[str, Any]) -> dict[str, Any]:
     graded["graded_at"] = {"type": "string", "format": "date-time"}
     members = {**of_result["properties"], **graded}
     components["GradedResult"] = {"type": "object", "required": list(graded), "properties": members}
+    _tell_of_least(components)
     found["security"] = [{"token": []}]
     found["components"]["schemas"] = dict(sorted(components.items()))
     for operations in found["paths"].values():
@@ -109,6 +120,18 @@ def _finished(found: dict[str, Any]) -> dict[str, Any]:
             operation.pop("security", None)
             _tell_of_problems(operation)
     return found
+
+
+def _tell_of_least(components: dict[str, Any]) -> None:
+    """What `view=minimal` leaves of a submission."""
+    whole = components["Submission"]["properties"]
+    components["LeastSubmission"] = {
+        "type": "object",
+        "description": f"With `view={MINIMAL}`.",
+        "required": list(LEAST),
+        "properties": {name: whole[name] for name in LEAST},
+    }
+    components["Page"]["properties"]["results"]["items"] = WHOLE_OR_LEAST
 
 
 def _tell_of_problems(operation: dict[str, Any]) -> None:
@@ -120,6 +143,9 @@ def _tell_of_problems(operation: dict[str, Any]) -> None:
 
 def _describe() -> None:
     base.Resource.schema = AutoSchema()
+    extend_schema_field(LABELS)(fields.Labels)
+    for answer in (shapes.PageOut, shapes.QueuesOut):
+        extend_schema_serializer(many=False)(answer)  # of a list, the library would make a list of them
     claim_id, uuid = _in_path("claim_id"), _in_path("uuid")
     key = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER)
     needed = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True)
@@ -168,7 +194,7 @@ def _describe() -> None:
             parameters=[needed],
         ),
         list=_op("Submissions", None, {200: shapes.PageOut}, parameters=_filters()),
-        retrieve=_op("A submission", None, {200: shapes.SubmissionOut}, parameters=[uuid, view]),
+        retrieve=_op("A submission", None, {200: WHOLE_OR_LEAST}, parameters=[uuid, view]),
     )
     _of(
         graded.ResultOfSubmission,
@@ -195,7 +221,8 @@ def _describe() -> None:
         statistics=_op("The numbers of a queue", None, {200: shapes.StatisticsOut}, parameters=[name]),
     )
     _of(tokens.Me, retrieve=_op("The token that asks", None, {200: shapes.TokenOut}))
-    _of(schema.Schema, retrieve=_op("This document", None, {200: OpenApiTypes.OBJECT}))
+    texts = {(200, kind): OpenApiTypes.OBJECT for kind in (base.JSON, "application/yaml")}
+    _of(schema.Schema, retrieve=_op("This document", None, texts))
     _of(schema.Docs, retrieve=extend_schema(exclude=True), script=extend_schema(exclude=True))
 
 

@@ -111,7 +111,7 @@ class Results(Resource):
         """An entry as the queue takes it, or why it cannot be taken."""
         try:
             sent = fields.checked(EntryIn, without(item, "claim_id"))["result"]
-            if len(json.dumps(sent, ensure_ascii=False).encode("utf-8", "replace")) > bodies.RESULT_BYTES:
+            if _size(sent) > bodies.RESULT_BYTES:
                 raise Problem(problems.TOO_LARGE, f"The result is larger than {bodies.RESULT_BYTES} bytes.")
             found = known.get(named_by(item, "claim_id"))
             if found is None:
@@ -131,3 +131,9 @@ class Results(Resource):
 
 class EntryIn(fields.Body):
     result = fields.Json()
+
+
+def _size(sent: object) -> int:
+    """In bytes, written as short as JSON can be: what goes by itself must go in a batch, too."""
+    text = json.dumps(sent, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode("utf-8", "replace"))

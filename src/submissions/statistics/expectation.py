@@ -80,17 +80,18 @@ def _blocked(known: GraderQueue) -> str:
         return gettext("the queue is paused")
     if known.push_url:
         return ""
-    if known.last_polled_at is None:
-        return gettext("no grader has ever polled this queue")
     silent = _since(known)
+    if silent is None:
+        return gettext("no grader has ever polled this queue")
     if silent > timedelta(seconds=int(conf.SILENCE_SECONDS)):
         return gettext("no grader has polled this queue for %(time)s") % {"time": duration(silent)}
     return ""
 
 
-def _since(known: GraderQueue) -> timedelta:
+def _since(known: GraderQueue) -> timedelta | None:
+    """How long ago a grader polled; None: never. Asked each time: what is remembered of a queue may be older."""
     row = GraderQueue.objects.filter(pk=known.pk).values_list("last_polled_at", DatabaseNow()).first()
-    return timedelta() if row is None or row[0] is None else max(row[1] - row[0], timedelta())
+    return None if row is None or row[0] is None else max(row[1] - row[0], timedelta())
 
 
 def _note(job: Job, ahead: int, blocked: str, seconds: tuple[int, int] | None) -> str:

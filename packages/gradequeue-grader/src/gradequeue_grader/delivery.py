@@ -72,5 +72,10 @@ def deliver(
             if error.status not in UNTAKEN:
                 raise
             ending = Failed("grader", f"The queue does not take the result: {error}")
-    message = ending.message[:MESSAGE_CHARACTERS]
-    return ending, insist(client, fail(claim_id, ending.kind, message), stop, tell)
+    return ending, insist(client, fail(claim_id, ending.kind, _as_text(ending.message)), stop, tell)
+
+
+def _as_text(message: str) -> str:
+    """As much as is sent, without what the server takes in no message: a grader may print anything."""
+    whole = message.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole[:MESSAGE_CHARACTERS] or "No reason was given."

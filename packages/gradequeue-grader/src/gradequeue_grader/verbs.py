@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -155,7 +156,7 @@ def cancel(uuid: str, reason: str | None = None) -> Request[dict[str, Any]]:
 
 def statistics(queue_name: str) -> Request[dict[str, Any]]:
     """A queue's numbers."""
-    return Request("GET", f"queues/{queue_name}/statistics/", _object)
+    return Request("GET", f"queues/{quote(queue_name, safe='')}/statistics/", _object)
 
 
 def me() -> Request[Me]:

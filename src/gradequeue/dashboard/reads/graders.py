@@ -301,5 +301,7 @@ def _worker(text: str) -> Machine:
         said = None
     said = said if isinstance(said, dict) else {}
     labels = said.get("labels")
+    if isinstance(labels, dict):
+        labels = [f"{name}={value}" for name, value in labels.items()]
     shown = tuple(str(label) for label in labels) if isinstance(labels, list) else ()
     return Machine(str(said.get("name") or ""), str(said.get("version") or ""), shown)

@@ -1,7 +1,8 @@
 """Read submissions from standard input, as JSON objects (one, or one per line), and enqueue them.
 
 Each object: queue_name, course_id, item_id, student_id, answer; optionally item_type, grader_file_name, grader_payload,
-points_possible, student_info, queue_key, and files (names to text). Each gets a line with its ids or its error.
+points_possible, student_info, queue_key, and files (names to texts, or to http(s) addresses where graders fetch them).
+Each gets a line with its ids or its error.
 """
 
 from __future__ import annotations
