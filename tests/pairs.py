@@ -90,7 +90,8 @@ def main() -> int:
         return 1
     print(f"\n=== The pair {name!r} ===", flush=True)
     environment = {"TEST_DATABASES": DATABASES} | os.environ
-    suite = [python, "-m", "tests.databases", *(arguments or [*QUICK, *(f"--ignore={path}" for path in LEFT_OUT)])]
+    quick = [*QUICK, *(f"--ignore={path}" for path in LEFT_OUT)]
+    suite = [str(python), "-m", "tests.databases", *(arguments or quick)]
     return subprocess.run(suite, env=environment, cwd=ROOT, check=False).returncode
 
 
