@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import F
-from django.test.utils import override_settings
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from submissions import queue
@@ -48,6 +49,26 @@ def test_a_queue_that_was_found_empty_hands_out_what_comes_next() -> None:
     assert [claim_one().submission_id for _ in range(2)] == ids
     assert queue.claim("q", grader="g") == []
     assert queue.claim("q", grader="g") == []
+
+
+def looks(asked: CaptureQueriesContext) -> int:
+    """How often a job was looked for without a lock."""
+    statements = [one["sql"] for one in asked.captured_queries]
+    return sum("externalgraderdetail" in one and one.endswith("LIMIT 1") for one in statements)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_of_several_looks_before_it_locks_only_where_the_last_one_found_nothing(name: str) -> None:
+    make(name)
+    make(name)
+    with CaptureQueriesContext(connection) as with_jobs:
+        assert len(queue.claim(name, grader="g", limit=4)) == 2
+    assert queue.claim(name, grader="g", limit=4) == []
+    with CaptureQueriesContext(connection) as empty:
+        assert queue.claim(name, grader="g", limit=4) == []
+    assert [looks(with_jobs), looks(empty)] == [0, 1]
+    make(name)
+    assert len(queue.claim(name, grader="g", limit=4)) == 1
 
 
 def test_a_claim_writes_down_grader_time_pulls_and_a_key_of_its_own() -> None:

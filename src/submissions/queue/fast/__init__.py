@@ -24,21 +24,18 @@ from django.utils.crypto import constant_time_compare
 from submissions.errors import BadReply
 from submissions.models import DELETED, ExternalGraderDetail, GraderQueue, Score, Status
 from submissions.models.score import is_better, is_older_attempt
-from submissions.queue import claim_log, owed, scoring
+from submissions.queue import claim_log, line, owed, scoring
 from submissions.queue.fast import mariadb, mysql, postgresql, sqlite, together, window
 from submissions.queue.fast.columns import Held, Picked
 from submissions.queue.line import BEGINNING
 from submissions.queue.records import ClaimedJob, Given, GradedJob, QueueView, Terms, late_seconds
-from submissions.queue.settings import MOST_REMEMBERED, settings_of
+from submissions.queue.settings import settings_of
 from submissions.queue.transactions import is_passing
 from submissions.sql import Values, is_watched
 
 logger = logging.getLogger("submissions.queue")
 
 T = TypeVar("T")
-# Where this process's last claim found nothing, the next one looks before it takes: an empty queue is polled all day,
-# and a read costs the database about half of what the claim's statement does.
-_empty: set[str] = set()
 # With fewer, the statements of single results are as quick.
 FEWEST_TOGETHER = 3
 TAKING_RESULTS = Status.taking_results()
@@ -107,12 +104,10 @@ def _with_id(connection: BaseDatabaseWrapper, values: dict[str, Any]) -> Values:
 
 def _claim(statements: Statements, connection: BaseDatabaseWrapper, values: Values) -> Picked | None:
     name = values["queue"]
-    if name in _empty and not statements.is_due(connection, values):
+    if line.was_empty(name) and not statements.is_due(connection, values):
         return None
     picked = statements.claim(connection, values)
-    _empty.discard(name)
-    if picked is None and len(_empty) < MOST_REMEMBERED:
-        _empty.add(name)
+    line.note_claim(name, found=picked is not None)
     return picked
 
 
