@@ -478,6 +478,26 @@ def test_a_graded_job_is_green_and_one_that_was_ended_is_grey(staff: Client) -> 
     assert "retired" not in one + two
 
 
+def test_a_state_has_the_word_of_the_list_on_each_page(staff: Client) -> None:
+    """Not the column's: pending, retry, pulled."""
+    limit("q", max_failures=3)
+    make("q")
+    first = claim_one("q")
+    queue.fail(first.submission_id, key_of(first), reason="compiler crashed")
+    lapsed, held = make("r"), make("s")
+    claim_one("r")
+    later(400, pk=lapsed.pk)
+    claim_one("s")
+    waiting, grading = '<span class="state waiting">waiting</span>', '<span class="state grading">being graded</span>'
+    for job, state in ((first, waiting), (lapsed, waiting), (held, grading)):
+        said = staff.get(f"/dashboard/submissions/{job.submission_id}/").content.decode()
+        assert state in said.partition("</h1>")[0]
+    for name in ("q", "r"):
+        said = staff.get(page_of(name)).content.decode()
+        assert waiting in said
+        assert "No grader holds a job." in said
+
+
 def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
     name = "برمجة"
     make(name)

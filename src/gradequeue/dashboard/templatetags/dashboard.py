@@ -18,8 +18,8 @@ from django.utils.translation import gettext, pgettext
 
 from gradequeue.dashboard import figures, plots
 from submissions import words
-from submissions.models import ExternalGraderDetail
-from submissions.statistics import lights
+from submissions.models import ExternalGraderDetail, Status
+from submissions.statistics import jobs_list, lights
 from submissions.statistics.history import Bucket, together
 from submissions.statistics.hosts import Host
 from submissions.statistics.standing import Standing
@@ -168,9 +168,12 @@ def chart(drawn: plots.Chart) -> dict[str, object]:
 
 
 @register.inclusion_tag("dashboard/_state.html")
-def state(job: ExternalGraderDetail) -> dict[str, object]:
-    """Where a job stands, in words; a finished one is green with a score, and grey without."""
-    return {"look": job.look, "words": job.state_in_words}
+def state(job: ExternalGraderDetail, now: datetime) -> dict[str, object]:
+    """Where a job stands, in the words of the list of jobs; a finished one is green with a score, and grey without."""
+    # Of others the error may not have been read.
+    error = job.last_error if job.status == Status.RETIRED else None
+    found = jobs_list.state_of(job.status, available_at=job.available_at, now=now, error=error)
+    return {"look": found, "words": jobs_list.STATES[found]}
 
 
 @register.simple_tag
