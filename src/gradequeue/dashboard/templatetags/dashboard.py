@@ -150,12 +150,12 @@ def languages() -> Sequence[tuple[str, str]]:
 
 
 @register.inclusion_tag("dashboard/_spark.html")
-def spark(steps: Sequence[Bucket], over: str) -> dict[str, object]:
-    """The small plot of the overview."""
+def spark(steps: Sequence[Bucket], over: str, queue: str, since: str) -> dict[str, object]:
+    """The small plot of the overview; its number leads to the list of these jobs: of `queue`, changed `since`."""
     total = together(steps)
     whole = (total.waits.quantile(0.5), total.waits.quantile(0.95))
     drawn = plots.spark([step.completed for step in steps], *_quantiles(steps), whole)
-    return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1]}
+    return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1], "queue": queue, "since": since}
 
 
 def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float | None]]:

@@ -14,8 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from submissions.statistics.jobs_list.states import FAILED, STATES
 from submissions.text import row_id, storable
 
-GIVEN_UP, OVERDUE = "given_up", "overdue"
-DELIVERIES = cast("dict[str, str]", {GIVEN_UP: _("not delivered"), OVERDUE: _("delivery overdue")})
+GIVEN_UP, DUE, OVERDUE, DELIVERED = "given_up", "due", "overdue", "delivered"
+DELIVERIES = cast(
+    "dict[str, str]",
+    {
+        GIVEN_UP: _("not delivered"),
+        DUE: _("delivery due"),
+        OVERDUE: _("delivery overdue"),
+        DELIVERED: _("delivered in the last hour"),
+    },
+)
 
 PERIODS = cast(
     "dict[str, tuple[str, timedelta]]",
