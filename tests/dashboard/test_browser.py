@@ -25,6 +25,19 @@ PROGRAM = "def double(n): return 2 * n"
 PAYLOAD = {"tests": [{"call": "double(2)", "expect": "4"}]}
 
 
+# How many numbers of a queue run into the next one: cells of a row beside each other, by where their texts end.
+OVERLAPS = """
+[...document.querySelectorAll(".queues tbody tr")].flatMap((row) => {
+  const texts = [...row.cells].slice(1).map((cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getBoundingClientRect();
+  });
+  return texts.slice(1).filter((text, n) => text.top < texts[n].bottom && text.left < texts[n].right);
+}).length
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a made-up history of one day, and beside it what the tests make."""
@@ -151,6 +164,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         for address in addresses(page):
             page.goto(address)
             assert fits(page), address
+            assert page.evaluate(OVERLAPS) == 0, address
             assert faults(page) == []
         # What is stuck is on the first screen.
         page.goto("/dashboard/")

@@ -17,6 +17,7 @@ from django.utils.timezone import now
 
 from gradequeue.dashboard.reads import queue_page
 from gradequeue.dashboard.reads.newest import newest
+from gradequeue.dashboard.templatetags.dashboard import unbroken
 from gradequeue.dashboard.views import bulk
 from submissions import operators, queue
 from submissions.activity import Actor, Touched
@@ -509,6 +510,11 @@ def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
 def test_a_joiner_may_stand_in_the_name_of_a_queue_an_override_may_not() -> None:
     assert is_name("نمی\u200cتر")
     assert [is_name(name) for name in ("a\u202eb", "a\u2066b", "a\nb", "\u200d")] == [False] * 4
+
+
+def test_a_time_in_a_sentence_stays_on_one_line() -> None:
+    said = unbroken("12 jobs waiting; no grader has polled for 2 h 36 min")
+    assert said == "12 jobs waiting; no grader has polled for 2\xa0h\xa036\xa0min"
 
 
 def test_a_digit_inside_a_word_is_no_number() -> None:

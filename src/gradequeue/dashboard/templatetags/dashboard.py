@@ -28,7 +28,7 @@ from submissions.words import duration
 register = template.Library()
 
 # "2 h 36 min" stays on one line.
-_SPAN = re.compile(r"(?<=\d) (?=(?:d|j|h|min|s|%)\b| *%)")
+_SPAN = re.compile(r"(?<=\d) (?=(?:d|j|h|min|s|%)\b| *%)|(?<=\d [djh]) (?=\d)")
 
 # Without scripts; the script writes times in the reader's zone.
 FORMS = {"time": "H:i:s", "mark": "j M H:i", "full": "j M Y H:i:s"}
