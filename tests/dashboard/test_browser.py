@@ -173,6 +173,23 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         assert box["y"] < PHONE["height"]
 
 
+EARLY = """
+document.addEventListener("DOMContentLoaded", () => setTimeout(() => {
+  window.early = document.querySelector("[role=alert]")?.textContent.trim();
+}));
+"""
+
+
+def test_what_is_wrong_comes_after_the_page_so_that_readers_speak_it(
+    browser: Browser, site: Server, accounts: dict[str, str]
+) -> None:
+    with staff(browser, site, accounts) as page:
+        page.add_init_script(EARLY)
+        page.goto("/dashboard/jobs/?state=lost")
+        expect(page.get_by_role("alert")).to_contain_text("There is no state 'lost'")
+        assert page.evaluate("window.early") == ""
+
+
 def test_names_as_long_as_may_be_and_the_shares_of_graders_fit_a_phone(
     browser: Browser, site: Server, accounts: dict[str, str]
 ) -> None:

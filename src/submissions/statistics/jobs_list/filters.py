@@ -105,7 +105,9 @@ def _value(name: str, text: str) -> object:
         words = gettext("There is no %(filter)s %(text)r; there are %(known)s.")
         raise BadFilter(name, words % {"filter": name, "text": text[:40], "known": ", ".join(_ONE_OF[name])})
     if len(text) > 255 or not storable(text):
-        words = gettext("No %(filter)s can have this name: it is longer than 255 characters, or holds others.")
+        words = gettext(
+            "No %(filter)s can have this name: it is longer than 255 characters, or holds characters that no name has."
+        )
         raise BadFilter(name, words % {"filter": name})
     return text
 
