@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from submissions.management.job_lists import narrow
 from tests.server import Server
+
+LEARNER = "0123456789abcdef0123456789abcdef"
+
+
+def test_on_a_narrow_terminal_ids_stay_whole() -> None:
+    cells = [
+        ("7", "being graded", "2 s ago", "python", LEARNER, "double", "py-01", "-"),
+        ("12", "failed", "3 h ago", "cs201-java", "s1", "stack", "-", "The reply has no score."),
+    ]
+    assert list(narrow(cells)) == [
+        "submission  state         changed  grader  queue",
+        "            learner  item",
+        "            error",
+        "7           being graded  2 s ago  py-01   python",
+        f"            {LEARNER}  double",
+        "12          failed        3 h ago  -       cs201-java",
+        "            s1  stack",
+        "            The reply has no score.",
+    ]
 
 
 def test_jobs_are_listed_by_filters_the_latest_change_first(server: Server, name: str) -> None:
@@ -41,4 +61,5 @@ def test_jobs_are_found_by_what_is_at_hand(server: Server, name: str) -> None:
     assert nothing.returncode == 1
     assert nothing.stderr.startswith("CommandError: No job matches ")
     assert "Looked for: submission id or uuid, queue" in nothing.stderr
+    assert "Try one word, or the beginning of a name; 'jobs' lists all" in nothing.stderr
     assert "\x1b" not in nothing.stderr

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
+from submissions.management.commands.show import in_lines
 from tests.cli.talk import log_in, pull, put
 from tests.server import Server
 
@@ -90,6 +91,20 @@ def test_people_get_lines_they_can_read(server: Server, name: str) -> None:
     assert (shown["queue_name"].strip(), shown["status"].strip()) == (name, "pending")
     assert shown["course_id"].strip() == "[bold]course"
     assert shown["grader_reply"].strip() == "-"
+
+
+def test_people_get_a_line_for_each_delivery() -> None:
+    at = datetime(2026, 11, 23, 7, 20, tzinfo=UTC)
+    one = {
+        "id": 7, "transport": "callback", "destination": "https://lms.example.org/update", "state": "due",
+        "attempts": 1, "due_at": at, "delivered_at": None, "last_error": "HTTP 500",
+    }  # fmt: skip
+    sent = one | {"transport": "event", "destination": "", "state": "delivered", "attempts": 2, "due_at": None}
+    assert in_lines([one, sent | {"delivered_at": at, "last_error": None}]).split("\n") == [
+        "7: callback to https://lms.example.org/update, due, 1 attempt, due 2026-11-23 07:20:00+00:00: HTTP 500",
+        "7: event to this platform, delivered, 2 attempts, delivered 2026-11-23 07:20:00+00:00",
+    ]
+    assert in_lines([]) == ""
 
 
 def test_without_ids_it_is_used_wrongly_and_an_id_is_told_once(server: Server) -> None:

@@ -11,13 +11,13 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from gradequeue import cli
-from submissions.management.base import _shown
+from submissions.management.base import shown
 from submissions.management.quiet import DJANGOS
 from tests.server import GRADEQUEUE, Server
 
 
 def test_control_characters_are_shown_and_not_sent() -> None:
-    assert _shown("\x1b[2Jred\x07 é\nsecond line\r") == "\\x1b[2Jred\\x07 é\nsecond line\\r"
+    assert shown("\x1b[2Jred\x07 é\nsecond line\r") == "\\x1b[2Jred\\x07 é\nsecond line\\r"
 
 
 def test_every_command_of_ours_is_in_one_group() -> None:

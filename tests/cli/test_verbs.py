@@ -138,6 +138,7 @@ def test_a_dry_run_only_says_which(capsys: pytest.CaptureFixture[str], words: tu
         ((), ["one", "two", "three", "four"]),
         (("--course", "c2"), ["two"]),
         (("--item", "i2"), ["three"]),
+        (("--learner", "s"), ["one", "two", "three", "four"]),
         (("--student", "s"), ["one", "two", "three", "four"]),
         (("--student", "S' OR 1=1 --"), []),
         (("--course", "c", "--item", "item"), ["one", "four"]),
@@ -205,7 +206,7 @@ def test_what_is_no_id_is_told_and_the_others_go_through(capsys: pytest.CaptureF
     [
         (("1", "--all-matching"), "Give ids, or --queue or --all-matching, not both."),
         (("1", "--course", "c"), "--course goes with --queue or --all-matching."),
-        (("--student", ""), "--student goes with --queue or --all-matching."),
+        (("--student", ""), "--learner goes with --queue or --all-matching."),
         (("--older-than", "5"), "--older-than goes with --queue or --all-matching."),
         *((("--all-matching", "--older-than", age), "whole number") for age in ("0", "-1", "x", "9" * 30, "1.5")),
     ],

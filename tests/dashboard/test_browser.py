@@ -25,6 +25,19 @@ PROGRAM = "def double(n): return 2 * n"
 PAYLOAD = {"tests": [{"call": "double(2)", "expect": "4"}]}
 
 
+# How many numbers of a queue run into the next one: cells of a row beside each other, by where their texts end.
+OVERLAPS = """
+[...document.querySelectorAll(".queues tbody tr")].flatMap((row) => {
+  const texts = [...row.cells].slice(1).map((cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return range.getBoundingClientRect();
+  });
+  return texts.slice(1).filter((text, n) => text.top < texts[n].bottom && text.left < texts[n].right);
+}).length
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a made-up history of one day, and beside it what the tests make."""
@@ -151,12 +164,30 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         for address in addresses(page):
             page.goto(address)
             assert fits(page), address
+            assert page.evaluate(OVERLAPS) == 0, address
             assert faults(page) == []
         # What is stuck is on the first screen.
         page.goto("/dashboard/")
         box = page.locator("tr.red .cause").first.bounding_box()
         assert box is not None
         assert box["y"] < PHONE["height"]
+
+
+EARLY = """
+document.addEventListener("DOMContentLoaded", () => setTimeout(() => {
+  window.early = document.querySelector("[role=alert]")?.textContent.trim();
+}));
+"""
+
+
+def test_what_is_wrong_comes_after_the_page_so_that_readers_speak_it(
+    browser: Browser, site: Server, accounts: dict[str, str]
+) -> None:
+    with staff(browser, site, accounts) as page:
+        page.add_init_script(EARLY)
+        page.goto("/dashboard/jobs/?state=lost")
+        expect(page.get_by_role("alert")).to_contain_text("There is no state 'lost'")
+        assert page.evaluate("window.early") == ""
 
 
 def test_names_as_long_as_may_be_and_the_shares_of_graders_fit_a_phone(

@@ -45,6 +45,8 @@ def test_each_host_says_how_it_stands(staff: Client) -> None:
     said = text(staff.get(PAGE))
     assert "1 result could not be delivered to lms.example.org: Connection refused" in said
     assert "1 result is overdue for delivery to lms.example.org: Connection refused" in said
+    causes = re.findall(r'<li class="(red|amber|green)"><bdi>(.{10})', staff.get(PAGE).content.decode())
+    assert causes[:2] == [("red", "1 result c"), ("amber", "1 result i")]
     assert "0 delivered in the last hour 2 due 1 overdue 1 given up" in said
     assert "Next try now Last error Connection refused" in said
     assert "Last result delivered 1 min 10 s ago to other.example.org" in said or (

@@ -47,6 +47,18 @@ def test_a_form_without_its_token_is_told_what_helps() -> None:
     assert "DEBUG" not in answer.content.decode()
 
 
+def test_the_address_of_a_button_is_no_blank_page(staff: Client) -> None:
+    answer = staff.get("/dashboard/jobs/move/")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert '<a href="/dashboard/">All queues</a>' in answer.content.decode()
+
+
+def test_a_button_that_is_pressed_after_the_session_ended_leads_back_to_a_page() -> None:
+    answer = Client().post("/dashboard/jobs/move/", {"move": "retry"})
+    assert answer["Location"] == "/dashboard/login/?next=/dashboard/"
+    assert Client().get("/dashboard/jobs/?state=failed")["Location"].endswith("?next=/dashboard/jobs/%3Fstate%3Dfailed")
+
+
 @override_settings(ALLOWED_HOSTS=["here.example.org"])
 def test_a_host_that_is_not_ours_is_a_bad_request() -> None:
     answer = Client().get("/dashboard/", headers={**BROWSER, "Host": "elsewhere.example.org"})

@@ -198,6 +198,24 @@ def test_every_number_leads_to_its_list(staff: Client) -> None:
     )
     assert [jobs for query, jobs in shown.items() if "cause=" in query] == [[lost]]
     assert shown["state=grading"] == []
+    assert shown["state=failed&queue=q"] == []
+    # The small plots, and the grader's row on the queue's page.
+    assert shown["state=graded&since=1d&queue=s"] == [done]
+    assert shown["state=graded&since=1h&grader=grader&queue=s"] == [done]
+
+
+def test_the_numbers_of_a_host_lead_to_their_lists(staff: Client) -> None:
+    lost = graded().submission_id
+    undelivered(ExternalGraderDetail.objects.get(submission=lost))
+    page = staff.get("/dashboard/deliveries/").content.decode()
+    lists = [one.replace("&amp;", "&") for one in re.findall(r'href="(/dashboard/jobs/\?[^"]+)"', page)]
+    assert lists == [
+        "/dashboard/jobs/?delivery=delivered&host=lms",
+        "/dashboard/jobs/?delivery=due&host=lms",
+        "/dashboard/jobs/?delivery=overdue&host=lms",
+        "/dashboard/jobs/?delivery=given_up&host=lms",
+    ]
+    assert [listed(staff, one) for one in lists] == [[], [], [], [lost]]
 
 
 # As a file. -----------------------------------------------------------------------------------------------------------

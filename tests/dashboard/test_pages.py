@@ -17,6 +17,7 @@ from django.utils.timezone import now
 
 from gradequeue.dashboard.reads import queue_page
 from gradequeue.dashboard.reads.newest import newest
+from gradequeue.dashboard.templatetags.dashboard import unbroken
 from gradequeue.dashboard.views import bulk
 from submissions import operators, queue
 from submissions.activity import Actor, Touched
@@ -478,6 +479,26 @@ def test_a_graded_job_is_green_and_one_that_was_ended_is_grey(staff: Client) -> 
     assert "retired" not in one + two
 
 
+def test_a_state_has_the_word_of_the_list_on_each_page(staff: Client) -> None:
+    """Not the column's: pending, retry, pulled."""
+    limit("q", max_failures=3)
+    make("q")
+    first = claim_one("q")
+    queue.fail(first.submission_id, key_of(first), reason="compiler crashed")
+    lapsed, held = make("r"), make("s")
+    claim_one("r")
+    later(400, pk=lapsed.pk)
+    claim_one("s")
+    waiting, grading = '<span class="state waiting">waiting</span>', '<span class="state grading">being graded</span>'
+    for job, state in ((first, waiting), (lapsed, waiting), (held, grading)):
+        said = staff.get(f"/dashboard/submissions/{job.submission_id}/").content.decode()
+        assert state in said.partition("</h1>")[0]
+    for name in ("q", "r"):
+        said = staff.get(page_of(name)).content.decode()
+        assert waiting in said
+        assert "No grader holds a job." in said
+
+
 def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
     name = "برمجة"
     make(name)
@@ -489,6 +510,11 @@ def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
 def test_a_joiner_may_stand_in_the_name_of_a_queue_an_override_may_not() -> None:
     assert is_name("نمی\u200cتر")
     assert [is_name(name) for name in ("a\u202eb", "a\u2066b", "a\nb", "\u200d")] == [False] * 4
+
+
+def test_a_time_in_a_sentence_stays_on_one_line() -> None:
+    said = unbroken("12 jobs waiting; no grader has polled for 2 h 36 min")
+    assert said == "12 jobs waiting; no grader has polled for 2\xa0h\xa036\xa0min"
 
 
 def test_a_digit_inside_a_word_is_no_number() -> None:

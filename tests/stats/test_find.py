@@ -64,6 +64,13 @@ def test_further_words_narrow(job: ExternalGraderDetail) -> None:
     assert (answer.filters, answer.unknown, answer.understood) == (None, "nonsense", (("s17", "learner"),))
 
 
+def test_a_state_by_itself_is_the_list_of_its_jobs(job: ExternalGraderDetail) -> None:
+    assert find.find("Failed") == Answer("Failed", Filters(state="failed"), understood=(("Failed", "state"),))
+    assert find.find("waiting jobs").filters == Filters(state="waiting")
+    make("failed")
+    assert find.find("failed").only("queue") == "failed"
+
+
 def test_a_part_of_a_name_is_offered_and_taken_where_it_means_one(job: ExternalGraderDetail) -> None:
     answer = find.find("cs201")
     assert [(one.kind, one.name) for one in answer.choices] == [("queue", "cs201-java"), ("queue", "cs201-python")]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
 from submissions import queue
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail
@@ -158,8 +159,23 @@ def test_jobs_whose_results_were_not_delivered() -> None:
     assert ids(Filters(delivery="given_up"), Scope(["a"])) == [job.submission_id]
     assert ids(Filters(delivery="overdue")) == [other.submission_id]
     assert ids(Filters(delivery="overdue", learner="nobody")) == []
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    Delivery.objects.create(job=job, transport="callback", host="z", state=DeliveryState.DUE, due_at=later)
+    assert ids(Filters(delivery="due", host="z")) == [job.submission_id, other.submission_id]
     first = jobs_list.page(Filters(delivery="given_up"), size=1)
     assert ids(Filters(delivery="given_up"), after=first.after) == [job.submission_id]
+
+
+def test_jobs_whose_results_were_delivered_in_the_last_hour() -> None:
+    job, other, earlier = make("a"), make("a"), make("a")
+    for one, minutes in ((job, 50), (other, 1), (earlier, 70)):
+        Delivery.objects.create(
+            job=one, transport="callback", host="x", state="delivered", delivered_at=now() - timedelta(minutes=minutes)
+        )
+    assert ids(Filters(delivery="delivered", host="x")) == [other.submission_id, job.submission_id]
+    first = jobs_list.page(Filters(delivery="delivered"), size=1)
+    assert ids(Filters(delivery="delivered"), after=first.after) == [job.submission_id]
+    assert ids(Filters(delivery="delivered", host="y")) == []
 
 
 def test_texts_become_filters_and_texts_again() -> None:

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from submissions.activity import LONGEST_TEXT, Actor
 from submissions.management.quiet import QuietCommand
@@ -52,13 +52,16 @@ class DataCommand(QuietCommand):
         self.stdout.flush()
 
     def tell(self, sentence: str) -> None:
-        self.stderr.write(sentence)
+        # Not in red, as Django colours what goes there: most of it is no error.
+        self.stderr.write(sentence, style_func=str)
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
         """For people: `rows` under `columns`."""
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        # Ids stay whole, over several lines if need be: whoever reads them searches for them.
+        named = [Column(name, overflow="fold") for name in columns]
+        table = Table(*named, box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(_shown(cell) for cell in row))
+            table.add_row(*(shown(cell) for cell in row))
         width = None if sys.stdout.isatty() else 200
         Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
@@ -94,7 +97,7 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _shown(cell: object) -> str:
+def shown(cell: object) -> str:
     if cell is None or cell == "":
         return "-"
     # Text of learners and graders must not steer the operator's terminal.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
+from rich.cells import cell_len
 
-from submissions.management.base import DataCommand, Options, UsageError, positive
+from submissions.management.base import DataCommand, Options, UsageError, positive, shown
 from submissions.statistics import jobs_list
 from submissions.statistics.jobs_list import Filters, Listed
 from submissions.text import counted, duration
@@ -40,8 +43,12 @@ class JobListCommand(DataCommand):
             return count - more
         rows = list(_rows(filters, limit))
         listed = [row for row in rows if row is not None]
-        if listed:
-            self.table(COLUMNS, map(_cells, listed))
+        cells = [tuple(map(shown, _cells(row))) for row in listed]
+        if cells and sys.stdout.isatty() and _width(cells) > shutil.get_terminal_size().columns:
+            for line in narrow(cells):
+                self.stdout.write(line)
+        elif cells:
+            self.table(COLUMNS, cells)
         if len(listed) < len(rows):
             self.tell(f"The latest {counted(len(listed), 'job')}; there are more (--limit, --all).")
         return len(listed)
@@ -61,6 +68,28 @@ def _rows(filters: Filters, limit: int | None) -> Iterator[Listed | None]:
         if left == 0:
             yield None
             return
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+
+
+def _width(cells: Sequence[Sequence[str]]) -> int:
+    return sum(_widths([COLUMNS, *cells])) + 2 * (len(COLUMNS) - 1)
+
+
+def narrow(cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    """For a terminal that the table does not fit: learner and item, whole, on a second line, an error on a third."""
+    rows = [COLUMNS, *cells]
+    firsts = [(*row[:3], row[6], row[3]) for row in rows]  # grader and queue last: a queue's name may be long
+    widths = _widths(firsts)
+    indent = " " * (widths[0] + 2)
+    for first, (*_, learner, item, _, error) in zip(firsts, rows, strict=True):
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(first, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+        yield f"{indent}{learner}  {item}"
+        if error != "-":
+            yield f"{indent}{error}"
 
 
 def _cells(row: Listed) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -45,7 +46,9 @@ class MoveCommand(DataCommand):
         filters = parser.add_argument_group("filters, with --queue or --all-matching")
         filters.add_argument("--course", help="of this course_id")
         filters.add_argument("--item", help="of this item_id")
-        filters.add_argument("--student", help="of this student_id")
+        filters.add_argument("--learner", help="of this student_id")
+        # Its name before the list of jobs had one; scripts use it.
+        filters.add_argument("--student", dest="learner", help=argparse.SUPPRESS)
         filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="in its state for at least so long")
         parser.add_argument("--reason", type=reason, default="", help="why; kept with who did it")
         parser.add_argument("--dry-run", action="store_true", help="only say which jobs it would touch")
@@ -54,7 +57,7 @@ class MoveCommand(DataCommand):
         many = options["queue"] is not None or options["all_matching"]
         if many and options["ids"]:
             raise UsageError("Give ids, or --queue or --all-matching, not both.")
-        filters = [name for name in ("course", "item", "student", "older_than") if options[name] is not None]
+        filters = [name for name in ("course", "item", "learner", "older_than") if options[name] is not None]
         if filters and not many:
             raise UsageError(f"--{filters[0].replace('_', '-')} goes with --queue or --all-matching.")
         if many:
@@ -83,7 +86,7 @@ class MoveCommand(DataCommand):
             "queue_name": options["queue"],
             "submission__student_item__course_id": options["course"],
             "submission__student_item__item_id": options["item"],
-            "submission__student_item__student_id": options["student"],
+            "submission__student_item__student_id": options["learner"],
         }
         jobs = jobs.filter(**{name: value for name, value in wanted.items() if value is not None})
         if options["older_than"]:

@@ -1,8 +1,9 @@
 """What somebody looks for: a few words, as they stand on a page or in a mail, become filters of the list of jobs.
 
 A word is a submission's id or uuid, a queue, a grader, a learner, a course, an item, the platform's own name for an
-attempt, or a grader's file; the first kind that there is counts, and each further word narrows. Each is looked up along
-an index. What a person may not see is not there: the answer is the same as for a word that nobody has ever used.
+attempt, a grader's file, or a state; the first kind that there is counts, and each further word narrows. Each is
+looked up along an index. What a person may not see is not there: the answer is the same as for a word that nobody has
+ever used.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ def find(text: str, scope: Scope = EVERYTHING) -> Answer:
 def _one(text: str, word: str, scope: Scope) -> Answer:
     if word != text and (found := _meaning(word, scope)) is not None:
         return Answer(text, found, understood=_understood(found))
+    if (state := STATE_WORDS.get(word.casefold())) is not None:
+        return Answer(text, Filters(state=state), understood=((word, _("state")),))
     choices = tuple(islice(_beginnings(word, scope), MOST_CHOICES))
     if len(choices) == 1:
         return Answer(text, choices[0].filters, understood=((choices[0].name, KINDS[choices[0].kind]),))

@@ -252,7 +252,8 @@ def host_light(host: str, *, overdue: int, given_up: int, held: bool, silent: ti
         words = gettext("%(host)s does not answer: %(reason)s")
         found.append((AMBER, words % {"host": host, "reason": reason or gettext("no reason given")}))
     if found:
-        return Light(found[0][0], tuple(sentence for _colour, sentence in found))
+        colours, causes = zip(*found, strict=True)
+        return Light(colours[0], causes, colours)
     if silent is None:
         return Light(GREEN, (gettext("Nothing was delivered to %(host)s yet") % {"host": host},))
     words = gettext("Last result delivered %(time)s ago to %(host)s")

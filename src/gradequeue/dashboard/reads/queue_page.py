@@ -13,7 +13,7 @@ from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
 from gradequeue.dashboard.reads.graders import Work
 from gradequeue.dashboard.reads.newest import newest
-from submissions.models import ExternalGraderDetail, Score, Status
+from submissions.models import DatabaseNow, ExternalGraderDetail, Score, Status
 from submissions.queue import first_ids
 from submissions.statistics import standing
 from submissions.statistics.history import Bucket, losses, together
@@ -76,7 +76,7 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
         standing=one,
         window=window,
         steps=history.history([name], window)[name],
-        leases=list(_live(name).filter(status=Status.PULLED).order_by("available_at")[:MOST_LEASES]),
+        leases=_leases(name),
         next=_next(one),
         failures=failures(name),
         results=results,
@@ -84,6 +84,12 @@ def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | N
         graders=_graders(one, results, since),
         graders_over=one.now - since,
     )
+
+
+def _leases(name: str) -> list[ExternalGraderDetail]:
+    """Those that still hold: a job whose lease has expired waits, and is counted there."""
+    held = _live(name).filter(status=Status.PULLED, available_at__gt=DatabaseNow())
+    return list(held.order_by("available_at")[:MOST_LEASES])
 
 
 def _next(one: Standing) -> list[ExternalGraderDetail]:

@@ -197,7 +197,8 @@ def _points(test: dict[str, Any]) -> str:
 def _others(viewer: Viewer, job: ExternalGraderDetail) -> list[ExternalGraderDetail]:
     """The other attempts of this learner at this item, the newest first."""
     jobs = viewer.jobs().filter(submission__student_item_id=job.submission.student_item_id).exclude(pk=job.pk)
-    return list(jobs.only("submission_id", "status", "last_error").order_by("-submission_id")[:MOST_COUNTED])
+    columns = ("submission_id", "status", "available_at", "last_error")
+    return list(jobs.only(*columns).order_by("-submission_id")[:MOST_COUNTED])
 
 
 def text_of(answer: object) -> str:

@@ -18,8 +18,8 @@ from django.utils.translation import gettext, pgettext
 
 from gradequeue.dashboard import figures, plots
 from submissions import words
-from submissions.models import ExternalGraderDetail
-from submissions.statistics import lights
+from submissions.models import ExternalGraderDetail, Status
+from submissions.statistics import jobs_list, lights
 from submissions.statistics.history import Bucket, together
 from submissions.statistics.hosts import Host
 from submissions.statistics.standing import Standing
@@ -28,7 +28,7 @@ from submissions.words import duration
 register = template.Library()
 
 # "2 h 36 min" stays on one line.
-_SPAN = re.compile(r"(?<=\d) (?=(?:d|j|h|min|s|%)\b| *%)")
+_SPAN = re.compile(r"(?<=\d) (?=(?:d|j|h|min|s|%)\b| *%)|(?<=\d [djh]) (?=\d)")
 
 # Without scripts; the script writes times in the reader's zone.
 FORMS = {"time": "H:i:s", "mark": "j M H:i", "full": "j M Y H:i:s"}
@@ -150,12 +150,12 @@ def languages() -> Sequence[tuple[str, str]]:
 
 
 @register.inclusion_tag("dashboard/_spark.html")
-def spark(steps: Sequence[Bucket], over: str) -> dict[str, object]:
-    """The small plot of the overview."""
+def spark(steps: Sequence[Bucket], over: str, queue: str, since: str) -> dict[str, object]:
+    """The small plot of the overview; its number leads to the list of these jobs: of `queue`, changed `since`."""
     total = together(steps)
     whole = (total.waits.quantile(0.5), total.waits.quantile(0.95))
     drawn = plots.spark([step.completed for step in steps], *_quantiles(steps), whole)
-    return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1]}
+    return {"spark": drawn, "over": over, "half": whole[0], "most": whole[1], "queue": queue, "since": since}
 
 
 def _quantiles(steps: Sequence[Bucket]) -> tuple[list[float | None], list[float | None]]:
@@ -168,9 +168,12 @@ def chart(drawn: plots.Chart) -> dict[str, object]:
 
 
 @register.inclusion_tag("dashboard/_state.html")
-def state(job: ExternalGraderDetail) -> dict[str, object]:
-    """Where a job stands, in words; a finished one is green with a score, and grey without."""
-    return {"look": job.look, "words": job.state_in_words}
+def state(job: ExternalGraderDetail, now: datetime) -> dict[str, object]:
+    """Where a job stands, in the words of the list of jobs; a finished one is green with a score, and grey without."""
+    # Of others the error may not have been read.
+    error = job.last_error if job.status == Status.RETIRED else None
+    found = jobs_list.state_of(job.status, available_at=job.available_at, now=now, error=error)
+    return {"look": found, "words": jobs_list.STATES[found]}
 
 
 @register.simple_tag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
-from django.views.decorators.http import require_http_methods
 
 from gradequeue.dashboard.access import Viewer, viewer_of
 
@@ -34,10 +33,9 @@ def page(*methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest,
     """A view for users with access: it gets the viewer. Others are sent to the login, or refused."""
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-        @require_http_methods(list(methods))
         @functools.wraps(view)
         def run(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            answer = _guarded(_answer(request, lambda viewer: view(request, viewer, *args, **kwargs)))
+            answer = _guarded(_answer(request, methods, lambda viewer: view(request, viewer, *args, **kwargs)))
             return _unless_known(request, answer)
 
         return run
@@ -45,13 +43,15 @@ def page(*methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest,
     return decorate
 
 
-def _answer(request: HttpRequest, view: Callable[[Viewer], HttpResponse]) -> HttpResponse:
+def _answer(request: HttpRequest, methods: Sequence[str], view: Callable[[Viewer], HttpResponse]) -> HttpResponse:
     if not request.user.is_authenticated:
-        return _to_login(request)
+        return _to_login(request, methods)
     viewer = viewer_of(request.user)
     try:
         if viewer is None:
             raise PermissionDenied
+        if request.method not in methods:
+            return _nothing_to_see(request, viewer, methods)
         return view(viewer)
     except PermissionDenied:
         return render(request, "dashboard/refused.html", {"viewer": viewer, "knows": viewer is not None}, status=403)
@@ -59,11 +59,21 @@ def _answer(request: HttpRequest, view: Callable[[Viewer], HttpResponse]) -> Htt
         return render(request, "dashboard/missing.html", {"viewer": viewer}, status=404)
 
 
-def _to_login(request: HttpRequest) -> HttpResponse:
+def _nothing_to_see(request: HttpRequest, viewer: Viewer, methods: Sequence[str]) -> HttpResponse:
+    """The address of a button that was opened as a page: with a way home, not blank."""
+    response = render(request, "dashboard/missing.html", {"viewer": viewer}, status=405)
+    response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
+def _to_login(request: HttpRequest, methods: Sequence[str]) -> HttpResponse:
     if request.headers.get("HX-Request"):
         # A page that refreshes must not show the login form as its content.
         return HttpResponse(status=403, headers={"HX-Refresh": "true"})
-    return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
+    # From there a browser comes with GET: not to the address of the button that was pressed too late.
+    is_page = "GET" in methods and request.method != "POST"
+    back = request.get_full_path() if is_page else reverse("dashboard:overview")
+    return redirect_to_login(back, reverse("dashboard:login"))
 
 
 def _unless_known(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -35,4 +35,7 @@ class Command(JobListCommand):
                 self.table(("kind", "name"), rows)
             return
         missing = one_line(answer.unknown or text, 100)
-        raise CommandError(f"No job matches {missing!r}. Looked for: {find.TRIED}.")
+        raise CommandError(
+            f"No job matches {missing!r}. Looked for: {find.TRIED}. "
+            "Try one word, or the beginning of a name; 'jobs' lists all, the latest change first."
+        )

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.management.base import NO_IDS, DataCommand, UsageError, ids_from, parsed_id, refusal_of
+from submissions.management.base import NO_IDS, DataCommand, UsageError, ids_from, parsed_id, refusal_of, shown
 from submissions.models import Delivery, ExternalGraderDetail, Score
 from submissions.statistics.expectation import expect
+from submissions.text import counted
 
 BATCH = 500
 
@@ -32,7 +33,7 @@ class Command(DataCommand):
             elif "error" in row:
                 self.tell(refusal_of(row["submission_id"], row))
             else:
-                self.table((), row.items())
+                self.table((), (row | {"deliveries": in_lines(row["deliveries"])}).items())
                 self.stdout.write("")
         if not shown:
             raise UsageError(NO_IDS)
@@ -96,6 +97,18 @@ def _fact(job: ExternalGraderDetail, score: Score | None) -> dict[str, object]:
         "note": expect(job).note,
         "deliveries": [_told(delivery) for delivery in sorted(job.deliveries.all(), key=lambda one: one.pk)],
     }
+
+
+def in_lines(deliveries: Any) -> str:
+    """For people: a line for each."""
+    return "\n".join(
+        f"{one['id']}: {one['transport']} to {one['destination'] or 'this platform'}, {one['state']}, "
+        + counted(one["attempts"], "attempt")
+        + (f", due {shown(one['due_at'])}" if one["due_at"] else "")
+        + (f", delivered {shown(one['delivered_at'])}" if one["delivered_at"] else "")
+        + (f": {one['last_error']}" if one["last_error"] else "")
+        for one in deliveries
+    )
 
 
 def _told(delivery: Delivery) -> dict[str, object]:

@@ -21,7 +21,7 @@ from submissions.statistics.jobs_list.filters import (
 from submissions.statistics.jobs_list.keys import Key, read_key, require_key, write_key
 from submissions.statistics.jobs_list.rows import Listed, rows
 from submissions.statistics.jobs_list.scope import EVERYTHING, Scope, is_pseudonym
-from submissions.statistics.jobs_list.states import ENDED, FAILED, GRADED, GRADING, STATES, WAITING
+from submissions.statistics.jobs_list.states import ENDED, FAILED, GRADED, GRADING, STATES, WAITING, state_of
 from submissions.statistics.jobs_list.walk import Count, count, count_beside, page, steps
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "read_key",
     "require_key",
     "rows",
+    "state_of",
     "steps",
     "values",
     "without",

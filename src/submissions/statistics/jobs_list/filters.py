@@ -14,8 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from submissions.statistics.jobs_list.states import FAILED, STATES
 from submissions.text import row_id, storable
 
-GIVEN_UP, OVERDUE = "given_up", "overdue"
-DELIVERIES = cast("dict[str, str]", {GIVEN_UP: _("not delivered"), OVERDUE: _("delivery overdue")})
+GIVEN_UP, DUE, OVERDUE, DELIVERED = "given_up", "due", "overdue", "delivered"
+DELIVERIES = cast(
+    "dict[str, str]",
+    {
+        GIVEN_UP: _("not delivered"),
+        DUE: _("delivery due"),
+        OVERDUE: _("delivery overdue"),
+        DELIVERED: _("delivered in the last hour"),
+    },
+)
 
 PERIODS = cast(
     "dict[str, tuple[str, timedelta]]",
@@ -97,7 +105,9 @@ def _value(name: str, text: str) -> object:
         words = gettext("There is no %(filter)s %(text)r; there are %(known)s.")
         raise BadFilter(name, words % {"filter": name, "text": text[:40], "known": ", ".join(_ONE_OF[name])})
     if len(text) > 255 or not storable(text):
-        words = gettext("No %(filter)s can have this name: it is longer than 255 characters, or holds others.")
+        words = gettext(
+            "No %(filter)s can have this name: it is longer than 255 characters, or holds characters that no name has."
+        )
         raise BadFilter(name, words % {"filter": name})
     return text
 

@@ -84,8 +84,8 @@
   }
 
   // What readers hear. ------------------------------------------------------------------------------------------------
-  // What stands in the page when it loads is not spoken: the message is put there a little later.
-  for (const messages of document.querySelectorAll(".messages[role=status]")) {
+  // What stands in the page when it loads is not spoken: the message, or what is wrong, is put there a little later.
+  for (const messages of document.querySelectorAll(".messages[role], [role=alert] > .messages")) {
     const told = [...messages.children];
     messages.style.minHeight = `${messages.offsetHeight}px`;
     messages.replaceChildren();
