@@ -333,8 +333,6 @@ UNEXPLAINED = "is retired without a score and without a reason"
         (lambda: spoil_score(spoil(scored(), points_known=False), points_possible=2), OTHER_MAXIMUM),
         (more_than_its_points, OTHER_MAXIMUM),
         (lambda: spoil(enqueue(), points_possible=-1), "is worth less than 0 points"),
-        (lambda: spoil(scored(), grader_reply="x"), "has a score, where its reply says none"),
-        (lambda: spoil(scored(), grader_reply="[]"), "has a score, where its reply says none"),
         (lambda: spoil(scored(), last_error="x"), "has a grader's score, and a reason why it has none"),
         (lambda: spoil(scored(), status="failed"), "was given up, but has a grader's score"),
         (by_a_person_alone, "is graded, but has no grader's score"),

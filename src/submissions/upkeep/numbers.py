@@ -164,11 +164,10 @@ def _replies() -> Found:
 
 
 def _disagreement(earned: list[float], reply: str, possible: float, is_explained: bool) -> str:
-    """`is_explained`: whether the job says why it has no score, as one that a grader scored does not."""
+    """`is_explained`: whether the job says why it has no score, as one that a grader scored does not. A reply that
+    names no score says nothing: who calls `queue.complete` gives the score beside it."""
     worth = _worth(reply, possible)
-    if worth == ():
-        return "" if is_explained else "has a score, where its reply says none"
-    if worth is not None and not _is_among(earned, worth):
+    if worth and not _is_among(earned, worth):
         return "has another score than its reply says"
     return "has a grader's score, and a reason why it has none" if worth and is_explained else ""
 
@@ -191,16 +190,13 @@ def _is_among(earned: list[float], worth: tuple[float, ...]) -> bool:
     return any(math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6) for one in numbers for other in worth)
 
 
-def _worth(reply: str, possible: float) -> tuple[float, ...] | None:
-    """The points that a reply can mean: whether its queue counted shares when it came, nobody knows any more. None
-    where the reply is too deep to be read."""
+def _worth(reply: str, possible: float) -> tuple[float, ...]:
+    """The points that a reply can mean: whether its queue counted shares when it came, nobody knows any more."""
     try:
         score = json.loads(reply)["score"]
         return float(score), float(score) * possible
-    except (ValueError, TypeError, KeyError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return ()
-    except RecursionError:
-        return None
 
 
 def _times() -> Found:
