@@ -124,7 +124,7 @@ def _contents() -> Found:
     silent = Job.objects.exclude(submission__student_item__student_id__startswith=RETIRED_PREFIX)
     lost = silent.filter(graded, Q(grader_reply="") | Q(grader_reply=None), status=Status.RETIRED)
     yield from _each(lost, "has a grader's score, but its reply is gone")
-    # Each job sets its queue up; without the row nobody sees that it waits, and the queue's settings are gone.
+    # Each job sets its queue up: without the row, its settings and grants are gone, or the job was moved.
     unknown = ~Exists(GraderQueue.objects.filter(name=OuterRef("queue_name")))
     yield from _each(Job.objects.filter(unknown, status__in=Status.open()), "waits in a queue that is not set up")
     staff = silent.filter(~graded, Exists(_scores_of()), Q(last_error="") | Q(last_error=None), status=Status.RETIRED)
