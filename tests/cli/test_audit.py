@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db import connection
 from django.utils.timezone import now
 from pytest_django import Settings
 
@@ -21,6 +22,7 @@ from submissions.models import (
     ExternalGraderDetail,
     GraderQueue,
     Score,
+    ScoreAnnotation,
     ScoreSummary,
     StudentItem,
     Submission,
@@ -112,6 +114,32 @@ def test_every_state_that_a_verb_leaves_is_clean(capsys: pytest.CaptureFixture[s
 
 
 @in_process
+def test_points_beyond_a_maximum_that_nobody_told_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    submission_id = spoil(enqueue(), points_known=False)
+    GraderQueue.objects.update(score_meaning="points")
+    (job,) = queue.claim("q", grader="ada")
+    queue.complete(submission_id, str(job.pullkey), score=5, reply='{"score": 5}')
+    score = Score.objects.get()
+    assert (score.points_earned, score.points_possible) == (5, 5)
+    assert audit(capsys)[:2] == (0, [])
+
+
+@in_process
+def test_results_in_the_order_in_which_they_came_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second attempt is graded first, then the first one, then a third; then all is reset, and graded once more."""
+    first, second = enqueue(student="ada"), enqueue(student="ada")
+    jobs = {job.submission_id: job for job in queue.claim("q", grader="ada", limit=2)}
+    for submission_id in (second, first):
+        queue.complete(submission_id, str(jobs[submission_id].pullkey), score=1, reply='{"score": 1}')
+    assert ScoreSummary.objects.get().latest.submission_id == second
+    assert audit(capsys)[:2] == (0, [])
+    scored(student="ada")
+    api.reset_score("ada", "c", "item")
+    scored(student="ada")
+    assert audit(capsys)[:2] == (0, [])
+
+
+@in_process
 def test_what_people_do_to_scores_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
     overridden, reset = scored(), scored()
     api.set_score(
@@ -165,12 +193,12 @@ def with_delivery(submission_id: int, state: str, **columns: Any) -> int:
     usual: dict[str, dict[str, Any]] = {
         "waiting": {},
         "due": {"result": "score", "due_at": now()},
-        "delivered": {"result": "score", "delivered_at": now()},
+        "delivered": {"result": "score", "delivered_at": now(), "attempts": 1},
         "given_up": {"result": "score", "last_error": "It answered 410."},
         "dropped": {},
     }
     fields = {**usual[state], **columns}
-    Delivery.objects.create(job=job_of(submission_id), transport="event", state=state, **fields)
+    Delivery.objects.create(job=job_of(submission_id), state=state, **{"transport": "event", **fields})
     return submission_id
 
 
@@ -181,6 +209,48 @@ def spoil_score(submission_id: int, **columns: Any) -> int:
 
 def other_item() -> StudentItem:
     return StudentItem.objects.create(student_id="other", course_id="c", item_id="i", item_type="problem")
+
+
+def by_webhook(submission_id: int, **columns: Any) -> int:
+    return with_delivery(submission_id, "due", **{"transport": "webhook", "destination": "https://h/", **columns})
+
+
+def handed_in(submission_id: int) -> int:
+    """As `submit/` keeps it, but for its callback."""
+    return spoil(submission_id, body='{"student_response": "x"}')
+
+
+def with_an_older_latest() -> int:
+    """The learner's first attempt stands as the latest."""
+    first, second = scored(student="ada"), scored(student="ada")
+    score = Score.objects.get(submission_id=first)
+    ScoreSummary.objects.filter(student_item=score.student_item).update(latest=score)
+    return second
+
+
+def by_a_person_alone() -> int:
+    submission_id = scored()
+    score = Score.objects.get(submission_id=submission_id)
+    ScoreAnnotation.objects.create(score=score, annotation_type="staff", creator="x", reason="y")
+    return submission_id
+
+
+def named_twice() -> int:
+    first, second = enqueue(), enqueue()
+    Submission.objects.filter(pk=second).update(uuid=Submission.objects.get(pk=first).uuid)
+    return second
+
+
+def neither_active_nor_deleted() -> int:
+    submission_id = enqueue()
+    Submission.objects.filter(pk=submission_id).update(status="X")
+    return submission_id
+
+
+def more_than_its_points() -> int:
+    """5 points, where only the platform knows of how many: they stand as 5 of 5, and not as 5 of 100."""
+    submission_id = spoil(scored(), points_known=False, grader_reply='{"score": 5}')
+    return spoil_score(submission_id, points_earned=5, points_possible=100)
 
 
 def named_by_another() -> int:
@@ -212,6 +282,9 @@ def without_summary(submission_id: int) -> int:
 
 NEVER = "is not finished, but will never be offered to a grader"
 OFFERED = "is finished, but would be offered to a grader"
+OTHER_MAXIMUM = "has a score out of other points than its job's"
+TO_COME = "was handed in, claimed or graded at a time that is still to come"
+BACKWARDS = "was graded before it was claimed, or claimed before it was handed in"
 UNEXPLAINED = "is retired without a score and without a reason"
 
 
@@ -251,16 +324,51 @@ UNEXPLAINED = "is retired without a score and without a reason"
         (lambda: spoil_score(scored(), points_earned=0.5), "has another score than its reply says"),
         (lambda: spoil(scored(), grader_reply='{"score": 0}'), "has another score than its reply says"),
         (lambda: spoil(scored(), grader_reply=""), "has a grader's score, but its reply is gone"),
-        (lambda: spoil_score(scored(), points_possible=0.5), "has a score above its maximum"),
+        (
+            lambda: spoil_score(spoil(scored(), points_possible=0.5), points_possible=0.5),
+            "has a score above its maximum",
+        ),
+        (lambda: spoil_score(scored(), points_possible=2), OTHER_MAXIMUM),
+        (lambda: spoil_score(scored(points_possible=4), points_earned=1, points_possible=1), OTHER_MAXIMUM),
+        (lambda: spoil_score(spoil(scored(), points_known=False), points_possible=2), OTHER_MAXIMUM),
+        (more_than_its_points, OTHER_MAXIMUM),
+        (lambda: spoil(enqueue(), points_possible=-1), "is worth less than 0 points"),
+        (lambda: spoil(scored(), last_error="x"), "has a grader's score, and a reason why it has none"),
+        (lambda: spoil(scored(), status="failed"), "was given up, but has a grader's score"),
+        (by_a_person_alone, "is graded, but has no grader's score"),
+        (with_an_older_latest, "has a score that is newer than the latest one of its summary"),
+        (named_twice, "has another submission's uuid"),
+        (neither_active_nor_deleted, "is neither active nor deleted"),
+        (lambda: spoil(enqueue(), queue_name="nobody's"), "waits in a queue that is not set up"),
+        (lambda: with_delivery(scored(), "due", transport="x"), "has a delivery by no known way"),
+        (lambda: by_webhook(scored(), host="h", destination=""), "has a delivery that leads nowhere"),
+        (lambda: by_webhook(scored(), host=""), "has a delivery that leads nowhere"),
+        (lambda: with_delivery(scored(), "delivered", attempts=0), "has a delivery that was told, but never sent"),
+        (lambda: with_delivery(scored(), "dropped"), "was graded, but nobody is to be told"),
+        (lambda: with_delivery(enqueue(), "dropped"), "is not finished, but nobody is to be told"),
+        (lambda: handed_in(enqueue()), "was handed in with a callback that is gone"),
+        (lambda: handed_in(scored()), "was handed in with a callback that is gone"),
+        (
+            lambda: with_delivery(scored(), "due", due_at=now() + timedelta(days=400)),
+            "has a delivery that would be sent in more than a year",
+        ),
+        (
+            lambda: with_delivery(scored(), "delivered", delivered_at=now() + timedelta(hours=2)),
+            "was told at a time that is still to come",
+        ),
+        (
+            lambda: spoil_score(scored(), created_at=now() + timedelta(hours=2)),
+            "was scored at a time that is still to come",
+        ),
+        (lambda: spoil(scored(), status_time=now() + timedelta(days=400)), TO_COME),
+        (lambda: spoil(scored(), returned_at=now() - timedelta(days=2)), BACKWARDS),
+        (lambda: spoil(scored(), pulled_at=now() - timedelta(days=2)), BACKWARDS),
         (named_by_another, "is named by another learner's summary, as the latest or the highest score"),
         (with_a_worse_highest, "has a score that is better than the highest one of its summary"),
         (lambda: emptied(scored()), "has lost its answer"),
         (lambda: with_delivery(scored(), "delivered", points=0.5), "has a delivery that tells other points"),
         (lambda: spoil(enqueue(), available_at=now() + timedelta(days=400)), "would be offered in more than a year"),
-        (
-            lambda: spoil(scored(), returned_at=now() + timedelta(hours=2)),
-            "was handed in, claimed or graded at a time that is still to come",
-        ),
+        (lambda: spoil(scored(), returned_at=now() + timedelta(hours=2)), TO_COME),
         (lambda: without_summary(scored()), "has scores, but its learner and item have no score summary"),
     ],
 )
@@ -276,11 +384,63 @@ def test_each_rule_finds_what_breaks_it(
 
 
 @in_process
-def test_a_job_that_no_grader_can_ask_for_is_found(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
-    submission_id = spoil(enqueue(), queue_name="nobody's")
-    assert audit(capsys)[:2] == (0, [])
-    settings.SUBMISSIONS_STRICT_QUEUES = True
-    assert audit(capsys)[1] == [{"submission_id": submission_id, "problem": "waits in a queue that is not set up"}]
+def test_a_score_that_was_made_a_reset_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    submission_id = spoil_score(scored(), reset=True)
+    assert audit(capsys)[1] == [
+        {"submission_id": submission_id, "problem": "has a score that was made a reset"},
+        {"submission_id": submission_id, "problem": "is graded, but has no grader's score"},
+    ]
+
+
+@pytest.mark.databases("sqlite")  # the others keep constraints by themselves
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        (
+            "UPDATE submissions_scoresummary SET highest_id = 99",
+            {"submission_id": None, "problem": "of ScoreSummary 1 cannot be told: its highest 99 is not there"},
+        ),
+        (
+            "UPDATE submissions_studentitem SET id = 99",
+            {"submission_id": None, "problem": "of Submission 1 cannot be told: its student_item 1 is not there"},
+        ),
+        (
+            "UPDATE submissions_delivery SET job_id = 99",
+            {"submission_id": None, "problem": "of Delivery 1 cannot be told: its job 99 is not there"},
+        ),
+        (
+            "DELETE FROM submissions_submission",
+            {"submission_id": 1, "problem": "is not there, and ExternalGraderDetail 1 names it"},
+        ),
+        (
+            "DELETE FROM submissions_externalgraderdetail",
+            {
+                "submission_id": None,
+                "problem": "of SubmissionFile 1 cannot be told: its external_grader 1 is not there",
+            },
+        ),
+    ],
+)
+def test_a_row_that_names_what_is_not_there_is_found(
+    capsys: pytest.CaptureFixture[str], statement: str, found: dict[str, Any]
+) -> None:
+    with_delivery(scored(files={"a.py": b"1"}), "due")
+    with connection.constraint_checks_disabled(), connection.cursor() as cursor:
+        cursor.execute(statement)
+        code, problems, _ = audit(capsys)
+        assert code == 1
+        assert found in problems
+        call_command("flush", "--no-input", verbosity=0)
+
+
+@pytest.mark.databases("sqlite")  # the others' columns take numbers only
+@in_process
+def test_points_that_are_no_number_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    submission_id = scored()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE submissions_score SET points_earned = 'abc'")
+    assert {"submission_id": submission_id, "problem": "has another score than its reply says"} in audit(capsys)[1]
 
 
 @in_process

@@ -50,6 +50,13 @@ def test_it_reads_as_sentences(server: Server) -> None:
     assert "ok       claim index: Claims walk their index." in lines
 
 
+@pytest.mark.parametrize("number", ["0", "-5", "x"])
+def test_a_number_of_connections_that_cannot_be_is_refused(server: Server, number: str) -> None:
+    done = server.run("doctor", "--connections", number, check=False)
+    assert done.returncode == 2
+    assert f"a whole number of 1 or more is needed, not '{number}'" in done.stderr
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_missing_index_is_found_and_the_remedy_is_named() -> None:
     table, index = "submissions_externalgraderdetail", "submissions_claim_idx"

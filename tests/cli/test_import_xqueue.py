@@ -306,3 +306,44 @@ def test_a_database_without_the_table_is_told(tmp_path: Path) -> None:
         call_command("import-xqueue", f"sqlite:///{tmp_path}/empty")
     with pytest.raises(CommandError, match="cannot be used"):
         call_command("import-xqueue", "postgres://nobody@127.0.0.1:1/x")
+
+
+@pytest.mark.databases("sqlite")  # what a copy of MySQL's table can hold there; the others' columns hold times alone
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"arrival_time": "0000-00-00 00:00:00"}, "it arrived at '0000-00-00 00:00:00', which is no time"),
+        ({"arrival_time": "garbage"}, "it arrived at 'garbage', which is no time"),
+        ({"xqueue_header": None}, "its header cannot be read, or was cut off"),
+        ({"xqueue_body": b"\xff\xfe"}, "its header cannot be read, or was cut off"),
+    ],
+)
+def test_a_row_that_holds_no_times_or_texts_is_skipped_and_the_rest_is_taken(
+    old: Old, capsys: pytest.CaptureFixture[str], columns: dict[str, Any], reason: str
+) -> None:
+    old.add(1, **columns)
+    old.add(2)
+    rows, told, code = run(capsys, old.url)
+    assert (outcomes(rows), told, code) == (
+        {1: "skipped", 2: "taken"},
+        "1 taken, 0 scored, 0 known, 1 skipped.",
+        1,
+    )
+    assert [row["reason"] for row in rows if row["id"] == 1] == [reason]
+
+
+@pytest.mark.databases("sqlite")
+def test_a_batch_of_rows_without_a_time_does_not_end_the_import(
+    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradequeue.xqueue_import.source.BATCH", 2)
+    with old.connection.cursor() as cursor:
+        cursor.execute("DROP TABLE queue_submission")
+        cursor.execute(f"CREATE TABLE queue_submission ({TABLES['sqlite'].format(TEXTS)})".replace(" NOT NULL", ""))
+    for number in (1, 2, 3):
+        old.add(number, arrival_time=None, grader_id=None, grader_reply=None)
+    old.add(4)
+    old.add(5)
+    rows, told, _ = run(capsys, old.url)
+    assert outcomes(rows) == {1: "skipped", 2: "skipped", 3: "skipped", 4: "taken", 5: "taken"}
+    assert told == "2 taken, 0 scored, 0 known, 3 skipped."

@@ -25,6 +25,11 @@ from submissions.files import name_for_graders
         (["..", "", "\n", "/"], ["file", "file (2)", "file (3)", "file (4)"]),
         (["../a.py", "a.py", "/a.py"], ["a (2).py", "a.py", "a (3).py"]),
         (["a (2).py", "a.py", "../a.py"], ["a (2).py", "a.py", "a (3).py"]),
+        (["a.py", "a.py"], ["a.py", "a (2).py"]),
+        (["a", "a/b.py", "../a/b.py"], ["a", "a_b.py", "a_b (2).py"]),
+        (["a/b.py", "a", "ab"], ["a/b.py", "a (2)", "ab"]),
+        (["a_b.py", "a", "a/b.py"], ["a_b.py", "a", "a_b (2).py"]),
+        (["a/b/c.py", "a/b", "a"], ["a/b/c.py", "a/b (2)", "a (2)"]),
     ],
 )
 def test_a_name_stays_unless_it_could_lead_out(names: list[str], told: list[str]) -> None:
@@ -38,6 +43,8 @@ PARTS = st.sampled_from(["..", ".", "/", "\\", "C:", "a", "b.py", " ", "\n", "\u
 def test_whatever_they_are_called_each_stays_inside_and_none_is_lost(names: list[str]) -> None:
     told = name_for_graders(names)
     assert len(set(told)) == len(names)
+    folders = {str(folder) for name in told for folder in PurePosixPath(name).parents}
+    assert not folders & set(told)
     for name in told:
         assert name.isprintable()
         for path in (PurePosixPath(name), PureWindowsPath(name)):

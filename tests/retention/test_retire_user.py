@@ -176,6 +176,17 @@ def test_nobody_has_this_id() -> None:
     assert kept() == before
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_an_id_that_nobody_has_is_not_said_to_be_anonymised(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("retire-user", "nobody", *words)
+    assert capsys.readouterr().err.splitlines() == [
+        "Will anonymise 0 items, 0 submissions, 0 files.",
+        "Nothing is here of a learner with this id.",
+    ]
+
+
 def test_the_pseudonym_follows_open_edx_and_needs_the_secret_key(settings: Any) -> None:
     name = retire_learner.pseudonym(ADA)
     assert name.startswith("retired__user_")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 from urllib.request import urlopen
 
@@ -25,6 +26,7 @@ from submissions.xqueue import wire
 
 TABLE = "queue_submission"
 COLUMNS = "id, lms_callback_url, queue_name, xqueue_header, xqueue_body, s3_urls, arrival_time, grader_id, grader_reply"
+NAMES = COLUMNS.split(", ")[1:]
 BATCH = 200
 # Where XQueue's list of files was too long for its column, it kept it as one more file, under this name.
 ELSEWHERE = "URL_FOR_EXTERNAL_DICTS"
@@ -65,7 +67,10 @@ class Row:
     def arrived(self) -> datetime:
         """XQueue wrote UTC; some databases give it back without saying so."""
         given = self.arrival_time  # None where MySQL has its zero date
-        time = given if isinstance(given, datetime) else parse_datetime(str(given))
+        try:
+            time = given if isinstance(given, datetime) else parse_datetime(str(given))
+        except ValueError:  # the zero date of MySQL, where its table was copied into SQLite
+            time = None
         if time is None:
             raise Skipped(f"it arrived at {self.arrival_time!r:.60}, which is no time")
         return time if time.tzinfo else time.replace(tzinfo=UTC)
@@ -158,18 +163,35 @@ class Source:
             after = (batch[-1].arrival_time, batch[-1].id)
 
     def _batch(self, wanted: str, after: tuple[datetime | str | None, int] | None) -> list[Row]:
-        where, params = wanted, []
+        where = wanted
+        params: list[Any] = []
         if after is not None:
-            where += " AND (arrival_time > %s OR (arrival_time = %s AND id > %s))"
-            params = [after[0], *after]
+            if after[0] is None:  # what has no time comes first
+                where, params = where + " AND (arrival_time > '1000-01-01' OR id > %s)", [after[1]]
+            else:
+                where += " AND (arrival_time > %s OR (arrival_time = %s AND id > %s))"
+                params = [after[0], *after]
         # Names of our own and slots: nothing from outside is in the text.
-        text = f"SELECT {COLUMNS} FROM {TABLE} WHERE {where} ORDER BY arrival_time, id LIMIT {BATCH}"  # noqa: S608
+        columns = COLUMNS
+        if self.connection.vendor == "sqlite":  # as it stands there: Django would end with a time that is none
+            columns = columns.replace("arrival_time", "CAST(arrival_time AS TEXT)")
+        text = f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY arrival_time, id LIMIT {BATCH}"  # noqa: S608
         with self.connection.cursor() as cursor:
             cursor.execute(text, params)
-            return [Row(*values) for values in cursor.fetchall()]
+            return [_row(*values) for values in cursor.fetchall()]
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _row(number: int, *values: Any) -> Row:
+    texts = {name: value if name == "arrival_time" else _text(value) for name, value in zip(NAMES, values, strict=True)}
+    return Row(number, **texts)
+
+
+def _text(value: Any) -> Any:
+    """NULL is no text. Bytes are its UTF-8; what is none is no text that can be read, and so the row is skipped."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else "" if value is None else value
 
 
 def _condition(unacknowledged: bool) -> str:

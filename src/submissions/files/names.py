@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 # What a file is called of whose name nothing is left.
@@ -14,18 +15,19 @@ def name_for_graders(names: Iterable[str]) -> list[str]:
     """For each name as the learner's file was called, one that a grader may join to a folder of its own.
 
     Relative and without ``..``, drive letters and characters that cannot be printed; folders within stay. A name that
-    has none of these stays as it is. Of two that would become one, the later is told apart by a number: ``a (2).py``.
+    has none of these stays as it is. Of two that would become one, the later is told apart by a number: ``a (2).py``;
+    and so is one that is a file and another's folder (``a`` and ``a/b.py``), which no folder can hold together.
     """
     given = list(names)
-    taken = {name for name in given if _inside(name) == name}
-    found: list[str] = []
-    for name in given:
-        inside = _inside(name)
-        if inside != name:
-            inside = _free(inside, taken)
-            taken.add(inside)
-        found.append(inside)
-    return found
+    taken: set[str] = set()
+    folders: set[str] = set()
+    found: dict[int, str] = {}
+    # What stays as it is comes first.
+    for number, name in sorted(enumerate(given), key=lambda one: _inside(one[1]) != one[1]):
+        found[number] = _free(_inside(name), taken, folders)
+        taken.add(found[number])
+        folders.update(_folders(found[number]))
+    return [found[number] for number in range(len(given))]
 
 
 def _inside(name: str) -> str:
@@ -34,9 +36,17 @@ def _inside(name: str) -> str:
     return "/".join(part for part in parts if part.strip(" .")) or UNNAMED
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, taken: set[str], folders: set[str]) -> str:
+    # A folder that is a file already can hold nothing.
+    if not taken.isdisjoint(_folders(name)):
+        name = name.replace("/", "_")
     path, number = PurePosixPath(name), 1
-    while name in taken:
+    while name in taken or name in folders:
         number += 1
         name = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
     return name
+
+
+def _folders(name: str) -> list[str]:
+    """``a`` and ``a/b`` of ``a/b/c.py``."""
+    return list(accumulate(name.split("/")[:-1], "{}/{}".format))

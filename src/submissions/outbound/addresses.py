@@ -39,6 +39,9 @@ PRIVATE = tuple(
         "198.18.0.0/15",  # RFC 2544: for benchmarks
         "224.0.0.0/4",  # RFC 5771: multicast
         "240.0.0.0/4",  # RFC 1112: reserved; the broadcast address
+        "::/3",  # of IPv6, 2000::/3 alone is given out to the public (IANA); the rest is named where it has a use
+        "4000::/2",
+        "8000::/1",
         "::/96",  # RFC 4291: nothing, this machine, IPv4 inside IPv6 as it was once written
         "::ffff:0:0:0/96",  # RFC 2765: IPv4 behind a translator
         "64:ff9b:1::/48",  # RFC 8215: IPv4 behind a translator, local

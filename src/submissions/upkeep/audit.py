@@ -140,7 +140,8 @@ def _summaries() -> Iterator[int]:
 def _damaged_files() -> Iterator[Problem]:
     """Batch by batch: MySQL, and PostgreSQL behind a pooler, would hand over all rows of one query at once."""
     last = 0
-    while batch := list(SubmissionFile.objects.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
         last = batch[-1].pk
         jobs = Job.objects.filter(pk__in={row.external_grader_id for row in batch})
         submissions = dict(jobs.order_by().values_list("pk", "submission_id"))

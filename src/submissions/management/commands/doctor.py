@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from submissions.management.base import DataCommand
+from submissions.management.base import DataCommand, positive
 from submissions.upkeep import doctor
 from submissions.upkeep.findings import Finding
 
@@ -20,7 +20,7 @@ class Command(DataCommand):
         super().add_arguments(parser)
         parser.add_argument(
             "--connections",
-            type=int,
+            type=positive,
             default=doctor.ONE_SERVICE,
             metavar="N",
             help="how many connections to the database all services together can hold (default: %(default)s, one "

@@ -28,10 +28,11 @@ class Command(DataCommand):
         # The id itself is what must be forgotten: it is not repeated here.
         parts = (counted(found.items, "item"), counted(found.submissions, "submission"), counted(found.files, "file"))
         self.tell(f"Will anonymise {', '.join(parts)}.")
-        if not options["dry_run"]:
-            if any(asdict(found).values()):
-                # Under the pseudonym: the id is what must be forgotten.
-                note(operator(), "anonymise", subject=retire_learner.pseudonym(student_id))
+        if not any(asdict(found).values()):
+            self.tell("Nothing is here of a learner with this id.")  # mistyped, perhaps
+        elif not options["dry_run"]:
+            # Under the pseudonym: the id is what must be forgotten.
+            note(operator(), "anonymise", subject=retire_learner.pseudonym(student_id))
             found = Removed()
             for part in retire_learner.retire_student(student_id):
                 found.add(part)
