@@ -127,6 +127,30 @@ def test_what_is_committed_late_is_found_at_the_second_look() -> None:
     assert history.totals()["q"].completed == 2
 
 
+def test_a_reader_catches_up_with_few_jobs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_JOBS", 4)
+    start = ago(minutes=90).replace(second=0, microsecond=0)
+    for number in range(12):
+        scored(finished=start + number * MINUTE, wait=0)
+    history.totals()
+    # Four minutes with one job each; the second look at them is as short.
+    assert RollUp.objects.get().until == start + 4 * MINUTE
+    for _ in range(3):
+        history.totals()
+    assert RollUp.objects.get().until > start + 12 * MINUTE
+    assert history.totals()["q"].completed == 12
+
+
+def test_a_minute_with_more_jobs_than_a_reader_counts_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_JOBS", 2)
+    start = ago(minutes=90).replace(second=0, microsecond=0)
+    for _ in range(6):
+        scored(finished=start, wait=0)
+    history.totals()
+    assert RollUp.objects.get().until == start + MINUTE
+    assert history.totals()["q"].completed == 6
+
+
 def test_long_silences_are_passed_over() -> None:
     scored(finished=ago(days=29))
     scored(finished=ago(minutes=30))
@@ -218,7 +242,7 @@ def test_totals_keep_what_was_pruned() -> None:
 def test_the_tail_of_a_roll_up_that_stands_still_does_not_make_totals_fall(monkeypatch: pytest.MonkeyPatch) -> None:
     scored(finished=ago(minutes=25))
     scored()
-    monkeypatch.setattr(history, "roll_up", lambda limit: 0)
+    monkeypatch.setattr(history, "roll_up", lambda limit, most: 0)
     rollup.watermark()
     seen = []
     for _ in range(4):

@@ -31,8 +31,8 @@ __all__ = [
 
 # So much of what is not yet rolled up is counted for each reader.
 TAIL = timedelta(minutes=15)
-# Where no `serve` rolls up, a reader does, at most so many minutes.
-CATCH_UP = 24 * 60
+# Where no `serve` rolls up, or where it has millions of jobs before it, a reader does: so many minutes and jobs.
+CATCH_UP, MOST_JOBS = 24 * 60, 2_000
 # More points than a screen has.
 MOST_BUCKETS = 10_000
 
@@ -56,7 +56,7 @@ def history(queue_name: str | None, *, since: datetime, step: timedelta) -> list
     """
     if step < MINUTE or step % MINUTE:
         raise ValueError("A step is a whole number of minutes.")
-    roll_up(CATCH_UP)
+    roll_up(CATCH_UP, most=MOST_JOBS)
     state = watermark()
     now = state.now if state is not None else datetime.now(UTC)
     start = since.replace(second=0, microsecond=0)
@@ -75,7 +75,7 @@ def by_queue(names: Collection[str], *, span: timedelta, step: timedelta) -> dic
     """
     if step < MINUTE or step % MINUTE:
         raise ValueError("A step is a whole number of minutes.")
-    roll_up(CATCH_UP)
+    roll_up(CATCH_UP, most=MOST_JOBS)
     state = watermark()
     if state is None or not names:
         return {name: [] for name in names}
@@ -91,7 +91,7 @@ def sums(names: Collection[str] | None, *, span: timedelta, step: timedelta) -> 
 
     Of all queues the database adds up, whatever their number.
     """
-    roll_up(CATCH_UP)
+    roll_up(CATCH_UP, most=MOST_JOBS)
     state = watermark()
     if state is None:
         return []
@@ -164,7 +164,7 @@ def _tail(state: Watermark) -> dict[tuple[str, datetime], Count]:
 
 def totals() -> dict[str, Count]:
     """All events by queue, until now; none of these numbers falls."""
-    roll_up(CATCH_UP)
+    roll_up(CATCH_UP, most=MOST_JOBS)
     for _ in range(5):
         state = watermark()
         sums = {row.queue_name: Count.of(row) for row in QueueTotal.objects.all()}

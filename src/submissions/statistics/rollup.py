@@ -81,18 +81,19 @@ class Count:
         return any(getattr(self, name) for name in NUMBERS)
 
 
-def roll_up(limit: int = 60) -> int:
+def roll_up(limit: int = 60, *, most: int | None = None) -> int:
     """Count up to `limit` minutes that are over and not yet counted; how many there were, 0 at the end.
 
-    Stretches without any event are passed over at once, and count as one.
+    Stretches without any event are passed over at once, and count as one. `most`: no more than so many arrivals and so
+    many results, but for a minute that has more by itself; None: all there are.
     """
     mark = watermark()
     if mark is None:
         return 0
-    done = _count_on("until", mark.until, _floor(mark.now - LAG), limit)
+    done = _count_on("until", mark.until, _floor(mark.now - LAG), limit, most)
     if done:
         mark = watermark() or mark
-    return done + _count_on("checked", mark.checked, min(mark.until, _late_enough(mark.now)), limit)
+    return done + _count_on("checked", mark.checked, min(mark.until, _late_enough(mark.now)), limit, most)
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,27 @@ def watermark() -> Watermark | None:
     return Watermark(*found)
 
 
-def _count_on(mark: Mark, begin: datetime, goal: datetime, limit: int) -> int:
+def _count_on(mark: Mark, begin: datetime, goal: datetime, limit: int, most: int | None) -> int:
     """Count up to `limit` minutes from `begin` on, where `mark` stands; how many there were."""
     if begin >= goal:
         return 0
     end = min(begin + limit * MINUTE, goal)
+    if most is not None:
+        end = _with_few(begin, end, most)
     found = counted(begin, end)
     minutes = (end - begin) // MINUTE if found else 1
     if not found:
         end = max(end, min(_next_event(end) or goal, goal))
     return minutes if _write(mark, begin, end, found) else 0
+
+
+def _with_few(begin: datetime, end: datetime, most: int) -> datetime:
+    """An end that is early enough for no more than `most` of either, and a minute after `begin` at least."""
+    for column in ("created_at", "status_time"):
+        jobs = ExternalGraderDetail.objects.filter(**{f"{column}__gte": begin, f"{column}__lt": end}).order_by(column)
+        for beyond in jobs.values_list(column, flat=True)[most : most + 1]:
+            end = max(_floor(beyond), begin + MINUTE)
+    return end
 
 
 def counted(begin: datetime, end: datetime) -> dict[tuple[str, datetime], Count]:
