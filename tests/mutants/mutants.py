@@ -309,8 +309,8 @@ MUTANTS = [
         "blind-audit",
         "`audit` compares no score with its reply",
         "submissions/upkeep/numbers.py",
-        "            if worth and submission_id in earned and not _is_among(earned[submission_id], worth):\n",
-        "            if worth and submission_id not in earned:\n",
+        "    if worth and not _is_among(earned, worth):\n",
+        "    if worth and not earned:\n",
         AUDIT,
     ),
 ]
