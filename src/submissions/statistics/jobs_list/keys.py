@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext
 
-from submissions.statistics.jobs_list.filters import DELIVERED, GIVEN_UP, BadFilter, Filters
+from submissions.statistics.jobs_list.filters import GIVEN_UP, BadFilter, Filters
 from submissions.text import row_id
 
 Key = tuple[datetime | None, int]
@@ -47,7 +47,7 @@ def read_key(text: str) -> Key | None:
 
 def require_key(filters: Filters, key: Key | None) -> None:
     """Raises BadFilter for a key of another list."""
-    if key is not None and (key[0] is None) != (filters.delivery in (GIVEN_UP, DELIVERED)):
+    if key is not None and (key[0] is None) != (filters.delivery == GIVEN_UP):
         raise BadFilter("after", gettext("This page of the list does not exist."))
 
 
