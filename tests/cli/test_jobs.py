@@ -38,6 +38,7 @@ def test_jobs_are_listed_by_filters_the_latest_change_first(server: Server, name
     assert len(server.rows("jobs", "--queue", name, "--all", "--json")) == 3
     assert server.rows("jobs", "--queue", name, "--state", "graded", "--json") == []
     assert server.run("jobs", "--queue", name, "--learner", "nobody").stderr == "No job matches.\n"
+    assert server.rows("jobs", "--queue", name, "--claim", "lost", "--json") == []
     wrong = server.run("jobs", "--since", "yesterday", check=False)
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("UsageError: --since: 'yesterday' is no time")

@@ -79,6 +79,23 @@ def test_the_page_of_one_grader(staff: Client, grader: User) -> None:
     assert "Last login never Live tokens 0" in said
 
 
+def test_failed_and_lost_claims_lead_to_their_jobs(staff: Client, grader: User) -> None:
+    failed = work("gpu-02")["failed"]
+    queue_page = f"/dashboard/queues/{GraderQueue.objects.get(name='q').pk}/"
+    for address in (GRADERS, page(grader), queue_page):
+        body = staff.get(address).content.decode()
+        links = [
+            one.replace("&amp;", "&") for one in re.findall(r'href="(/dashboard/jobs/[?][^"]*claim=failed[^"]*)"', body)
+        ]
+        assert links
+        for link in links:
+            assert "since=1h&grader=gpu-02" in link
+            assert f'/dashboard/submissions/{failed}/"' in staff.get(link).content.decode()
+            none = staff.get(link.replace("claim=failed", "claim=lost"))
+            assert "No job matches these filters" in text(none)
+            assert "Claim: lease expired" in text(none)
+
+
 def test_machines_that_say_their_names(staff: Client, grader: User) -> None:
     for number, machine in enumerate(("node-1", "node-2")):
         make("q")

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from submissions import queue
-from submissions.models import Delivery, DeliveryState, ExternalGraderDetail
+from submissions.models import ClaimEnd, Delivery, DeliveryState, ExternalGraderDetail
 from submissions.statistics import causes, jobs_list
 from submissions.statistics.jobs_list import BadFilter, Filters, Scope, bounds
 from tests.make import make
@@ -176,6 +176,57 @@ def test_jobs_whose_results_were_delivered_in_the_last_hour() -> None:
     first = jobs_list.page(Filters(delivery="delivered"), size=1)
     assert ids(Filters(delivery="delivered"), after=first.after) == [job.submission_id]
     assert ids(Filters(delivery="delivered", host="y")) == []
+
+
+def test_jobs_whose_claims_failed_or_were_lost() -> None:
+    job, other, gone = make("a"), make("b"), make("a")
+    ends = [
+        (job, "failed", "ada", 90),
+        (other, "failed", "ada", 30),
+        (job, "failed", "bob", 20),
+        (job, "lost", "ada", 10),
+        (other, "released", "ada", 5),
+        (gone, "failed", "ada", 1),
+    ]
+    for one, outcome, grader, minutes in ends:
+        ClaimEnd.objects.create(
+            queue_name=one.queue_name,
+            grader=grader,
+            outcome=outcome,
+            submission_id=one.submission_id,
+            at=now() - timedelta(minutes=minutes),
+        )
+    gone.delete()
+    assert ids(Filters(claim="failed")) == [job.submission_id, other.submission_id]
+    assert ids(Filters(claim="failed", grader="ada")) == [other.submission_id, job.submission_id]
+    assert ids(Filters(claim="failed", grader="ada", since=timedelta(hours=1))) == [other.submission_id]
+    assert ids(Filters(claim="failed", grader="ada", until=now() - timedelta(hours=1))) == [job.submission_id]
+    assert ids(Filters(claim="failed", queue="a")) == [job.submission_id]
+    assert ids(Filters(claim="failed", state="graded")) == []
+    assert ids(Filters(claim="failed"), Scope(["b"])) == [other.submission_id]
+    assert ids(Filters(claim="failed", queue="a"), Scope(["b"])) == []
+    assert ids(Filters(claim="lost", learner="nobody")) == []
+    assert ids(Filters(claim="lost", submission=job.submission_id)) == [job.submission_id]
+    assert ids(Filters(claim="released")) == [other.submission_id]
+    assert ids(Filters(claim="late")) == []
+    assert str(jobs_list.count(Filters(claim="failed"))) == "2"
+    first = jobs_list.page(Filters(claim="failed"), size=1)
+    assert ids(Filters(claim="failed", grader="ada"), after=first.after) == [other.submission_id, job.submission_id]
+    with pytest.raises(jobs_list.BadFilter, match="A list goes by deliveries or by claims: leave one of the two out"):
+        jobs_list.read({"claim": "lost", "delivery": "due"})
+
+
+def test_many_claims_of_other_outcomes_are_looked_at_in_bounded_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "WINDOW", 10)
+    monkeypatch.setattr(bounds, "MOST_LOOKED", 20)
+    job = make("a")
+    at = now() - timedelta(minutes=1)
+    common = {"queue_name": "a", "grader": "ada", "submission_id": job.submission_id}
+    ClaimEnd.objects.create(**common, outcome="lost", at=at - timedelta(minutes=1))
+    ClaimEnd.objects.bulk_create(ClaimEnd(**common, outcome="failed", at=at) for _ in range(25))
+    page = jobs_list.page(Filters(claim="lost"))
+    assert (page.jobs, page.looked, page.is_cut) == ([], 20, True)
+    assert ids(Filters(claim="lost"), after=page.after) == [job.submission_id]
 
 
 def test_texts_become_filters_and_texts_again() -> None:

@@ -143,6 +143,12 @@ def jobs_address(**filters: str) -> str:
     return f"{reverse('dashboard:jobs')}?{urlencode(filters)}"
 
 
+@register.filter
+def claim_end(outcome: str) -> str:
+    """How a claim ended, in words."""
+    return jobs_list.CLAIMS.get(outcome, outcome)
+
+
 @register.simple_tag
 def languages() -> Sequence[tuple[str, str]]:
     """Each with its own name, which no catalogue translates."""

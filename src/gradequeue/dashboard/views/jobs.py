@@ -44,6 +44,7 @@ LABELS: dict[str, Words] = {
     "submission": _("Submission"),
     "delivery": _("Delivery"),
     "host": _("Host"),
+    "claim": _("Claim"),
     "since": _("Changed since"),
     "until": _("Changed before"),
 }
@@ -121,7 +122,7 @@ def chips(filters: Filters) -> list[tuple[Words, Words, str]]:
 
 
 def _words(name: str, value: str) -> Words:
-    kinds = {"state": jobs_list.STATES, "delivery": jobs_list.DELIVERIES}
+    kinds = {"state": jobs_list.STATES, "delivery": jobs_list.DELIVERIES, "claim": jobs_list.CLAIMS}
     if name in ("since", "until") and value in jobs_list.PERIODS:
         return jobs_list.PERIODS[value][0]
     return kinds.get(name, {}).get(value, value)

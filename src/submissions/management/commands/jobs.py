@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from submissions.management.job_lists import JobListCommand, read
-from submissions.statistics.jobs_list import PERIODS, STATES
+from submissions.statistics.jobs_list import CLAIMS, PERIODS, STATES
 
 FILTERS = {
     "queue": "in this queue",
@@ -27,6 +27,9 @@ class Command(JobListCommand):
         filters.add_argument("--state", choices=list(STATES), help="in this state")
         for name, words in FILTERS.items():
             filters.add_argument(f"--{name}", help=words)
+        filters.add_argument(
+            "--claim", choices=list(CLAIMS), help="with a claim that ended so, by --grader, --since then"
+        )
         periods = ", ".join(PERIODS)
         filters.add_argument("--since", metavar="TIME", help=f"changed since: a time (2027-01-31T14:00), or {periods}")
         filters.add_argument("--until", metavar="TIME", help="changed before this time")

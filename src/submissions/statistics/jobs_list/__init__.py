@@ -7,6 +7,7 @@ the next WINDOW jobs of the index, and a page at MOST_LOOKED of them: it then sa
 
 from submissions.statistics.jobs_list.bounds import MOST_ITEMS, MOST_LOOKED, PAGE
 from submissions.statistics.jobs_list.filters import (
+    CLAIMS,
     DELIVERIES,
     GIVEN_UP,
     OVERDUE,
@@ -25,6 +26,7 @@ from submissions.statistics.jobs_list.states import ENDED, FAILED, GRADED, GRADI
 from submissions.statistics.jobs_list.walk import Count, count, count_beside, page, steps
 
 __all__ = [
+    "CLAIMS",
     "DELIVERIES",
     "ENDED",
     "EVERYTHING",

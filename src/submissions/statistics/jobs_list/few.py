@@ -22,7 +22,7 @@ def is_narrow(filters: Filters) -> bool:
 
 def few(filters: Filters, scope: Scope) -> list[Match] | None:
     """All that match, of the few jobs that an index of names leads to; None where there are many, or no such name."""
-    if filters.delivery or not is_narrow(filters):
+    if filters.is_indirect or not is_narrow(filters):
         return None
     if filters.submission is not None:
         return _all_of(Job.objects.filter(submission_id=filters.submission), filters, scope)

@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from submissions.models import ClaimOutcome
 from submissions.statistics.jobs_list.states import FAILED, STATES
 from submissions.text import row_id, storable
 
@@ -24,6 +25,17 @@ DELIVERIES = cast(
         DELIVERED: _("delivered in the last hour"),
     },
 )
+
+CLAIMS = cast(
+    "dict[str, str]",
+    {
+        ClaimOutcome.FAILED.value: _("failed"),
+        ClaimOutcome.LOST.value: _("lease expired"),
+        ClaimOutcome.RELEASED.value: _("returned"),
+        ClaimOutcome.LATE.value: _("result came late"),
+    },
+)
+"""How a claim ended that brought no score, and in words."""
 
 PERIODS = cast(
     "dict[str, tuple[str, timedelta]]",
@@ -69,6 +81,8 @@ class Filters:
     delivery: str = ""
     """One of DELIVERIES: jobs with such a delivery, also of one `host` alone."""
     host: str = ""
+    claim: str = ""
+    """One of CLAIMS: jobs with a claim that ended so, by this `grader`, in this time."""
     since: Time | None = None
     """Of the latest change."""
     until: Time | None = None
@@ -77,9 +91,14 @@ class Filters:
     def is_empty(self) -> bool:
         return self == Filters()
 
+    @property
+    def is_indirect(self) -> bool:
+        """Whether the list goes by deliveries or claims, and not by the jobs themselves."""
+        return bool(self.delivery or self.claim)
+
 
 NAMES = tuple(field.name for field in fields(Filters))
-_ONE_OF: dict[str, Collection[str]] = {"state": STATES, "delivery": DELIVERIES}
+_ONE_OF: dict[str, Collection[str]] = {"state": STATES, "delivery": DELIVERIES, "claim": CLAIMS}
 
 
 def read(given: Any) -> Filters:
@@ -91,6 +110,8 @@ def read(given: Any) -> Filters:
             found[name] = _value(name, text)
     if found.get("cause"):
         found.setdefault("state", FAILED)
+    if found.get("delivery") and found.get("claim"):
+        raise BadFilter("claim", gettext("A list goes by deliveries or by claims: leave one of the two out."))
     return Filters(**found)
 
 

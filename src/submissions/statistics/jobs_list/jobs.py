@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Left
 
 from submissions import sql
@@ -19,6 +19,7 @@ from submissions.statistics.jobs_list.states import RANGES, TOLD_BY_JOB
 
 Job = ExternalGraderDetail
 Jobs = QuerySet[ExternalGraderDetail]
+Row = TypeVar("Row", bound=Model)
 COLUMNS = {
     "grader": "grader",
     "file": "grader_file_name",
@@ -66,12 +67,12 @@ def _cause(error: str | None, grader: str) -> str:
     return causes.key_of(causes.cause_of(error or "", grader))
 
 
-def between(rows: Jobs, filters: Filters) -> Jobs:
-    """Those of `rows` whose latest change is in the time that is asked for."""
+def between(rows: QuerySet[Row], filters: Filters, column: str = "status_time") -> QuerySet[Row]:
+    """Those of `rows` whose latest change, or what else `column` is the time of, is in the time that is asked for."""
     if filters.since is not None:
-        rows = rows.filter(status_time__gte=_moment(filters.since))
+        rows = rows.filter(**{f"{column}__gte": _moment(filters.since)})
     if filters.until is not None:
-        rows = rows.filter(status_time__lt=_moment(filters.until))
+        rows = rows.filter(**{f"{column}__lt": _moment(filters.until)})
     return rows
 
 

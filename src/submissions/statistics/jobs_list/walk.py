@@ -8,6 +8,7 @@ from itertools import islice
 
 from submissions.statistics import depths
 from submissions.statistics.jobs_list import bounds
+from submissions.statistics.jobs_list.claims import of_claims, of_job_alone
 from submissions.statistics.jobs_list.deliveries import of_deliveries
 from submissions.statistics.jobs_list.few import few, is_narrow, parts
 from submissions.statistics.jobs_list.filters import Filters, without
@@ -66,7 +67,7 @@ def count(filters: Filters, scope: Scope = EVERYTHING, *, most: int = bounds.MOS
     looks."""
     if filters.state in (WAITING, GRADING, FAILED) and without(filters, "state", "queue").is_empty:
         return _known(filters, scope)
-    if not must_look(filters) and not is_narrow(filters) and not filters.delivery:
+    if not must_look(filters) and not is_narrow(filters) and not filters.is_indirect:
         number = 0
         for one in ranges_of(filters, scope):
             number += one.rows().order_by().values("pk")[: most - number + 1].count()
@@ -111,15 +112,22 @@ def steps(
         for part in parts(found, size):
             yield Step(part, len(part), part[-1].key)
         return
-    looks = must_look(filters) or bool(filters.delivery)
+    looks = must_look(filters) or filters.is_indirect
     size = bounds.WINDOW if looks else size
-    candidates = of_deliveries(filters, after) if filters.delivery else of_ranges(filters, scope, after, size)
+    candidates = _candidates(filters, scope, after, size)
+    asked = of_job_alone(filters)
     seen: set[int] = set()
     while part := list(islice(candidates, size)):
-        found = matching(part, filters, scope) if looks else part
-        # A job can have several deliveries.
-        fresh = list(_unmet(found, seen)) if filters.delivery else found
+        found = matching(part, asked, scope) if looks else part
+        # A job can have several deliveries, and several claims.
+        fresh = list(_unmet(found, seen)) if filters.is_indirect else found
         yield Step(fresh, len(part), part[-1].key)
+
+
+def _candidates(filters: Filters, scope: Scope, after: Key | None, size: int) -> Iterator[Match]:
+    if filters.claim:
+        return of_claims(filters, scope, after)
+    return of_deliveries(filters, after) if filters.delivery else of_ranges(filters, scope, after, size)
 
 
 def _unmet(found: Iterable[Match], seen: set[int]) -> Iterator[Match]:
