@@ -15,14 +15,14 @@ A job is known to all callers by the id of its submission. A *key* proves a clai
 is good until the next claim or until the job is given up. Time is the database's, read with the lock.
 
 What graders do to a job stands here; what is done to one that somebody else may hold, by operators and for platforms,
-in `queue.interventions`. The usual claim and the usual result are one statement each (`queue.fast`); what is rare
-about them is decided here.
+in `queue.interventions`. The usual claim and result are one statement each (`queue.fast`); the rare ones, these verbs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connections, router
@@ -183,9 +183,7 @@ def claim(
 
 def claim_from(queue_names: Sequence[str], *, grader: str, limit: int, terms: Terms = NO_TERMS) -> list[ClaimedJob]:
     """Claim from the first of these queues that has jobs, and on from the next ones. Raises UnknownQueue."""
-    return batch.collect(
-        queue_names, limit, terms, lambda name, most, left: claim(name, grader=grader, limit=most, terms=left)
-    )
+    return batch.collect(queue_names, limit, terms, partial(claim, grader=grader))
 
 
 @verb

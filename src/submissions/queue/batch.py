@@ -31,7 +31,8 @@ HAND_OUT = """UPDATE submissions_externalgraderdetail
 SET status = 'pulled', status_time = %s, pulled_at = %s, available_at = %s, grader = %s, num_pulls = num_pulls + 1,
   pullkey = CASE id{cases} END, claim_id = {names} WHERE id IN ({ids})"""
 
-ClaimOne = Callable[[str, int, Terms], list[ClaimedJob]]
+ClaimOne = Callable[..., list[ClaimedJob]]
+"""Of a queue's name, `limit` and `terms`."""
 
 
 def collect(queue_names: Sequence[str], limit: int, terms: Terms, claim: ClaimOne) -> list[ClaimedJob]:
@@ -39,7 +40,7 @@ def collect(queue_names: Sequence[str], limit: int, terms: Terms, claim: ClaimOn
     taken: list[ClaimedJob] = []
     room = ROOM if limit > 1 else None
     for name in queue_names:
-        taken += claim(name, limit - len(taken), replace(terms, room=room, is_first=not taken))
+        taken += claim(name, limit=limit - len(taken), terms=replace(terms, room=room, is_first=not taken))
         if len(taken) >= limit:
             break
         room = None if room is None else ROOM - sum(job.size for job in taken)
