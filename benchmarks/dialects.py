@@ -138,18 +138,17 @@ def waiting(lab: Lab) -> report.Section:
 def _waited(lab: Lab, one: Contestant, met: list[int]) -> report.Section:
     seconds = WAITED_SECONDS if lab.options.seconds >= 10 else 5.0
     errors = dict(one.outcome.errors)
+    idle = _spent(one, lambda: time.sleep(seconds))
     one.wait_by_rest(3, WAITERS)
     one.outcome = Outcome("")
-    before = measure.Cost.now(one.pid, one.database_pid)
-    one.wait_by_rest(seconds, WAITERS)
-    spent = measure.Cost.now(one.pid, one.database_pid).since(before)
+    spent = _spent(one, lambda: one.wait_by_rest(seconds, WAITERS))
     refused = sum(one.outcome.errors.values())
     alone, beside = _polls(one), _polls_beside(one)
     cuts = quantiles(met, n=100, method="inclusive")
     facts = {
         "a submission to the claim that waits, median (ms)": cuts[49] / 1000,
         "a submission to the claim that waits, p95 (ms)": cuts[94] / 1000,
-        f"{WAITERS} that wait, part of one processor": spent.web / seconds,
+        f"{WAITERS} that wait, part of one processor beside an idle service": (spent.web - idle.web) / seconds,
         f"p95 of polls beside {WAITERS} that wait, times alone": beside / alone,
     }
     lines = [f"* {name}: {value:.3g}" for name, value in facts.items()]
@@ -157,6 +156,12 @@ def _waited(lab: Lab, one: Contestant, met: list[int]) -> report.Section:
         lines.append(f"* the database's part meanwhile: {spent.database / seconds:.3g} of one processor")
     lines.append(f"* of these claims, refused for want of room: {refused}; other errors: {errors or 'none'}")
     return report.Section(f"Waiting for a job ({len(met)} submissions, {WAITERS} workers)", "\n".join(lines), facts)
+
+
+def _spent(one: Contestant, work: Callable[[], object]) -> measure.Cost:
+    before = measure.Cost.now(one.pid, one.database_pid)
+    work()
+    return measure.Cost.now(one.pid, one.database_pid).since(before)
 
 
 def _polls(one: Contestant) -> float:

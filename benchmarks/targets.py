@@ -30,7 +30,7 @@ SHALLOW = "cycles/s of a shallow queue, times edx-submissions on gunicorn"
 DEEP = "cycles/s at 1 + 1 million rows, times edx-submissions on gunicorn"
 ENQUEUE_DEPTH, SUBMIT_DEPTH = "enqueue, deep against shallow", "submit, deep against shallow"
 WAIT_MEDIAN, WAIT_P95 = (f"a submission to the claim that waits, {what} (ms)" for what in ("median", "p95"))
-WAITERS = "100 that wait, part of one processor"
+WAITERS = "100 that wait, part of one processor beside an idle service"
 POLLS_BESIDE = "p95 of polls beside 100 that wait, times alone"
 GROWING = (
     "claim",
@@ -76,7 +76,9 @@ TARGETS = [
     Target("a submission to the claim that waits, median (ms)", WAIT_MEDIAN, most=50, databases=EVERYWHERE),
     Target("the same, p95 (ms)", WAIT_P95, most=300, databases=EVERYWHERE),
     Target("p95 of polls beside 100 that wait, times alone", POLLS_BESIDE, most=1.2, databases=EVERYWHERE),
-    Target("100 workers that wait, part of one processor", WAITERS, most=0.03, databases=EVERYWHERE),
+    Target(
+        "100 workers that wait, part of one processor beside an idle service", WAITERS, most=0.03, databases=EVERYWHERE
+    ),
     Target("round trips of an idle poll", "get_submission, empty queue", most=2),
     Target("round trips of get_submission", "get_submission", most=6),
     Target("round trips of put_result", "put_result", most=9),
