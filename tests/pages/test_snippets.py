@@ -134,6 +134,15 @@ def test_what_no_test_runs_is_listed() -> None:
     assert Counter(page for page, block in _blocks() if is_left_out(block)) == LEFT_OUT
 
 
+def test_who_installs_the_wheel_for_its_command_asks_for_the_service() -> None:
+    lines = [(page, line) for page, block in _blocks() for line in block.text.splitlines() if "pip install" in line]
+    wheels = [(page, line.split()[-1]) for page, line in lines if "gradequeue-0.2.0-py3" in line]
+    assert wheels == [
+        ("docs/installing.md", "'gradequeue-0.2.0-py3-none-any.whl[service,postgresql]'"),
+        ("docs/systemd.md", "'gradequeue-0.2.0-py3-none-any.whl[service,postgresql]'"),
+    ]
+
+
 # Single blocks. -------------------------------------------------------------------------------------------------------
 
 
