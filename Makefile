@@ -1,5 +1,5 @@
 # Two commands: `make run` shows a course being graded (ARGS=--live: a month, with incidents), `make test` runs every test. `make check` is what CI runs.
-# Needs Python 3.11 and nothing else; all of it goes into .venv. `make pair` needs the pair's Python, too.
+# Needs Python 3.11; all of it goes into .venv. What the tests need beside: CONTRIBUTING.md. `make pair` needs the pair's Python, too.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
