@@ -47,7 +47,7 @@ def test_a_server_that_takes_too_few_is_told(start: Start, own: OwnServer, own_d
     own.rows(limit[own.kind])
     server = start(own_database)
     assert (
-        "This can hold 89 connections to the database, and its server takes 50: requests will fail when many come at "
+        "This can hold 90 connections to the database, and its server takes 50: requests will fail when many come at "
         "once." in server.log.read_text()
     )
     if own.kind == "mariadb":
@@ -64,9 +64,9 @@ def test_a_server_that_takes_too_few_is_told(start: Start, own: OwnServer, own_d
 
 
 def test_the_usual_number_is_the_one_that_doctor_asks_for() -> None:
-    assert connections.most_connections(workers=2, threads=32, delivery_threads=16) == 89
-    assert connections.most_connections(workers=2, threads=32, delivery_threads=0) == 72
-    assert doctor.ONE_SERVICE == 89
+    assert connections.most_connections(workers=2, threads=32, delivery_threads=16) == 90
+    assert connections.most_connections(workers=2, threads=32, delivery_threads=0) == 74
+    assert doctor.ONE_SERVICE == 90
 
 
 def test_a_busy_grader_keeps_its_connection(start: Start, fresh_database: str, kind: str, name: str) -> None:

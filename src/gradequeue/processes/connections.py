@@ -20,8 +20,9 @@ from submissions.connections import close_after, is_pooled
 
 # After so long without a request a web worker's thread ends, all but one, and with each its connection (seconds).
 IDLE_SECONDS = 10
-# Beside the senders: the loop that looks for deliveries, the one that looks for queues that are pushed, the chores.
-BESIDE_SENDERS = 3
+# Beside the senders: the loop that looks for deliveries, the one that looks for queues that are pushed, the chores, and
+# whoever tells people of trouble.
+BESIDE_SENDERS = 4
 
 _of_thread = threading.local()
 # Connections whose thread has ended.
@@ -32,10 +33,10 @@ def most_connections(*, workers: int, threads: int, delivery_threads: int) -> in
     """How many a `serve` with these options can hold at once, but for one for each queue that is pushed.
 
     Each worker has more than its threads: the spare ones, and one for /readyz. Without delivery threads it does the
-    chores, too.
+    chores, and tells people, too.
     """
     return workers * (threads + SPARE_THREADS + 1) + (
-        delivery_threads + BESIDE_SENDERS if delivery_threads else workers
+        delivery_threads + BESIDE_SENDERS if delivery_threads else 2 * workers
     )
 
 
