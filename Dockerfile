@@ -30,10 +30,11 @@ COPY src src
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON=/usr/bin/python3
 # Also there: openedx (the event bus, 40 MB) and otel (traces).
 ARG EXTRAS="service postgresql mysql redis s3 webhook"
-# What nothing here reads is a sixth of it: translations, for pages that speak English, and AWS services beside S3.
+# What nothing here reads is a sixth of it: translations into languages that no page is offered in, and AWS services beside S3.
 RUN export UV_PROJECT_ENVIRONMENT=/opt/gradequeue \
  && /uv/bin/uv sync --frozen --no-default-groups --no-editable $(printf -- '--extra %s ' ${EXTRAS}) \
- && find /opt/gradequeue -path '*/locale/*' -name 'django*.[mp]o' -not -path '*/locale/en/*' -delete \
+ && find /opt/gradequeue -path '*/locale/*' -name 'django*.[mp]o' -not -path '*/locale/en/*' -not -path '*/locale/es/*' \
+      -not -path '*/locale/fr/*' -not -path '*/locale/ar/*' -delete \
  && find /opt/gradequeue -path '*/botocore/data/*' -prune -type d \
       -not -name s3 -not -name sts -not -name 'sso*' -not -name signin -exec rm -r {} +
 RUN UV_PROJECT_ENVIRONMENT=/opt/gradequeue-grader \

@@ -155,6 +155,22 @@ def test_the_images_have_this_version() -> None:
     assert set(re.findall(r"gradequeue(?:-grader)?:(\d[\w.]*)", files)) == {"0.2.0"}
 
 
+def test_the_image_keeps_the_languages_that_pages_are_offered_in(tmp_path: Path) -> None:
+    assert "LANGUAGES = es fr ar\n" in (ROOT / "Makefile").read_text()
+    for name in ("ar", "ar_DZ", "de", "en", "es", "es_MX", "fr"):
+        for package in ("django/conf", "submissions"):
+            place = tmp_path / package / "locale" / name / "LC_MESSAGES"
+            place.mkdir(parents=True)
+            (place / "django.mo").touch()
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    (command,) = re.findall(r"(find /opt/gradequeue -path '\*/locale/\*' .*? -delete)", text)
+    subprocess.run(["sh", "-c", command.replace("/opt/gradequeue", str(tmp_path))], check=True)
+    kept = {str(path.parent.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*.mo")}
+    assert kept == {
+        f"{package}/locale/{name}" for package in ("django/conf", "submissions") for name in ("ar", "en", "es", "fr")
+    }
+
+
 def test_the_dockerfile_copies_only_what_it_is_given() -> None:
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
     words = {word for line in copied for word in line.split()}
