@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -39,14 +41,14 @@ class AnswerField(RawField):
 
 
 class VerbatimField(serializers.CharField):
-    """Text exactly as it came; anything else that is JSON is written as JSON."""
+    """Text exactly as it came; a UUID as its text; anything else that is JSON is written as JSON."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, allow_blank=True, allow_null=True, default=None, **kwargs)
 
     def to_internal_value(self, data: object) -> str:
-        if isinstance(data, str):
-            return data
+        if isinstance(data, str | UUID):
+            return str(data)
         try:
             return json.dumps(data, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
@@ -57,11 +59,11 @@ class PointsPossibleField(serializers.Field):  # type: ignore[type-arg]
     """A finite number, 0 or more; a fraction is kept. Out of 0 points a job is graded all the same: for practice."""
 
     def to_internal_value(self, data: object) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float):
+        if isinstance(data, bool) or not isinstance(data, int | float | Decimal):
             raise serializers.ValidationError("Must be a number.")
         try:
             points = float(data)
-        except OverflowError:
+        except (OverflowError, ValueError):  # beyond a float; a Decimal's signalling NaN
             points = math.inf
         if not 0 <= points < math.inf:
             raise serializers.ValidationError("Must be a finite number, 0 or more.")
@@ -186,10 +188,32 @@ class SubmissionListSerializer(serializers.ModelSerializer[Submission]):
         )
 
 
+class PointsSerializerField(serializers.FloatField):
+    """Points at 0 or above, finite; whole ones as int."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, **kwargs)
+
+    def to_internal_value(self, data: float | str) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        try:
+            points = super().to_internal_value(data)
+        except OverflowError:
+            points = math.inf
+        if not math.isfinite(points):
+            self.fail("invalid")
+        return whole(points) or 0
+
+    def to_representation(self, value: float) -> Any:
+        return whole(float(value))
+
+
 class ExternalGraderDetailSerializer(serializers.ModelSerializer[ExternalGraderDetail]):
     """A job, with its key: not for the eyes of learners."""
 
     submission = SubmissionListSerializer(read_only=True)
+    points_possible = PointsSerializerField(required=False)
 
     class Meta:
         model = ExternalGraderDetail
@@ -267,27 +291,6 @@ class ScoreAnnotationSerializer(serializers.ModelSerializer[ScoreAnnotation]):
         extra_kwargs: ClassVar[dict[str, object]] = {
             name: {"allow_blank": True, "trim_whitespace": False} for name in ("creator", "reason", "annotation_type")
         }
-
-
-class PointsSerializerField(serializers.FloatField):
-    """Points at 0 or above, finite; whole ones as int."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, **kwargs)
-
-    def to_internal_value(self, data: float | str) -> float:
-        if isinstance(data, bool):
-            self.fail("invalid")
-        try:
-            points = super().to_internal_value(data)
-        except OverflowError:
-            points = math.inf
-        if not math.isfinite(points):
-            self.fail("invalid")
-        return whole(points) or 0
-
-    def to_representation(self, value: float) -> Any:
-        return whole(float(value))
 
 
 class UnannotatedScoreSerializer(serializers.ModelSerializer[Score]):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pytest_django import Settings
@@ -159,6 +161,12 @@ def test_what_edx_submissions_has_put_into_a_queue_with_a_space_is_found() -> No
     assert [found.pk for found in queue.claim(" q", grader="g")] == [job.pk]
 
 
+def test_a_uuid_as_the_queues_key_is_kept_as_its_text() -> None:
+    job = create(queue_key=UUID("a778b933-9fb3-11e3-9c0f-040ccee02800"))
+    job.refresh_from_db()
+    assert job.queue_key == "a778b933-9fb3-11e3-9c0f-040ccee02800"
+
+
 @pytest.mark.parametrize("field", ["queue_key", "grader_file_name"])
 def test_text_longer_than_its_column_is_kept_whole_beside_it(field: str) -> None:
     job = create(**{field: "x" * 129})
@@ -193,7 +201,15 @@ def test_points_possible_are_kept_with_their_fraction(given: float, kept: float)
     assert type(job.points_possible) is (float if kept in (0.5, 1e-9, 1e300) else int)
 
 
+@pytest.mark.parametrize(("given", "kept", "kind"), [("2", 2, int), ("2.50", 2.5, float), ("0", 0, int)])
+def test_points_may_be_decimal(given: str, kept: float, kind: type) -> None:
+    job = create(points_possible=Decimal(given))
+    job.refresh_from_db()
+    assert (job.points_possible, type(job.points_possible)) == (kept, kind)
+
+
 BAD_POINTS: list[Any] = [-1, -0.5, True, False, None, "", "5", "many", [1], {}, float("nan"), float("inf"), 10**400]
+BAD_POINTS += [Decimal("-1"), Decimal("NaN"), Decimal("sNaN"), Decimal("1e400")]
 
 
 @pytest.mark.parametrize("points", BAD_POINTS, ids=lambda points: repr(points)[:20])
