@@ -195,6 +195,27 @@ def test_a_known_item_needs_no_type() -> None:
     assert api.create_submission(fields, "y")["student_item"] == first["student_item"]
 
 
+class Key:
+    """Like an opaque key of Open edX: an object whose text names a course or a block."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def test_an_opaque_key_names_a_known_item_and_makes_none() -> None:
+    known = api.create_submission(item(course_id="c", item_id="i"), "x")
+    keys: Any = item(course_id=Key("c"), item_id=Key("i"))
+    again = api.create_submission(keys, "y")
+    assert (again["student_item"], again["attempt_number"]) == (known["student_item"], 2)
+    assert [row["answer"] for row in api.get_submissions(keys)] == ["y", "x"]
+    with pytest.raises(api.SubmissionRequestError) as refusal:
+        api.create_submission(item(course_id=Key("other")), "x")
+    assert list(refusal.value.field_errors) == ["course_id"]
+
+
 def test_spaces_around_a_field_do_not_make_another_item() -> None:
     padded = item(student_id=" Tim ", item_type=" Peer_Submission ")
     items = {api.create_submission(fields, "x")["student_item"] for fields in (padded, item(), padded)}

@@ -38,8 +38,9 @@ def get_or_create_student_item(fields: Mapping[str, object], *, lock: bool = Fal
     """
     if not isinstance(fields, Mapping):
         raise SubmissionRequestError(msg=f"A student item must be a mapping, not {type(fields).__name__}.")
-    unique = {name: fields.get(name) for name in UNIQUE}
-    if all(isinstance(value, str) and value and storable(value) for value in unique.values()):
+    # As text: an opaque key of the platform's names the item, too. A new one needs text.
+    unique = {name: "" if (value := fields.get(name)) is None else str(value) for name in UNIQUE}
+    if all(value and storable(value) for value in unique.values()):
         known = _find_item(unique, lock=lock)
         if known is not None:
             return _of_kind(known, fields.get("item_type", known.item_type))
