@@ -173,9 +173,10 @@ def get_team_submission_student_ids(team_submission_uuid: str | UUID | None) -> 
 
 
 @name_team_errors
-def get_team_ids_by_team_submission_uuid(team_submission_uuids: Iterable[str | UUID]) -> dict[str, str]:
-    """The teams of these submissions, by uuid. Raises Django's ValidationError for what is no uuid."""
-    rows = TeamSubmission.objects.filter(uuid__in=[parse_uuid(uuid) for uuid in team_submission_uuids])
+def get_team_ids_by_team_submission_uuid(team_submission_uuids: Iterable[str | UUID | None]) -> dict[str, str]:
+    """The teams of these submissions, by uuid. None is passed over; what is no uuid raises Django's ValidationError."""
+    wanted = [parse_uuid(uuid) for uuid in team_submission_uuids if uuid is not None]
+    rows = TeamSubmission.objects.filter(uuid__in=wanted)
     return {str(uuid): team_id for uuid, team_id in rows.values_list("uuid", "team_id")}
 
 

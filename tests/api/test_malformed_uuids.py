@@ -46,3 +46,10 @@ def test_it_raises_what_edx_submissions_raises(
 def test_no_uuid_at_all_is_no_submission_of_a_team(uuid: Any) -> None:
     with pytest.raises(team_api.TeamSubmissionNotFoundError):
         team_api.get_team_submission_student_ids(uuid)
+
+
+def test_none_among_the_uuids_of_teams_is_passed_over() -> None:
+    made = team_api.create_submission_for_team("c", "i", "apple", None, ["Tim"], "an answer")
+    uuid = made["team_submission_uuid"]
+    assert team_api.get_team_ids_by_team_submission_uuid([None]) == {}
+    assert team_api.get_team_ids_by_team_submission_uuid([None, uuid]) == {uuid: "apple"}
