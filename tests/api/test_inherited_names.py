@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client, RequestFactory
 from django.urls import include, path, resolve
 from pytest_django import Settings
@@ -81,6 +82,36 @@ def test_a_team_has_one_active_submission_and_any_number_of_others() -> None:
     assert list(TeamSubmission.objects.all()) == [made]
 
 
+LONG_AGO = datetime(2020, 1, 2, tzinfo=UTC)
+
+
+def test_a_team_submission_says_when_it_was_modified() -> None:
+    made = team()
+    assert made.modified == made.created
+    assert team("pear", created=LONG_AGO).modified == LONG_AGO
+    assert team("plum", modified=LONG_AGO).modified == LONG_AGO
+    made.save(update_fields=[])
+    made.refresh_from_db()
+    assert made.modified == made.created
+    made.save(update_fields=["status"])
+    made.refresh_from_db()
+    assert made.modified > made.created
+    old = TeamSubmission.objects.get(team_id="plum")
+    assert (old.modified, old.created > LONG_AGO) == (LONG_AGO, True)
+    old.save()
+    assert old.modified > LONG_AGO
+
+
+@pytest.mark.parametrize("field", ["points_earned", "points_possible"])
+def test_points_below_0_are_not_valid(field: str) -> None:
+    score = Score(**{"points_earned": 1, "points_possible": 1, field: -1})
+    with pytest.raises(ValidationError) as refusal:
+        score.clean_fields(exclude=["student_item", "submission"])
+    assert refusal.value.message_dict == {field: ["Ensure this value is greater than or equal to 0."]}
+    score.points_earned = score.points_possible = 0
+    score.clean_fields(exclude=["student_item", "submission"])
+
+
 def test_a_summary_is_brought_in_step_with_a_score_that_was_written_past_save() -> None:
     learner = StudentItem.objects.create(**item())
     Score.objects.create(student_item=learner, points_earned=5, points_possible=10)
@@ -111,6 +142,7 @@ def test_a_job_is_shown_with_its_submission() -> None:
         "grader_reply": None,
         "num_failures": 0,
     }
+    assert type(shown["points_possible"]) is int
     assert inner == dict(SubmissionListSerializer(submission).data)
     assert [inner.pop("submitted_at"), inner.pop("created_at")] != [None, None]
     assert inner == {

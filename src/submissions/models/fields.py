@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -84,6 +85,9 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
 
 class PointsField(models.FloatField):  # type: ignore[type-arg]
     """Points: fractions are kept, whole numbers come back as int (ADR 0003)."""
+
+    # Not an argument: it is no matter of migrations.
+    default_validators = [MinValueValidator(0)]
 
     def from_db_value(self, value: float | None, *_: object) -> float | None:
         return whole(value)

@@ -46,6 +46,11 @@ class TeamSubmission(models.Model):
         verbose_name_plural = _("team submissions")
         ordering = ["-submitted_at", "-id"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not args and "modified" not in kwargs:
+            self.modified = self.created  # until it is
+
     def __str__(self) -> str:
         return f"Team Submission {self.uuid}"
 
@@ -76,9 +81,10 @@ class TeamSubmission(models.Model):
             return _with_members().filter(course_id=course_id, item_id=item_id)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.modified = now()
         fields = kwargs.get("update_fields")
-        if fields is not None:
+        if not self._state.adding and (fields is None or fields):
+            self.modified = now()
+        if fields:
             kwargs["update_fields"] = {*fields, "modified"}
         super().save(*args, **kwargs)
 
