@@ -55,8 +55,8 @@ def test_in_a_points_queue_the_score_is_taken_as_it_is(score: float, possible: f
 @pytest.mark.parametrize(
     ("score", "reason"),
     [
-        (True, "The score must be a number, not True."),
-        (None, "The score must be a number, not None."),
+        (True, "The score must be a number, not true."),
+        (None, "The score must be a number, not null."),
         ("0.5", "The score must be a number, not '0.5'."),
         ([1], "The score must be a number, not [1]."),
         (float("nan"), "The score must be between 0 and 1, not nan."),

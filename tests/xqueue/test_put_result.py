@@ -369,8 +369,8 @@ def test_the_last_of_two_equal_fields_counts(grader: Client, work: Work) -> None
 UNUSABLE = [
     ("{}", "The reply has no score."),
     ('{"correct": true, "msg": "x"}', "The reply has no score."),
-    ('{"score": null}', "The score must be a number, not None."),
-    ('{"score": true}', "The score must be a number, not True."),
+    ('{"score": null}', "The score must be a number, not null."),
+    ('{"score": true}', "The score must be a number, not true."),
     ('{"score": "1"}', "The score must be a number, not '1'."),
     ('{"score": "<script>"}', "The score must be a number, not '<script>'."),
     ('{"score": []}', "The score must be a number, not []."),

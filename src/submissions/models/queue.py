@@ -18,6 +18,8 @@ from submissions.models.fields import whole
 MOST_POINTS = 1_000_000
 # Two numbers of points that differ by no more than this share of the larger one are the same number.
 ROUNDING = 1e-9
+# A grader's author sent JSON, and not Python.
+JSON_WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 class ScoreMeaning(models.TextChoices):
@@ -213,7 +215,8 @@ class GraderQueue(models.Model):
         what the number means, where that is not the queue's to say. What a sum of fractions is off by is no fault.
         """
         if isinstance(score, bool) or not isinstance(score, int | float):
-            raise BadReply(f"The score must be a number, not {reprlib.repr(score)}.")
+            said = reprlib.repr(score)
+            raise BadReply(f"The score must be a number, not {JSON_WORDS.get(said, said)}.")
         is_share = (meaning or self.score_meaning) == ScoreMeaning.RATIO and possible is not None
         if possible == 0 and not is_share and 0 <= score <= MOST_POINTS:
             return 0  # a problem for practice: graded, and worth nothing
