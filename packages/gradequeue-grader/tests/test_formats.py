@@ -231,3 +231,85 @@ def test_what_the_learner_may_not_see_is_not_in_prairielearns_tests() -> None:
 @pytest.mark.parametrize("name", ["gradescope", "prairielearn", "ctrf", "junit", "tap", "watcher"])
 def test_every_fixture_becomes_a_result_that_the_schema_takes(name: str) -> None:
     assert faults(read(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "empty", "wanted"),
+    [
+        (
+            "gradescope",
+            {
+                "score": 1,
+                "output": None,
+                "output_format": None,
+                "visibility": None,
+                "stdout_visibility": None,
+                "tests": [
+                    {"score": 1, "max_score": 1, "number": None, "status": None, "output": None, "visibility": None}
+                ],
+            },
+            {
+                "points_earned": 1,
+                "tests": [{"name": "Test 1", "status": "passed", "points": 1, "max_points": 1}],
+            },
+        ),
+        (
+            "prairielearn",
+            {"score": 1, "message": None, "output": None, "tests": None},
+            {"score": 1},
+        ),
+        (
+            "prairielearn",
+            {"score": 1, "tests": [{"name": None, "points": 1, "max_points": 1, "message": None, "output": None}]},
+            {"score": 1, "tests": [{"name": "Test 1", "status": "passed", "points": 1, "max_points": 1}]},
+        ),
+        (
+            "ctrf",
+            {
+                "results": {
+                    "tool": {"name": None},
+                    "tests": [{"name": "a", "status": "passed", "id": None, "suite": None, "message": None}],
+                }
+            },
+            {"score": 1.0, "tests": [{"name": "a", "status": "passed"}]},
+        ),
+    ],
+)
+def test_null_is_as_if_it_were_not_there(name: str, empty: Any, wanted: Any) -> None:
+    """A learner would read `null`, and see nothing of what has a visibility that is none."""
+    found = text(name, empty)
+    del found["extra"]  # it goes back as it came
+    assert found == wanted
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize("name", ["json", "gradescope", "prairielearn", "watcher", "xqueue"])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (f'{{"score": {HUGE}}}', "this is no JSON: 1000000000000000000000000000000000000000 is beyond all numbers"),
+        ('{"score": 1e400}', "this is no JSON: 1e400 is beyond all numbers"),
+        ('{"score": NaN}', "this is no JSON: NaN is no JSON"),
+        ('{"score": 1, "extra": ' + "[" * 64 + "]" * 64 + "}", "this is nested deeper than 64"),
+        ("[" * 100_000 + "]" * 100_000, "this is nested deeper than 64"),
+    ],
+)
+def test_what_nobody_can_reckon_with_is_no_result(name: str, said: str, why: str) -> None:
+    with pytest.raises(formats.NotAResult) as raised:
+        formats.read(name, said.encode())
+    assert str(raised.value) == why
+
+
+def test_as_deep_as_the_queue_takes_it() -> None:
+    said = '{"score": 1, "extra": {"a": ' + "[" * 62 + "]" * 62 + "}}"
+    assert formats.read("json", said.encode())["score"] == 1
+
+
+def test_a_sum_beyond_all_numbers_is_said() -> None:
+    most = {"score": 1e308, "max_score": 1e308}
+    found = text("gradescope", {"tests": [most, most, most]})
+    assert faults(found) == ["$.tests: the sum of the points is beyond all numbers"]
+    found = text("gradescope", {"score": 1, "tests": [{"score": 1, "max_score": 1e308}] * 3})
+    assert faults(found) == []

@@ -24,6 +24,7 @@ BODY_BYTES = 1024**2
 FEEDBACK_BYTES = 256 * 1024
 TEXT_BYTES = 64 * 1024
 TESTS = 2000
+DEEPEST = 64
 # Texts are not cut below this to make a result fit.
 LEAST_BYTES = 64
 
@@ -108,8 +109,11 @@ def _senseless(result: Result) -> Iterator[str]:
     for name, value in (("score", result.get("score")), ("points_earned", result.get("points_earned"))):
         if value is not None and not math.isfinite(value):
             yield f"$.{name}: {value} is no finite number"
-    if share(result, 1) is None and "points_earned" not in result:
+    earned = share(result, 1)
+    if earned is None and "points_earned" not in result:
         yield "$: neither a score, nor points_earned, nor tests with points"
+    elif earned is not None and not math.isfinite(earned):
+        yield "$.tests: the sum of the points is beyond all numbers"
 
 
 def share(result: Result, points_possible: float) -> float | None:
@@ -121,11 +125,19 @@ def share(result: Result, points_possible: float) -> float | None:
         scored = [test for test in result.get("tests", []) if "points" in test]
         if not scored:
             return None
-        earned = math.fsum(test["points"] for test in scored)
+        earned = total(scored, "points")
         if all("max_points" in test for test in scored):
-            most = math.fsum(test["max_points"] for test in scored)
+            most = total(scored, "max_points")
             return earned / most if most else None
     return earned / points_possible if points_possible else None
+
+
+def total(tests: Sequence[Test], name: Literal["points", "max_points"]) -> float:
+    """The sum over the tests that say; infinite where it is beyond all numbers."""
+    try:
+        return math.fsum(test.get(name, 0) for test in tests)
+    except OverflowError:
+        return math.inf
 
 
 # What the learner sees. ---------------------------------------------------------------------------------------------
@@ -196,11 +208,28 @@ def _cut_in(part: Any, names: Sequence[str], limit: int) -> None:
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON as the server reads it: no NaN, no member twice. Raises NotAResult."""
+    """JSON as the server reads it: no NaN, no member twice, nested to DEEPEST at the most; and no number that is beyond
+    all that one can reckon with. Raises NotAResult."""
+    hooks: dict[str, Any] = {"parse_float": _finite, "parse_int": _whole, "object_pairs_hook": _once}
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        found = json.loads(text, parse_constant=_no_constant, **hooks)
+    except RecursionError as error:
+        raise NotAResult(TOO_DEEP) from error
+    except ValueError as error:
         raise NotAResult(f"this is no JSON: {error}") from error
+    if _is_deeper(found, DEEPEST):
+        raise NotAResult(TOO_DEEP)
+    return found
+
+
+TOO_DEEP = f"this is nested deeper than {DEEPEST}"
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not most or any(_is_deeper(one, most - 1) for one in inner)
 
 
 def _no_constant(name: str) -> Any:
@@ -209,8 +238,13 @@ def _no_constant(name: str) -> Any:
 
 def _finite(text: str) -> float:
     if not math.isfinite(float(text)):
-        raise ValueError(f"{text} is beyond all numbers")
+        raise ValueError(f"{text[:40]} is beyond all numbers")
     return float(text)
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:

@@ -35,7 +35,10 @@ def _load_object(text: bytes) -> dict[str, Any]:
 
 
 def _dump_object(found: dict[str, Any]) -> str:
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise NotAResult("it has numbers that are beyond all numbers") from error
     # Half surrogates stand in JSON only as escapes.
     return (text if text.isascii() or _encodes(text) else json.dumps(found, indent=2, allow_nan=False)) + "\n"
 

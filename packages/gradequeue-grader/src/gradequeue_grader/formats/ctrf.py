@@ -22,9 +22,9 @@ def read(found: dict[str, Any]) -> Result:
     tests = [_read_test(one, place) for place, one in enumerate(objects(report, "tests"), 1)]
     result: Result = {**passed_share(tests), "tests": tests}
     tool = report.get("tool")
-    if isinstance(tool, dict) and "name" in tool:
+    if isinstance(tool, dict) and tool.get("name") is not None:
         result["grader"] = {"name": text_of(tool["name"])}
-        if "version" in tool:
+        if tool.get("version") is not None:
             result["grader"]["version"] = text_of(tool["version"])
     return result
 
@@ -38,12 +38,12 @@ def _read_test(found: dict[str, Any], place: int) -> Test:
     }
     if (duration := number(found, "duration")) is not None and duration >= 0:
         test["duration_ms"] = duration
-    if "id" in found:
+    if found.get("id") is not None:
         test["id"] = text_of(found["id"])
-    if "suite" in found:
+    if found.get("suite") is not None:
         suites = found["suite"]
         test["group"] = SUITES.join(map(text_of, suites)) if isinstance(suites, list) else text_of(suites)
-    if "message" in found:
+    if found.get("message") is not None:
         test["message"] = text_of(found["message"])
     if isinstance(found.get("stdout"), list):
         test["output"] = "\n".join(map(text_of, found["stdout"]))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from gradequeue_grader.formats.parts import name_of, number, objects, text_of, told
-from gradequeue_grader.result import Format, Result, Test
+from gradequeue_grader.result import Format, Result, Test, total
 
 FORMATS: dict[str, Format] = {"text": "text", "html": "html", "md": "markdown"}
 NAMES = {ours: theirs for theirs, ours in FORMATS.items()}
@@ -17,15 +16,15 @@ def read(found: dict[str, Any]) -> Result:
     result: Result = {}
     if (score := number(found, "score")) is not None:
         result["points_earned"] = score
-    if "output" in found:
+    if found.get("output") is not None:
         result["feedback"] = {"text": text_of(found["output"])}
         if kind := FORMATS.get(text_of(found.get("output_format"))):
             result["feedback"]["format"] = kind
-    if "tests" in found:
+    if found.get("tests") is not None:
         result["tests"] = [_read_test(one, place) for place, one in enumerate(objects(found, "tests"), 1)]
-    if "visibility" in found:
+    if found.get("visibility") is not None:
         result["visibility"] = text_of(found["visibility"])
-    if "stdout_visibility" in found:
+    if found.get("stdout_visibility") is not None:
         result["stdout"] = {"text": "", "visibility": text_of(found["stdout_visibility"])}
     if (seconds := number(found, "execution_time")) is not None and seconds >= 0:
         result["usage"] = {"wall_ms": seconds * 1000}
@@ -35,19 +34,21 @@ def read(found: dict[str, Any]) -> Result:
 def _read_test(found: dict[str, Any], place: int) -> Test:
     points, most = number(found, "score"), number(found, "max_score")
     test: Test = {"name": text_of(found.get("name") or f"Test {found.get('number') or place}"), "status": "failed"}
-    if found.get("status") == "passed" or ("status" not in found and points is not None and points >= (most or 0)):
+    if found.get("status") == "passed" or (
+        found.get("status") is None and points is not None and points >= (most or 0)
+    ):
         test["status"] = "passed"
     if points is not None:
         test["points"] = points
     if most is not None:
         test["max_points"] = most
-    if "number" in found:
+    if found.get("number") is not None:
         test["id"] = text_of(found["number"])
-    if "output" in found:
+    if found.get("output") is not None:
         test["output"] = text_of(found["output"])
     if kind := FORMATS.get(text_of(found.get("output_format"))):
         test["format"] = kind
-    if "visibility" in found:
+    if found.get("visibility") is not None:
         test["visibility"] = text_of(found["visibility"])
     if isinstance(found.get("tags"), list):
         test["tags"] = list(map(text_of, found["tags"]))
@@ -61,7 +62,7 @@ def write(result: Result, points_possible: float | None) -> dict[str, Any]:
     if "points_earned" in result:
         found["score"] = result["points_earned"]
     elif "score" in result:
-        most = math.fsum(test.get("max_points", 0) for test in tests)
+        most = total(tests, "max_points")
         found["score"] = result["score"] * (points_possible or most or 1)
     if "feedback" in result:
         found["output"] = result["feedback"].get("text", "")

@@ -18,11 +18,11 @@ def read(found: dict[str, Any]) -> Result:
         raise Ungradable(_why(found))
     score = verdict(found)["score"]
     result: Result = {"score": score}
-    if "message" in found:
+    if found.get("message") is not None:
         result["feedback"] = {"text": text_of(found["message"])}
-    if "tests" in found:
+    if found.get("tests") is not None:
         result["tests"] = [_read_test(one, place, score) for place, one in enumerate(objects(found, "tests"), 1)]
-    if "output" in found:
+    if found.get("output") is not None:
         result["stdout"] = {"text": text_of(found["output"]), "visibility": VISIBLE}
     return result
 
@@ -40,9 +40,9 @@ def _read_test(found: dict[str, Any], place: int, score: float) -> Test:
         test["points"] = points
     if most is not None:
         test["max_points"] = most
-    if "message" in found:
+    if found.get("message") is not None:
         test["message"] = text_of(found["message"])
-    if "output" in found:
+    if found.get("output") is not None:
         test["output"] = text_of(found["output"])
     return test
 
