@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,15 @@ from typing import Any
 import pytest
 
 from conftest import Typed, events
+from gradequeue_grader import Beat, Busy, Client, Problem, verbs
+from gradequeue_grader.cli import _heed
+from gradequeue_grader.delivery import insist
+from gradequeue_grader.endings import Failed
+from gradequeue_grader.events import JsonLines, sentence
+from gradequeue_grader.heartbeats import Heart, Held
 from gradequeue_grader.sandbox import remove_leftovers
+from gradequeue_grader.trial import claim_of
+from gradequeue_grader.worker import Wish, Worker
 from peer import TOKEN, Peer
 
 GRADER = """
@@ -190,6 +200,118 @@ def test_asked_twice_it_gives_back_what_it_holds(peer: Peer, typed: Typed, grade
         time.sleep(0.3)
     running.communicate(timeout=30)
     assert (running.returncode, job.status, job.given_back) == (0, "queued", 1)
+
+
+def test_ctrl_c_at_a_terminal_ends_no_command(peer: Peer, typed: Typed, grader: str, sandboxed: None) -> None:
+    """It goes to every process of the worker's group."""
+    job = peer.add("time.sleep(2); score = 1")
+    words = typed.words(*options(peer), "--", grader)
+    with subprocess.Popen(
+        words, cwd=typed.folder, env=typed.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        until(lambda: job.claims == 1 and pids(str(typed.folder / "grade.py")))
+        os.killpg(running.pid, signal.SIGINT)
+        out, _ = running.communicate(timeout=30)
+    assert (running.returncode, job.status, job.failures) == (0, "graded", [])
+    assert ends(out) == {"graded": 1}
+
+
+def test_a_signal_is_heeded_in_the_midst_of_a_wait(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler runs where the main thread has the lock that it would need."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with Client(peer.url, TOKEN) as client:
+        worker = Worker(client, Wish(("python",), 1, 1, 0, False, "w"), lambda *_: Failed("grader", ""), JsonLines())
+        try:
+            _heed(worker)
+            with worker.stop._cond:  # type: ignore[attr-defined]
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)
+            until(worker.stop.is_set)
+            assert not worker.abandoned.is_set()
+            os.kill(os.getpid(), signal.SIGINT)
+            until(worker.abandoned.is_set)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def test_asked_to_stop_before_it_began_it_ends_as_asked(peer: Peer, typed: Typed, grader: str) -> None:
+    peer.fault = lambda when, method, path: 503
+    running = typed.start(*options(peer, *BARE), "--", grader)
+    until(lambda: peer.requests)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, ends(out)) == (0, {}), err
+
+
+def test_where_nobody_reads_what_it_says_it_finishes_what_it_holds(peer: Peer, typed: Typed, grader: str) -> None:
+    jobs = [peer.add("time.sleep(1); score = 1") for _ in range(3)]
+    running = typed.start(*options(peer, "--jobs", "2", *BARE), "--", grader)
+    assert running.stdout
+    assert json.loads(running.stdout.readline())["event"] == "started"
+    running.stdout.close()
+    assert running.wait(timeout=30) == 1
+    assert running.stderr
+    assert "Traceback" not in running.stderr.read()
+    running.stderr.close()
+    assert [job.status for job in jobs] == ["graded", "graded", "queued"]
+
+
+def test_on_a_full_disk_its_log_is_lost_and_no_job(peer: Peer, typed: Typed, grader: str) -> None:
+    jobs = [peer.add("score = 1") for _ in range(3)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            typed.words(*options(peer, "--once", *BARE), "--", grader),
+            cwd=typed.folder,
+            env=typed.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+            text=True,
+        )
+    assert [job.status for job in jobs] == ["graded"] * 3
+    assert (done.returncode, done.stderr.splitlines()[3:]) == (0, [])
+
+
+def test_the_heart_beats_on_whatever_happens() -> None:
+    told: list[str] = []
+    answers: list[Any] = [RuntimeError("broken"), {"1": Beat(30, 10, "continue")}]
+
+    class Odd:
+        def send(self, request: Any) -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    heart = Heart(Odd(), told.append)  # type: ignore[arg-type]
+    held = Held(claim_of({}, "", None, 1, 1), float("inf"), 0)
+    heart._beat([held])
+    heart._beat([held])
+    assert (told, answers, held.cancel.is_set()) == (["heartbeat: RuntimeError('broken')"], [], False)
+
+
+def test_however_long_it_is_asked_to_wait_it_tries_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradequeue_grader.delivery.PATIENCE_SECONDS", 0.3)
+    answers: list[Any] = [Busy(Problem(503, "", "Later", ""), 1000), None]
+
+    class Away:
+        def send(self, request: Any) -> Any:
+            if isinstance(answer := answers.pop(0), Exception):
+                raise answer
+
+    told: list[str] = []
+    insist(Away(), verbs.give_back("x"), threading.Event(), told.append)  # type: ignore[arg-type]
+    assert answers == []
+    assert told == ["Later (HTTP 503); again in 0.3 s"]
+
+
+def test_what_a_grader_prints_cannot_pass_for_an_event() -> None:
+    facts = {"submission": "a", "kind": "grader", "message": "bad\n2026-01-01 00:00:00Z ended\x1b[2J\r\u2028\ud800é\t."}
+    assert sentence("failed", facts) == (
+        "submission a: no result (grader): bad\n    2026-01-01 00:00:00Z ended\\x1b[2J\n    \n    \\ud800é\t."
+    )
 
 
 def test_a_token_that_ends_ends_the_worker(peer: Peer, typed: Typed, grader: str) -> None:

@@ -57,8 +57,8 @@ class Claim:
             files=tuple(File(one["name"], one["url"], one["size"], one["sha256"]) for one in found.get("files") or ()),
             links=tuple(Link(one["name"], one["url"]) for one in found.get("links") or ()),
             points_possible=found.get("points_possible") or 0,
-            lease_seconds_left=found["lease_seconds_left"],
-            next_heartbeat_seconds=found["next_heartbeat_seconds"],
+            lease_seconds_left=float(found["lease_seconds_left"]),
+            next_heartbeat_seconds=float(found["next_heartbeat_seconds"]),
             raw=found,
         )
 
@@ -73,7 +73,7 @@ class Claimed:
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Claimed:
         """From the server's JSON."""
-        return cls(tuple(map(Claim.read, found["claims"])), found["poll_after_seconds"])
+        return cls(tuple(map(Claim.read, found["claims"])), float(found["poll_after_seconds"]))
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ class Beat:
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Beat:
         """From the server's JSON."""
-        return cls(found["lease_seconds_left"], found["next_heartbeat_seconds"], found["instruction"])
+        left, next_one = float(found["lease_seconds_left"]), float(found["next_heartbeat_seconds"])
+        return cls(left, next_one, str(found["instruction"]))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import io
 import os
+import queue
 import signal
 import socket
 import sys
@@ -13,7 +15,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from gradequeue_grader import __version__, formats
 from gradequeue_grader.client import Client
 from gradequeue_grader.endings import Ending, Failed
-from gradequeue_grader.events import JsonLines, Lines, Listener, Screen
+from gradequeue_grader.events import JsonLines, Lines, Listener, Screen, harmless
 from gradequeue_grader.grading import Bench
 from gradequeue_grader.protocols import PROTOCOLS
 from gradequeue_grader.result import NotAResult, faults
@@ -45,6 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     own, command = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
     options = _parser().parse_args(own)
     options.command = command
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As the formats want it, whatever the locale; half surrogates of a grader's become question marks.
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    return max(_done(options), _flushed())
+
+
+def _done(options: argparse.Namespace) -> int:
     try:
         status: int = options.do(options)
     except Unusable as error:
@@ -56,6 +64,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _flushed() -> int:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        tell(f"gradequeue-grader: what is printed cannot be written: {error}")
+        # Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    return 0
 
 
 def tell(line: str) -> None:
@@ -179,18 +198,28 @@ def run_worker(options: argparse.Namespace) -> int:
             raise Unusable(f"--url: {error}") from error
         listener = _listener(options, stack)
         worker = Worker(client, wish, tools.grade, listener)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, partial(_asked_to_stop, worker))
+        _heed(worker)
         worker.check()
         sandbox = "without a sandbox" if isinstance(tools.box, Bare) else "each in a sandbox"
-        listener.hear("started", url=options.url, queues=", ".join(queues), jobs=options.jobs, sandbox=sandbox)
+        worker.listener.hear("started", url=options.url, queues=", ".join(queues), jobs=options.jobs, sandbox=sandbox)
         return worker.run()
 
 
-def _asked_to_stop(worker: Worker, number: int, frame: FrameType | None) -> None:
-    if worker.stop.is_set():
-        worker.abandon()
-    worker.stop.set()
+def _heed(worker: Worker) -> None:
+    """SIGTERM and Ctrl-C. A handler runs in the midst of whatever the main thread does, perhaps with the very lock that
+    it would need: it only notes the signal, and another thread acts."""
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be put to within itself
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _: asked.put(got))
+    threading.Thread(target=_stop_when_asked, args=(worker, asked), name="signals", daemon=True).start()
+
+
+def _stop_when_asked(worker: Worker, asked: queue.SimpleQueue[int]) -> None:
+    while True:
+        asked.get()
+        if worker.stop.is_set():
+            worker.abandon()
+        worker.stop.set()
 
 
 def _token(options: argparse.Namespace) -> str:
@@ -246,7 +275,8 @@ def try_once(options: argparse.Namespace) -> int:
     if options.json and not isinstance(ending, Failed):
         print(formats.write("json", ending.result), end="")
     else:
-        print("\n".join(shown(ending, options.points)))
+        for part in shown(ending, options.points):
+            print("\n".join(map(harmless, part.split("\n"))))
     if isinstance(ending, Failed):
         return STATUSES[ending.kind]
     return REFUSED if faults(ending.result) else 0

@@ -51,7 +51,9 @@ def insist(client: Client, request: Request[T], stop: threading.Event, tell: Cal
         if stop.is_set() and stopped_at is None:
             stopped_at = time.monotonic()
         until = begun + PATIENCE_SECONDS if stopped_at is None else stopped_at + LAST_SECONDS
-        if time.monotonic() + pause > until:
+        # However long the server asked to wait, it is asked once more before that is given up.
+        pause = min(pause, until - time.monotonic())
+        if pause <= 0:
             raise GivenUp(str(trouble)) from trouble
         tell(f"{trouble}; again in {pause:.1f} s")
         tries += 1

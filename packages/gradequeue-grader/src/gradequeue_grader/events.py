@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, TextIO
+from unicodedata import category
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+# Categories of characters: control characters; half surrogates, which nothing can be written with.
+OBEYED = ("Cc", "Cs")
 # What ends a job, in the order in which it is counted.
 ENDS = ("graded", "failed", "given_up", "refused", "lost", "cancelled")
 
@@ -23,6 +27,26 @@ class Listener(Protocol):
 
     def hear(self, event: str, **facts: Any) -> None:
         """An event's name, and what belongs to it."""
+
+
+@dataclass
+class Unbroken:
+    """Passes events on, one at a time. One that cannot be written costs no job: on a full disk lines are lost, and
+    where nobody reads any more, `gone` is called."""
+
+    listener: Listener
+    gone: Callable[[], object]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hear(self, event: str, **facts: Any) -> None:
+        """Never raises OSError."""
+        try:
+            with self.lock:
+                self.listener.hear(event, **facts)
+        except BrokenPipeError:
+            self.gone()
+        except OSError:
+            pass  # there is no place left where it could be said
 
 
 SENTENCES = {
@@ -42,8 +66,15 @@ SENTENCES = {
 
 
 def sentence(event: str, facts: Mapping[str, Any]) -> str:
-    """An event in words."""
-    return SENTENCES[event].format_map({**facts, "ends": counted(facts.get("ends", {}))})
+    """An event in words. A message may be whatever a grader printed: its further lines stand indented, so that none can
+    pass for an event, and nothing of it moves a terminal's cursor."""
+    words = SENTENCES[event].format_map({**facts, "ends": counted(facts.get("ends", {}))})
+    return "\n    ".join(map(harmless, words.splitlines()))
+
+
+def harmless(line: str) -> str:
+    """The same without characters that a terminal obeys: they are told by their number."""
+    return "".join(ascii(char)[1:-1] if category(char) in OBEYED and char != "\t" else char for char in line)
 
 
 @dataclass
@@ -61,7 +92,7 @@ class JsonLines:
 
 @dataclass
 class Lines:
-    """One line for each event, for a log."""
+    """A line for each event, for a log."""
 
     out: TextIO = field(default_factory=lambda: sys.stderr)
 

@@ -71,9 +71,9 @@ class Heart:
         ids = [one.claim.id for one in due]
         try:
             answers = self.client.send(heartbeats(ids))
-        except GraderError as error:
+        except Exception as error:  # whatever it is, the other heartbeats go on
             # The lease is longer than the time between two heartbeats: one may be missed.
-            self.tell(f"heartbeat: {error}")
+            self.tell(f"heartbeat: {error if isinstance(error, GraderError) else repr(error)}")
             answers = {}
         now = time.monotonic()
         for one in due:

@@ -169,7 +169,8 @@ class Bubblewrap:
     def launch(self, task: Task, limits: Limits, stage: Path, slot: int) -> Launch:
         """How it is started. As root, the stage is given to a user of this sandbox's own."""
         variables = environment(task) | {"HOME": TEMPORARY, "TMPDIR": TEMPORARY} | dict(task.environment)
-        options: dict[str, Any] = {"env": variables}
+        # A session of its own: Ctrl-C is for the worker, which finishes what it holds.
+        options: dict[str, Any] = {"env": variables, "start_new_session": True}
         if os.geteuid() == 0:
             user = sandbox_user(slot)
             for path in (stage, *stage.rglob("*")):

@@ -51,10 +51,10 @@ def payload_of(path: Path | None) -> Any:
     """JSON where it is JSON, else text. Raises OSError."""
     if path is None:
         return None
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8", "replace")
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

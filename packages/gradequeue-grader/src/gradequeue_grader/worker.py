@@ -18,7 +18,7 @@ from gradequeue_grader.claims import Claim, Claimed
 from gradequeue_grader.client import Client
 from gradequeue_grader.delivery import GivenUp, deliver, pause_after
 from gradequeue_grader.endings import Ending, Failed, Graded
-from gradequeue_grader.events import ENDS, Listener
+from gradequeue_grader.events import ENDS, Listener, Unbroken
 from gradequeue_grader.fetching import fetch
 from gradequeue_grader.heartbeats import Heart, Held
 from gradequeue_grader.problems import (
@@ -64,7 +64,8 @@ class Worker:
     """Holds up to `wish.jobs` claims. `run` ends after `stop` was set, `abandon` gives back what it holds."""
 
     def __init__(self, client: Client, wish: Wish, grade: Grade, listener: Listener) -> None:
-        self.client, self.wish, self.grade, self.listener = client, wish, grade, listener
+        self.client, self.wish, self.grade = client, wish, grade
+        self.listener = Unbroken(listener, self._nobody_reads)
         self.stop = threading.Event()
         self.abandoned = threading.Event()
         self.heart = Heart(client, self._trouble)
@@ -75,15 +76,16 @@ class Worker:
         self.hopeless: CannotWork | None = None
 
     def check(self) -> None:
-        """Ask who we are. Raises CannotWork where the token is not for this."""
+        """Ask who we are, until we are asked to stop. Raises CannotWork where the token is not for this."""
         until = time.monotonic() + START_SECONDS
-        for tries in range(1000):
+        tries = 0
+        while not self.stop.is_set():
             try:
                 mine = self.client.send(me())
-                break
             except (Unreachable, Busy) as error:
                 pause = pause_after(tries, error.retry_after if isinstance(error, Busy) else None)
-                if time.monotonic() + pause > until or self.stop.is_set():
+                tries += 1
+                if time.monotonic() + pause > until:
                     raise CannotWork(f"No gradequeue answers. {error}") from error
                 self._trouble(f"{error}; again in {pause:.1f} s")
                 self.stop.wait(pause)
@@ -91,8 +93,10 @@ class Worker:
                 raise CannotWork(f"The token is not good here: {error}") from error
             except (Refused, NotGradequeue) as error:
                 raise CannotWork(str(error)) from error
-        if "claim" not in mine.scopes:
-            raise CannotWork(f"The token may not claim; it is for {', '.join(mine.scopes) or 'nothing'}.")
+            else:
+                if "claim" not in mine.scopes:
+                    raise CannotWork(f"The token may not claim; it is for {', '.join(mine.scopes) or 'nothing'}.")
+                return
 
     def run(self) -> int:
         """The exit status: 0 where it ended as asked, 1 where it could not go on."""
@@ -245,6 +249,10 @@ class Worker:
         if event in ENDS:
             self.counts[event] += 1
         self.listener.hear(event, **facts)
+
+    def _nobody_reads(self) -> None:
+        """What is held is finished; more is not taken: whoever started this worker has gone."""
+        self.hopeless = self.hopeless or CannotWork("Nobody reads what this worker says.")
 
     def _trouble(self, message: str) -> None:
         self.listener.hear("trouble", message=message)
