@@ -56,6 +56,14 @@ def test_nothing_of_the_last_job_is_left(folder: Path) -> None:
     assert [path.name for path in (root / "student").iterdir()] == ["b.py"]
 
 
+def test_a_folder_in_the_place_of_its_result_stops_no_other_job(folder: Path) -> None:
+    root = folder / "grade"
+    made = attempt(root, "import os; os.makedirs('results.json/deep')")
+    assert (made.status, made.answer) == (0, None)
+    after = attempt(root, "open('results.json', 'w').write('here')")
+    assert (after.status, after.answer) == (0, b"here")
+
+
 def test_a_link_that_a_job_left_is_not_followed(folder: Path) -> None:
     root, mine = folder / "grade", folder / "mine.txt"
     mine.write_text("mine")

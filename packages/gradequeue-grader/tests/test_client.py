@@ -113,6 +113,17 @@ def test_addresses(url: str, whole: str) -> None:
     assert address(url) == whole
 
 
+@pytest.mark.parametrize("url", ["https://u:p@g.example", "https://u@g.example/lms"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    """It would take the token's place in requests, and stand in the log."""
+    with pytest.raises(
+        ValueError, match="the address has a name or a password; only the token says who asks"
+    ) as raised:
+        address(url)
+    assert "u@" not in str(raised.value)
+    assert "u:p" not in str(raised.value)
+
+
 @pytest.mark.parametrize("url", ["g.example", "ftp://g.example", "", "http://", "http://g.example:port"])
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match="no address"):
@@ -130,6 +141,11 @@ def test_a_problem_in_words() -> None:
     found = Problem.read(told | {"errors": {"score": ["is text"], "x": "unknown"}}, 500)
     assert str(found) == "Not so. score: is text x: unknown (HTTP 400)"
     assert found.name == "validation"
+
+
+@pytest.mark.parametrize("told", ["later", None, {}, 0])
+def test_a_problem_whose_status_is_none_has_that_of_http(told: Any) -> None:
+    assert Problem.read({"status": told}, 409).status == 409
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,15 @@ def pids(word: str) -> set[int]:
         (("--token-file", "wrong"), 1, "The token is not good here: This token is not good. (HTTP 401)"),
         (("--token-file", "empty"), 2, "Which token?"),
         (("--token", "gq_x"), 2, "unrecognized arguments: --token"),
+        (("--url", "http://me:secret@127.0.0.1:9"), 2, "the address has a name or a password"),
         (("--jobs", "0"), 2, "a whole number from 1"),
+        (("--jobs", "two"), 2, "argument --jobs: a whole number from 1, not two"),
+        (("--processes", "9" * 5000), 2, "argument --processes: a whole number from 1, not 9999"),
+        (("--wait", "21"), 2, "argument --wait: 0 to 20, not 21"),
+        (("--time-limit", "long"), 2, "argument --time-limit: a number above 0, not long"),
+        (("--time-limit", "nan"), 2, "argument --time-limit: a number above 0, not nan"),
+        (("--answer-file", "../x"), 2, "--answer-file: '../x' is no name for a file."),
+        (("--env", "=x"), 2, "--env =x: a variable has a name."),
         (("--memory", "lots"), 2, "a size is a number with K, M or G"),
         (("--env", "GRADEQUEUE_TOKEN"), 2, "The token is not handed on"),
         (("--show", "nothing"), 2, "no such file or folder"),
@@ -388,6 +396,17 @@ def test_what_is_typed_wrong_is_said(
 def test_a_command_that_is_not_there_is_said(peer: Peer, typed: Typed, command: tuple[str, ...], sentence: str) -> None:
     done = typed.run(*options(peer), "--", *command)
     assert (done.returncode, sentence in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("protocol", ["json", "watcher"])
+def test_a_command_that_is_not_executable_is_said(peer: Peer, typed: Typed, grader: str, protocol: str) -> None:
+    """Otherwise each job would be taken and given back, and nobody told."""
+    (typed.folder / "grade.py").chmod(0o644)
+    done = typed.run(*options(peer, "--protocol", protocol, *BARE), "--", "./grade.py")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "gradequeue-grader: ./grade.py is not executable: `chmod +x ./grade.py` makes it so."
+    )
 
 
 def test_a_token_without_the_scope_is_said(peer: Peer, typed: Typed, grader: str) -> None:

@@ -73,6 +73,8 @@ def test_it_cannot_read_the_token(folder: Path) -> None:
     assert said(attempt(program, shows=(folder,))) == "['gq_secret', 'gq_secret']"
     assert said(attempt(program, shows=(folder,), hidden=(token,))) == "['', '']"
     assert attempt(program).status == 1
+    token.unlink()  # once the worker has read it
+    assert said(attempt("print('runs')", shows=(folder,), hidden=(token,))) == "runs"
 
 
 def test_it_knows_nothing_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,21 @@ def test_try_says_what_is_wrong(typed: Typed, program: str, status: int, sentenc
     assert (done.returncode, sentence in done.stdout) == (status, True), done.stdout + done.stderr
 
 
+def test_try_shows_what_a_terminal_would_obey_and_reads_any_payload(typed: Typed) -> None:
+    (typed.folder / "hw.py").write_text("x")
+    (typed.folder / "payload").write_bytes(b"\xff")
+    told = r'{"score": 1, "feedback": {"text": "a\ud800\u001b[2J\nb"}}'
+    words = ("try", "--submission", "hw.py", "--payload", "payload", "--sandbox", "none", "--")
+    done = typed.run(*words, typed.program("red.py", f"print({told!r})"))
+    assert (done.returncode, done.stdout) == (0, "Score: 1 of 1 (100%)\n\na\\ud800\\x1b[2J\nb\n\n"), done.stderr
+
+
+def test_what_is_printed_is_utf_8_whatever_the_locale(typed: Typed) -> None:
+    (typed.folder / "r.json").write_text(json.dumps({"score": 1, "tests": [{"name": "Ångström", "status": "passed"}]}))
+    done = typed.run("convert", "--from", "json", "--to", "junit", "r.json", PYTHONIOENCODING="ascii")
+    assert (done.returncode, 'name="Ångström"' in done.stdout) == (0, True), done.stderr
+
+
 def test_the_answer_and_the_payload_reach_the_command(typed: Typed) -> None:
     (typed.folder / "hw.py").write_text("Ångström")
     (typed.folder / "payload.json").write_text('{"tests": 3}')

@@ -36,6 +36,8 @@ REFUSED, WRONG_USAGE = 1, 2
 STATUSES = {"grader": REFUSED, "ungradable": UNGRADABLE, "infrastructure": TRY_AGAIN}
 PR_SET_DUMPABLE = 4
 DRAW_SECONDS = 0.25
+# Of what limits are told in: the kernel takes no more, and nobody means more.
+MOST = 1_000_000_000
 # What a server holds at the most; asked to stop, the worker waits for that answer, too.
 LONGEST_WAIT = 20
 
@@ -144,24 +146,27 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < MOST:
         raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
     return value
 
 
+def _within(text: str, least: int, most: int, wanted: str) -> int:
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text}")
+    return int(text)
+
+
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1, not {text}")
-    return value
+    return _within(text, 1, MOST, "a whole number from 1")
 
 
 def _wait(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"0 to {LONGEST_WAIT}, not {text}")
-    return value
+    return _within(text, 0, LONGEST_WAIT, f"0 to {LONGEST_WAIT}")
 
 
 def _jobs(text: str) -> int:

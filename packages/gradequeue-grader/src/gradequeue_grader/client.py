@@ -24,6 +24,9 @@ def address(url: str) -> str:
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no address: write it like https://grades.example.org")
+    if "@" in parts.netloc:
+        # It would take the token's place, and stand in logs.
+        raise ValueError("the address has a name or a password; only the token says who asks")
     base = parts._replace(query="", fragment="").geturl().rstrip("/")
     whole = f"{base}/" if base.endswith(API.rstrip("/")) else f"{base}{API}"
     try:

@@ -37,7 +37,8 @@ class Problem:
         errors = found.get("errors")
         if isinstance(errors, dict):
             text["detail"] = " ".join([text["detail"], *_sentences(errors)]).strip()
-        return cls(status=int(found.get("status") or status), **text)
+        own = found.get("status")
+        return cls(status=own if isinstance(own, int) and own else status, **text)
 
     @property
     def name(self) -> str:

@@ -63,7 +63,7 @@ shift
 if [ -n "$alone" ]; then cp -R "$stage/in/." "$root" || exit {TRY_AGAIN}; fi
 cd "$folder" || exit {TRY_AGAIN}
 # Unpacked archives have often lost this.
-case $1 in "$root"/*) chmod +x "$1";; esac
+case $1 in "$root"/*) chmod +x "$1" 2>/dev/null;; esac
 # The worker stops it sooner. This is for one that was killed while the sandbox was made: then nobody does.
 timeout -s KILL "$seconds" "$@"
 status=$?
@@ -121,7 +121,7 @@ class Bare:
             return
         root.mkdir(parents=True, exist_ok=True)
         if task.answer:
-            (root / task.answer).unlink(missing_ok=True)  # the last job's
+            _remove(root / task.answer)  # the last job's
         for part in (stage / "in").iterdir():
             _replace(part, root / part.name)
         for name, source in task.copies.items():
@@ -135,11 +135,16 @@ class Bare:
         return Launch(script(task, limits, str(stage), alone=False), options, says_status=False)
 
 
-def _replace(source: Path, target: Path) -> None:
-    if target.is_symlink() or target.is_file():
-        target.unlink()
-    elif target.is_dir():
+def _remove(target: Path) -> None:
+    """Whatever it is: a command may have made anything of it."""
+    if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path) -> None:
+    _remove(target)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True)
     else:
@@ -210,7 +215,9 @@ class Bubblewrap:
     def _seen_hidden(self, copies: Sequence[tuple[Path, str]]) -> list[str]:
         """Where the hidden files would be seen."""
         shown = [*self.shows, *copies, *((Path(place), place) for place in SYSTEM)]
-        places = [(path.resolve(), source.resolve(), seen) for path in self.hidden for source, seen in shown]
+        # One that has been deleted meanwhile cannot be read, and nothing can be laid over it.
+        hidden = [path for path in self.hidden if path.exists()]
+        places = [(path.resolve(), source.resolve(), seen) for path in hidden for source, seen in shown]
         return [
             str(Path(seen) / path.relative_to(source)) for path, source, seen in places if path.is_relative_to(source)
         ]

@@ -10,8 +10,10 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gradequeue_grader.formats import Ungradable
 from gradequeue_grader.grading import Bench
 from gradequeue_grader.protocols import PROTOCOLS, Setup
+from gradequeue_grader.protocols.job import check_names
 from gradequeue_grader.sandbox import SYSTEM, Bare, Box, Bubblewrap, NoSandbox, find_bubblewrap, probe
 from gradequeue_grader.tasks import Limits
 
@@ -49,6 +51,10 @@ def bench(options: Namespace, words: list[str], tell: Callable[[str], object]) -
         processes=options.processes,
         disk=options.disk,
     )
+    try:
+        check_names([options.answer_file])
+    except Ungradable as error:
+        raise Unusable(f"--answer-file: {error}.") from error
     program = find_program(words, [seen for _, seen in map(_shown, options.show)])
     here = Path.cwd()
     shown = is_shown(here, tell)
@@ -61,6 +67,8 @@ def bench(options: Namespace, words: list[str], tell: Callable[[str], object]) -
         grader_root=Path(options.grader_root).absolute(),
         out_of=options.out_of,
     )
+    if options.protocol not in BRINGING and program.is_file() and not os.access(program, os.X_OK):
+        raise Unusable(f"{words[0]} is not executable: `chmod +x {words[0]}` makes it so.")
     protocol = PROTOCOLS[options.protocol](setup)
     if isinstance(box, Bare) and not protocol.anywhere and getattr(options, "jobs", 1) > 1:
         raise Unusable(f"Without a sandbox there is one {protocol.root} on this machine: use --jobs 1.")
@@ -83,6 +91,8 @@ def find_program(words: list[str], seen: list[str]) -> Path:
 
 def _variable(text: str) -> tuple[str, str]:
     name, given, value = text.partition("=")
+    if not name:
+        raise Unusable(f"--env {text}: a variable has a name.")
     if name == TOKEN_VARIABLE:
         raise Unusable("The token is not handed on to the command.")
     if not given and name not in os.environ:

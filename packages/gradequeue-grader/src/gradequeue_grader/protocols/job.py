@@ -13,6 +13,9 @@ from gradequeue_grader.formats import Ungradable
 from gradequeue_grader.result import Result
 from gradequeue_grader.tasks import Outcome, Task
 
+# Of a file's name with its folders; the kernel takes 4,096, with where they lie.
+NAME_BYTES = 1024
+
 
 class NotForThisGrader(ValueError):
     """The job lacks something that this grader's protocol needs; the sentence says what."""
@@ -78,12 +81,18 @@ def check_names(names: Collection[str]) -> None:
     of another one."""
     folders = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     for name in names:
-        if name in folders or not all(map(_is_bare, name.split("/"))):
+        parts = name.split("/")
+        if name in folders or len(encoded(name)) > NAME_BYTES or not all(map(_is_bare, parts)):
             raise Ungradable(f"{name[:300]!r} is no name for a file")
 
 
 def _is_bare(name: str) -> bool:
-    return name not in ("", ".", "..") and "\0" not in name and len(encoded(name)) <= 255
+    return name not in ("", ".", "..") and is_sayable(name) and len(encoded(name)) <= 255
+
+
+def is_sayable(text: str) -> bool:
+    """Whether a file may be called so, and a process told it: neither has NUL or half surrogates."""
+    return "\0" not in text and encoded(text) == text.encode("utf-8", "surrogatepass")
 
 
 class GraderProtocol(Protocol):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from gradequeue_grader import formats
-from gradequeue_grader.protocols.job import Job, NotForThisGrader, Setup, encoded
+from gradequeue_grader.protocols.job import NAME_BYTES, Job, NotForThisGrader, Setup, encoded, is_sayable
 from gradequeue_grader.result import NotAResult, Result
 from gradequeue_grader.tasks import Outcome, Task
 
@@ -56,8 +56,8 @@ class Watcher:
         if not isinstance(named, str) or not named:
             raise NotForThisGrader('The payload names no grader; this one wants {"grader": "path/to/grader.py"}.')
         path = PurePosixPath(named)
-        if path.is_absolute() or ".." in path.parts or "\0" in named:
-            raise NotForThisGrader(f"The payload's grader {named!r} does not lie below the folder of graders.")
+        if path.is_absolute() or ".." in path.parts or not _is_short(named):
+            raise NotForThisGrader(f"The payload's grader {named[:300]!r} does not lie below the folder of graders.")
         return str(self.setup.grader_root / path)
 
     def result(self, outcome: Outcome, job: Job) -> Result:
@@ -71,4 +71,8 @@ class Watcher:
 
 
 def _text(value: object, otherwise: str) -> str:
-    return value if isinstance(value, str) and value and "\0" not in value else otherwise
+    return value if isinstance(value, str) and value and _is_short(value) else otherwise
+
+
+def _is_short(text: str) -> bool:
+    return is_sayable(text) and len(encoded(text)) <= NAME_BYTES
