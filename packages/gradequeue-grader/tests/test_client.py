@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from gradequeue_grader import (
@@ -20,7 +21,7 @@ from gradequeue_grader import (
     verbs,
 )
 from gradequeue_grader.client import address
-from gradequeue_grader.problems import Problem
+from gradequeue_grader.problems import Problem, check
 from peer import TOKEN, Peer
 
 
@@ -160,6 +161,38 @@ def test_a_queue_may_be_called_anything(peer: Peer, name: str, path: str) -> Non
     assert request.path == path
     with Client(peer.url, TOKEN) as client:
         assert client._address(request.path) == f"{peer.url}/api/external_grading/v1/{path}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "method", "path", "body"),
+    [
+        (verbs.queues(), "GET", "queues/", None),
+        (verbs.queue("a/b"), "GET", "queues/a%2Fb/", None),
+        (verbs.pause("a b"), "PATCH", "queues/a%20b/", {"paused": True}),
+        (verbs.pause("a b", paused=False), "PATCH", "queues/a%20b/", {"paused": False}),
+        (verbs.retry("u"), "POST", "submissions/u/retries/", {}),
+        (verbs.release_lease("u"), "POST", "submissions/u/lease_releases/", {}),
+        (verbs.heartbeat("c", lease_seconds=60), "POST", "claims/c/heartbeats/", {"lease_seconds": 60}),
+    ],
+)
+def test_what_operators_and_observers_ask(request_: verbs.Request[Any], method: str, path: str, body: Any) -> None:
+    assert (request_.method, request_.path, request_.body) == (method, path, body)
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"<h1>Hello</h1>", b"[1]", b'{"scopes": 7}'])
+def test_an_answer_that_is_none_is_no_gradequeues(text: bytes) -> None:
+    with Client("http://127.0.0.1:9", TOKEN) as client, pytest.raises(NotGradequeue, match="the answer is none of"):
+        client._read(verbs.me(), httpx.Response(200, content=text, request=httpx.Request("GET", "http://x/")))
+
+
+def test_a_redirect_says_where_it_leads() -> None:
+    there = {"Location": "https://x/api/"}
+    answer = httpx.Response(301, headers=there, request=httpx.Request("GET", "http://x/api/"))
+    with pytest.raises(NotGradequeue) as raised:
+        check(answer)
+    assert str(raised.value) == (
+        "http://x/api/: this is no address of a gradequeue (HTTP 301); it sends on to https://x/api/."
+    )
 
 
 def test_a_submission_with_files(peer: Peer) -> None:

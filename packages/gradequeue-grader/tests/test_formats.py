@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from gradequeue_grader import formats
+from gradequeue_grader.protocols import Job, Setup
+from gradequeue_grader.protocols.gradescope import Gradescope
 from gradequeue_grader.result import faults, share
+from gradequeue_grader.tasks import Outcome, Printed
+from gradequeue_grader.trial import claim_of
 
 FIXTURES = Path(__file__).with_name("fixtures")
 
@@ -313,3 +317,20 @@ def test_a_sum_beyond_all_numbers_is_said() -> None:
     assert faults(found) == ["$.tests: the sum of the points is beyond all numbers"]
     found = text("gradescope", {"score": 1, "tests": [{"score": 1, "max_score": 1e308}] * 3})
     assert faults(found) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "score"),
+    [
+        ({"score": 30}, 0.75),
+        ({"score": 30, "tests": [{"score": 1, "max_score": 2}]}, 0.75),
+        ({"tests": [{"score": 10}, {"score": 20, "max_score": 25}]}, 0.75),
+        ({"tests": [{"score": 1, "max_score": 2}]}, None),
+    ],
+)
+def test_what_a_gradescope_score_is_out_of(left: Any, score: float | None) -> None:
+    nothing = Printed(b"", 0)
+    outcome = Outcome(0, "", True, nothing, nothing, json.dumps(left).encode(), {})
+    found = Gradescope(Setup(("true",), out_of=40)).result(outcome, Job(claim_of({}, "", None, 10, 1), {}, 0))
+    assert found.get("score") == score
+    assert "points_earned" not in found

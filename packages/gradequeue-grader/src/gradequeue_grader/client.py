@@ -77,7 +77,7 @@ class _Sender:
         check(answer)
         try:
             return request.read(answer)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise NotGradequeue(f"{answer.url}: the answer is none of a gradequeue: {error!r}") from error
 
 

@@ -118,7 +118,8 @@ def check(answer: httpx.Response) -> None:
     if answer.status_code >= 500 or answer.status_code in PASSING:
         raise Busy(problem or Problem(answer.status_code, "", answer.reason_phrase, ""), _retry_after(answer))
     if problem is None:
-        raise NotGradequeue(f"{answer.url}: this is no address of a gradequeue (HTTP {answer.status_code}).")
+        onward = f"; it sends on to {answer.headers['Location']}" if answer.has_redirect_location else ""
+        raise NotGradequeue(f"{answer.url}: this is no address of a gradequeue (HTTP {answer.status_code}){onward}.")
     raise refusal(problem)
 
 
@@ -127,7 +128,7 @@ def _problem(answer: httpx.Response) -> Problem | None:
         return None
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return Problem.read(found, answer.status_code) if isinstance(found, dict) else None
 

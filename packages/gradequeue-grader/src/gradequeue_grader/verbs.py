@@ -67,9 +67,11 @@ def claim_again(claim_id: str) -> Request[Claim]:
     return Request("GET", f"claims/{claim_id}/", _json(Claim.read))
 
 
-def heartbeat(claim_id: str, progress: float | None = None, phase: str | None = None) -> Request[Beat]:
-    """The lease begins anew. `progress` is 0 to 1."""
-    told = {"progress": progress, "phase": phase}
+def heartbeat(
+    claim_id: str, progress: float | None = None, phase: str | None = None, lease_seconds: int | None = None
+) -> Request[Beat]:
+    """The lease begins anew, as long as the claim's, or `lease_seconds`. `progress` is 0 to 1."""
+    told = {"progress": progress, "phase": phase, "lease_seconds": lease_seconds}
     body = {name: value for name, value in told.items() if value is not None}
     return Request("POST", f"claims/{claim_id}/heartbeats/", _json(Beat.read), body)
 
@@ -151,12 +153,43 @@ def cancel(uuid: str, reason: str | None = None) -> Request[dict[str, Any]]:
     return Request("POST", f"submissions/{uuid}/cancellations/", _object, {"reason": reason} if reason else {})
 
 
-# Anybody's. ---------------------------------------------------------------------------------------------------------
+# An operator's. -----------------------------------------------------------------------------------------------------
+
+
+def retry(uuid: str) -> Request[dict[str, Any]]:
+    """A failed submission waits for a grader again; its new state."""
+    return Request("POST", f"submissions/{uuid}/retries/", _object, {})
+
+
+def release_lease(uuid: str) -> Request[dict[str, Any]]:
+    """A submission is taken from the grader that holds it; its new state."""
+    return Request("POST", f"submissions/{uuid}/lease_releases/", _object, {})
+
+
+def pause(queue_name: str, paused: bool = True) -> Request[dict[str, Any]]:
+    """Graders receive nothing of a queue, or receive again; the queue's settings."""
+    return Request("PATCH", f"queues/{quote(queue_name, safe='')}/", _object, {"paused": paused})
+
+
+# Who observes. ------------------------------------------------------------------------------------------------------
+
+
+def queues(**filters: str) -> Request[dict[str, Any]]:
+    """One page of queues with their settings; follow its ``next`` with `page`."""
+    return Request("GET", "queues/", _object, params=filters)
+
+
+def queue(name: str) -> Request[dict[str, Any]]:
+    """A queue's settings."""
+    return Request("GET", f"queues/{quote(name, safe='')}/", _object)
 
 
 def statistics(queue_name: str) -> Request[dict[str, Any]]:
     """A queue's numbers."""
     return Request("GET", f"queues/{quote(queue_name, safe='')}/statistics/", _object)
+
+
+# Anybody's. ---------------------------------------------------------------------------------------------------------
 
 
 def me() -> Request[Me]:

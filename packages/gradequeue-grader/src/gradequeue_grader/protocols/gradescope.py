@@ -8,7 +8,7 @@ from typing import Any
 
 from gradequeue_grader import formats
 from gradequeue_grader.protocols.job import Job, Setup, brought_along
-from gradequeue_grader.result import HIDDEN, NotAResult, Result
+from gradequeue_grader.result import HIDDEN, NotAResult, Result, total
 from gradequeue_grader.tasks import Outcome, Task
 
 
@@ -53,9 +53,18 @@ class Gradescope:
         if printed or "stdout" in found:
             word = found.get("stdout", {}).get("visibility", HIDDEN)
             found["stdout"] = {"text": outcome.stdout.text + outcome.stderr.text, "visibility": word}
-        if self.setup.out_of and "points_earned" in found:
-            found["score"] = found.pop("points_earned") / self.setup.out_of
+        if self.setup.out_of and (points := _points(found)) is not None:
+            found.pop("points_earned", None)
+            found["score"] = points / self.setup.out_of
         return found
+
+
+def _points(found: Result) -> float | None:
+    """What it earned, where it does not say of how many."""
+    if "points_earned" in found:
+        return found["points_earned"]
+    scored = [test for test in found.get("tests", []) if "points" in test]
+    return None if all("max_points" in test for test in scored) else total(scored, "points")
 
 
 def _metadata(job: Job) -> dict[str, Any]:
