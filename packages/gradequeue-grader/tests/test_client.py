@@ -185,6 +185,21 @@ def test_an_answer_that_is_none_is_no_gradequeues(text: bytes) -> None:
         client._read(verbs.me(), httpx.Response(200, content=text, request=httpx.Request("GET", "http://x/")))
 
 
+@pytest.mark.parametrize(("told", "wanted"), [("7", 7.0), ("86400", 600.0), ("9" * 5000, 600.0), ("soon", None)])
+def test_how_long_it_is_asked_to_wait(told: str, wanted: float | None) -> None:
+    answer = httpx.Response(503, headers={"Retry-After": told}, request=httpx.Request("GET", "http://x/"))
+    with pytest.raises(Busy) as raised:
+        check(answer)
+    assert raised.value.retry_after == wanted
+
+
+def test_a_heartbeat_that_hangs_is_sent_again_before_the_lease_is_over() -> None:
+    with Client("http://127.0.0.1:9", TOKEN) as client:
+        assert client._form(verbs.heartbeats(["x"]))["timeout"] == 8
+        assert client._form(verbs.claim("python", wait_seconds=20))["timeout"] == 50
+        assert client._form(verbs.give_back("x"))["timeout"] == 30
+
+
 def test_a_redirect_says_where_it_leads() -> None:
     there = {"Location": "https://x/api/"}
     answer = httpx.Response(301, headers=there, request=httpx.Request("GET", "http://x/api/"))

@@ -63,7 +63,8 @@ class _Sender:
         elif request.body is not None:
             form["content"] = _encoded(request.body)
             form["headers"]["Content-Type"] = "application/json"
-        return form | {"timeout": self.timeout + request.waits}
+        whole = self.timeout + request.waits
+        return form | {"timeout": whole if request.within is None else min(whole, request.within)}
 
     def _address(self, path: str) -> str:
         """Raises NotGradequeue for one of another server: the token stays here."""

@@ -19,6 +19,8 @@ import httpx
 
 # What may pass by itself, and what is worth the same request again.
 PASSING = {408, 429}
+# However long somebody in front of the server asks to stay away (seconds).
+LONGEST_WAIT = 600.0
 
 
 @dataclass(frozen=True)
@@ -136,4 +138,4 @@ def _problem(answer: httpx.Response) -> Problem | None:
 def _retry_after(answer: httpx.Response) -> float | None:
     # The other form, a date, is not one that gradequeue sends.
     text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else None
+    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None

@@ -19,6 +19,8 @@ from gradequeue_grader.problems import Problem, Refused, refusal
 
 T = TypeVar("T")
 Kind = Literal["grader", "infrastructure", "ungradable"]
+# A lease of half a minute outlasts one heartbeat that hangs, and the next one.
+HEARTBEAT_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Request(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict)
     waits: float = 0
     """Seconds that the server may take on purpose."""
+    within: float | None = None
+    """Seconds after which it is better asked again than waited for; None: as long as the client waits."""
 
 
 # A grader's. --------------------------------------------------------------------------------------------------------
@@ -79,7 +83,7 @@ def heartbeat(
 def heartbeats(claim_ids: Sequence[str]) -> Request[dict[str, Beat | Refused]]:
     """The same for up to 200 claims; each has its beat, or why not."""
     body = {"claims": [{"id": claim_id} for claim_id in claim_ids]}
-    return Request("POST", "heartbeats/", _json(_beats), body)
+    return Request("POST", "heartbeats/", _json(_beats), body, within=HEARTBEAT_SECONDS)
 
 
 def put_result(claim_id: str, result: Mapping[str, Any]) -> Request[dict[str, Any]]:
