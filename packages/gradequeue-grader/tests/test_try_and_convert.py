@@ -102,6 +102,18 @@ def test_a_program_may_be_given_as_the_sandbox_sees_it(typed: Typed, sandboxed: 
     assert (done.returncode, done.stdout) == (0, "Score: 0.5 of 1 (50%)\n\n"), done.stderr
 
 
+def test_what_the_sandbox_does_itself_is_not_among_what_the_command_printed(typed: Typed, sandboxed: None) -> None:
+    (typed.folder / "harness").mkdir()
+    (typed.folder / "hw.py").write_text("x")
+    run = typed.folder / "harness/run"
+    told = '{"score": 1, "stdout_visibility": "visible"}'
+    run.write_text(f"#!/bin/sh\necho printed\necho '{told}' > /autograder/results/results.json\n")
+    run.chmod(0o755)
+    words = ("try", "--protocol", "gradescope", "--submission", "hw.py", "--show", "harness:/autograder/harness")
+    done = typed.run(*words, "--", "/autograder/harness/run")
+    assert (done.returncode, done.stdout) == (0, "Score: 1 of 1 (100%)\n\n\nprinted\n\n"), done.stderr
+
+
 def test_convert(typed: Typed) -> None:
     fixture = str(FIXTURES / "gradescope.json")
     there = typed.run("convert", "--from", "gradescope", "--to", "ctrf", fixture)
