@@ -93,6 +93,26 @@ print(json.dumps({"score": 1, "extra": {"texts": texts, "token": token, "told": 
     assert peer.authorizations == {f"Bearer {TOKEN}", None}
 
 
+def test_a_file_is_asked_for_again_while_nobody_answers(peer: Peer, typed: Typed, grader: str) -> None:
+    answers = iter((503, 502))
+    peer.fault = lambda when, method, path: next(answers, None) if "/files/" in path else None
+    job = peer.add("score = 1", files={"a.txt": b"one"})
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert (job.status, job.failures) == ("graded", []), done.stderr
+
+
+def test_where_nothing_can_be_graded_jobs_are_taken_ever_more_slowly(peer: Peer, typed: Typed, grader: str) -> None:
+    for answer in ("sys.exit(75)", "sys.exit(75)", "score = 1", "sys.exit(75)", "sys.exit(75)", "sys.exit(127)"):
+        peer.add(answer)
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    told = [line.partition(";")[0] for line in done.stdout.splitlines() if "in a row" in line]
+    assert [line.rpartition('"')[2] for line in told] == [
+        "2 jobs in a row could not be graded here",
+        "2 jobs in a row could not be graded here",
+        "3 jobs in a row could not be graded here",
+    ]
+
+
 FAILURES = [
     ("sys.exit(3)", "grader", "ended with status 3"),
     ("print('too late', file=sys.stderr); sys.exit(65)", "ungradable", "too late"),

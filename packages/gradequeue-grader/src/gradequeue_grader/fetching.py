@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
+from collections.abc import Callable
 
 import httpx
 
 from gradequeue_grader.claims import Claim, Link
 from gradequeue_grader.client import Client
+from gradequeue_grader.delivery import insist
 from gradequeue_grader.problems import GraderError
 from gradequeue_grader.verbs import file
 
@@ -20,11 +23,11 @@ class NotFetched(GraderError):
     """A file did not come, or came broken."""
 
 
-def fetch(client: Client, claim: Claim) -> dict[str, bytes]:
-    """Name to contents. Raises NotFetched, and what the client raises."""
+def fetch(client: Client, claim: Claim, stop: threading.Event, tell: Callable[[str], object]) -> dict[str, bytes]:
+    """Name to contents; asked for again while nobody answers. Raises NotFetched, Refused, GivenUp."""
     found = {}
     for one in claim.files:
-        contents = client.send(file(one))
+        contents = insist(client, file(one), stop, tell)
         if one.sha256 and hashlib.sha256(contents).hexdigest() != one.sha256:
             raise NotFetched(f"the file {one.name} came broken: {len(contents)} of {one.size} bytes")
         found[one.name] = contents

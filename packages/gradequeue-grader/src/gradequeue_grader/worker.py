@@ -74,6 +74,7 @@ class Worker:
             self.slots.put(slot)
         self.counts: Counter[str] = Counter()
         self.hopeless: CannotWork | None = None
+        self.failed_in_row = 0
 
     def check(self) -> None:
         """Ask who we are, until we are asked to stop. Raises CannotWork where the token is not for this."""
@@ -205,6 +206,7 @@ class Worker:
                 self._give_back(held.claim)
             else:
                 self._tell(held, ending, round(time.monotonic() - started, 3))
+            self._rest_after(ending)
         except Exception as error:  # one job must never stop the worker
             self._trouble(f"submission {held.claim.submission}: {error!r}")
         finally:
@@ -213,7 +215,7 @@ class Worker:
 
     def _ending(self, held: Held, slot: int) -> Ending:
         try:
-            files = fetch(self.client, held.claim)
+            files = fetch(self.client, held.claim, self.stop, self._trouble)
             held.until = time.monotonic() + self.wish.seconds
             return self.grade(held.claim, files, held.cancel, slot)
         except GraderError as error:
@@ -242,6 +244,15 @@ class Worker:
                 self._say("graded", **about, score=score, seconds=seconds)
             else:
                 self._say("failed", **about, kind=told.kind, message=told.message, seconds=seconds)
+
+    def _rest_after(self, ending: Ending) -> None:
+        """A machine on which nothing can be graded would try every job of the queue, as fast as it can."""
+        failed_here = isinstance(ending, Failed) and ending.kind == "infrastructure"
+        self.failed_in_row = self.failed_in_row + 1 if failed_here else 0
+        if self.failed_in_row > 1:
+            pause = pause_after(self.failed_in_row - 2)
+            self._trouble(f"{self.failed_in_row} jobs in a row could not be graded here; the next in {pause:.1f} s")
+            self.stop.wait(pause)
 
     # Telling. -------------------------------------------------------------------------------------------------------
 
