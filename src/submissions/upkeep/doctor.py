@@ -217,15 +217,23 @@ def _vacuum(connection: BaseDatabaseWrapper) -> Finding:
     table = ExternalGraderDetail._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT n_dead_tup, EXTRACT(EPOCH FROM now() - GREATEST(last_vacuum, last_autovacuum)) "
-            "FROM pg_stat_user_tables WHERE relname = %s",
+            "SELECT n_dead_tup, EXTRACT(EPOCH FROM now() - GREATEST(last_vacuum, last_autovacuum))::float, "
+            "current_setting('autovacuum') = 'on' FROM pg_stat_user_tables WHERE relname = %s",
             [table],
         )
-        dead, age = cursor.fetchone() or (0, None)
-    tidy = (dead or 0) < MANY_DEAD_ROWS or (age is not None and age < VACUUM_OVERDUE)
-    since = "never" if age is None else f"{float(age) / 3600:.0f} hours ago"
-    untidy = f"{table} has {dead} dead rows and was last vacuumed {since}; see that autovacuum runs."
-    return Finding("vacuum", tidy, "Dead rows are removed." if tidy else untidy)
+        return of_vacuum(*(cursor.fetchone() or (0, None, True)))
+
+
+def of_vacuum(dead: int | None, age: float | None, runs: bool) -> Finding:
+    """Of the jobs' `dead` rows, which were last removed `age` seconds ago; `runs`: whether the server removes any."""
+    if not runs:
+        words = "autovacuum is off: dead rows stay, and the planner does not know how large tables are. Turn it on."
+        return Finding("vacuum", False, words)
+    if (dead or 0) < MANY_DEAD_ROWS or (age is not None and age < VACUUM_OVERDUE):
+        return Finding("vacuum", True, "Dead rows are removed.")
+    since = "never" if age is None else f"{age / 3600:.0f} hours ago"
+    words = f"The jobs have {dead} dead rows and were last vacuumed {since}; see that autovacuum runs."
+    return Finding("vacuum", False, words)
 
 
 def _mysql(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
