@@ -64,7 +64,7 @@ class Grader:
         return wire
 
     def _go_elsewhere(self) -> None:
-        """The session is good at every web host."""
+        """The session is good at every web node."""
         self.places.append(self.places.pop(0))
         session, self.wire = self.wire.session, self._wire()
         self.wire.session = session

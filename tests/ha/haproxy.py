@@ -1,4 +1,4 @@
-"""HAProxy on a web host: leads to the one database that may be written to, and ends connections to one that may not."""
+"""HAProxy on a web node: leads to the one database that may be written to, and ends connections to one that may not."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-# Where the hosts find each other, and where graders and platforms find the web hosts. This process is number 1 on both.
+# Where the hosts find each other, and where graders and platforms find the web nodes. This process is number 1 on both.
 SWITCHES = {"back": "10.77.0", "front": "10.78.0"}
 BACK, FRONT = f"{SWITCHES['back']}.1", f"{SWITCHES['front']}.1"
 

@@ -1,4 +1,4 @@
-"""PostgreSQL with Patroni and etcd, three hosts, synchronous: one web host by HAProxy, one by libpq's list of hosts."""
+"""PostgreSQL with Patroni and etcd, three hosts, synchronous: one web node by HAProxy, one by libpq's list of hosts."""
 
 from __future__ import annotations
 

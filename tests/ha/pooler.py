@@ -1,4 +1,4 @@
-"""Two web hosts, each with its delivery loop, on one PostgreSQL by pgbouncer; submitted files on S3 (moto)."""
+"""Two web nodes, each with its delivery loop, on one PostgreSQL by pgbouncer; submitted files on S3 (moto)."""
 
 from __future__ import annotations
 

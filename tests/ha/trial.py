@@ -84,7 +84,7 @@ def stage(name: str, seed: int) -> Iterator[Stage]:
 
 
 class Trial:
-    """The work on `webs` while faults happen. `paths`: by name, the web hosts that its graders use."""
+    """The work on `webs` while faults happen. `paths`: by name, the web nodes that its graders use."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Trial:
             self.found.append(Disagreement("wrong", f"doctor says of {check}: {found.get(check)}"))
 
     def partition(self, what: str, path: str, line: Line) -> None:
-        """Silence between a web host and its database, from the middle of one statement on, for 20 seconds.
+        """Silence between a web node and its database, from the middle of one statement on, for 20 seconds.
 
         The database has got the statement, and carries it out; nobody hears of it until the line is back.
         """

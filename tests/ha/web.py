@@ -1,4 +1,4 @@
-"""A web host: `gradequeue serve` on a machine of its own, and an operator's commands there."""
+"""A web node: `gradequeue serve` on a machine of its own, and an operator's commands there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WebHost:
         self.environment = os.environ | {
             "DATABASE_URL": database_url,
             "GRADEQUEUE_DATA": str(machine.folder / "data"),
-            "GRADEQUEUE_SECRET_KEY": "the same on each web host, as operating.md says",
+            "GRADEQUEUE_SECRET_KEY": "the same on each web node, as operating.md says",
             "GRADEQUEUE_LOG_LEVEL": "WARNING",
             "GRADEQUEUE_ALLOWED_HOSTS": "*",
             "GRADEQUEUE_OUTBOUND_NETWORKS": "10.78.0.0/24",
