@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from submissions import queue
 from submissions.models import ExternalGraderDetail as Job
-from submissions.models import GraderQueue, Score, SubmissionFile
+from submissions.models import GraderQueue, Score, SubmissionFile, Token
 from tests.admin.conftest import Login, address, page_of, text
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of
@@ -138,3 +139,16 @@ def reached(client: Client, start: str, places: set[str]) -> set[str]:
 )
 def test_nobody_feels_for_a_secret_through_the_address(root: Client, model: str, lookup: str) -> None:
     assert root.get(address(model), {lookup: "a"}).status_code == 400
+
+
+def test_who_makes_tokens_gets_no_rights_of_other_staff(login: Login, root: Client) -> None:
+    boss = User.objects.get(username="root")
+    client = login("add_token", "view_token", "view_externalgraderdetail")
+    own = User.objects.get(username="operator")
+    scopes = {"name": "x", "scopes": ["operate"], "queue_patterns": "*"}
+    refused = text(client.post(address("token", "add"), {**scopes, "account": boss.pk}))
+    assert "Only a superuser can make a token of another member of staff." in refused
+    assert not Token.objects.exists()
+    assert client.post(address("token", "add"), {**scopes, "account": own.pk}).status_code == 302
+    assert root.post(address("token", "add"), {**scopes, "account": own.pk}).status_code == 302
+    assert list(Token.objects.values_list("account__username", flat=True)) == ["operator", "operator"]

@@ -26,6 +26,8 @@ from submissions.words import number
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     """Refuses what `make_token` refuses."""
 
+    maker: Any = None
+    """Who fills it in."""
     scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
 
     class Meta:
@@ -39,7 +41,15 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
                 tokens.check(cleaned["account"], cleaned["scopes"], _patterns(cleaned), cleaned["expires_at"])
             except tokens.TokenRefused as refused:
                 raise ValidationError(str(refused)) from None
+            if not _may_make_for(self.maker, cleaned["account"]):
+                words = gettext("Only a superuser can make a token of another member of staff.")
+                raise ValidationError(words)
         return cleaned
+
+
+def _may_make_for(maker: Any, account: Any) -> bool:
+    """Whoever may make tokens would otherwise have the rights of every account."""
+    return bool(maker.is_superuser or maker.pk == account.pk or not (account.is_staff or account.is_superuser))
 
 
 def _patterns(cleaned: dict[str, Any]) -> list[str]:
@@ -56,6 +66,10 @@ class TokenAdmin(Base):
     raw_id_fields = ("account",)
     actions = ("revoke",)
     fieldsets = ((None, {"fields": ("account", "name", "scopes", "queue_patterns", "expires_at")}),)
+
+    def get_form(self, request: HttpRequest, obj: Token | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"maker": request.user})
 
     def has_change_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
