@@ -6,15 +6,19 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import translation
+from django.utils.timezone import now
 
 from gradequeue.dashboard.views import bulk
 from submissions import queue
 from submissions.models import (
+    ClaimEnd,
     Delivery,
     DeliveryState,
     ExternalGraderDetail,
@@ -24,6 +28,7 @@ from submissions.models import (
     Status,
     Told,
 )
+from submissions.statistics import jobs_list
 from submissions.statistics.jobs_list import bounds
 from tests.dashboard.conftest import account, browser_of, page_of
 from tests.dashboard.test_pages import failed, graded, text
@@ -366,3 +371,62 @@ def test_a_foreign_site_moves_nothing() -> None:
     client.force_login(account("boss", is_staff=True, is_superuser=True))
     assert client.post("/dashboard/jobs/move/", {"move": "retry", "which": "all", "sure": "yes"}).status_code == 403
     assert client.get("/dashboard/jobs/move/").status_code == 405
+
+
+def test_a_host_is_no_filter_without_a_state_of_delivery(staff: Client) -> None:
+    """It would be shown as a filter, and all jobs would be listed, and ended by "all jobs of this list"."""
+    done, other = graded(), failed("x")
+    undelivered(done)
+    page = staff.get(f"{JOBS}?delivery=given_up&host=lms")
+    assert text(page).count("not delivered") == 1
+    assert '<a href="/dashboard/jobs/" aria-label="Remove the filter Delivery: not delivered">' in page.content.decode()
+    refused = staff.get(f"{JOBS}?host=lms")
+    assert refused.status_code == 400
+    assert "Host: A host goes with a delivery: given_up, due, overdue, delivered." in refused.content.decode()
+    said = text(press(staff, "retire", which="all", host="lms", sure="yes"))
+    assert "A host goes with a delivery" in said
+    assert statuses() == {done.submission_id: "retired", other: "failed"}
+
+
+@pytest.mark.parametrize(
+    ("query", "moves"),
+    [
+        ("", ["retry", "release", "resend", "retire"]),
+        ("delivery=given_up", ["retry", "release", "resend", "retire"]),
+        ("delivery=overdue", ["retry", "release", "resend", "retire"]),
+        ("delivery=due", ["retry", "release", "retire"]),
+        ("delivery=delivered", ["retry", "release", "retire"]),
+        ("claim=failed", ["retry", "release", "retire"]),
+    ],
+)
+def test_sending_again_is_offered_where_it_can_be_done(staff: Client, query: str, moves: list[str]) -> None:
+    job = graded()
+    values = {"transport": "callback", "host": "lms", "result": Told.SCORE, "job": job}
+    Delivery.objects.create(**values, state="given_up")
+    Delivery.objects.create(**values, state="due", due_at=now() - timedelta(minutes=9))
+    Delivery.objects.create(**values, state="delivered", delivered_at=now())
+    ClaimEnd.objects.create(queue_name="q", grader="ada", outcome="failed", submission_id=job.submission_id, at=now())
+    page = staff.get(f"{JOBS}?{query}").content.decode()
+    assert re.findall(r'<button name="move" value="(\w+)"', page) == moves
+    given = dict(one.split("=") for one in query.split("&") if one)
+    asked = text(press(staff, "resend", which="all", **given))
+    assert ("of all 1 job of this list again?" in asked) is ("resend" in moves)
+    assert ("of all 0 jobs of this list again?" in asked) is ("resend" not in moves)
+
+
+def test_numbers_of_a_list_are_written_in_the_language_of_the_page(staff: Client) -> None:
+    assert str(jobs_list.Count(12_000, is_exact=True)) == "12,000"
+    with translation.override("de"):
+        assert str(jobs_list.Count(12_000, is_exact=True)) == "12.000"
+        assert str(jobs_list.Count(10_000, is_exact=False)) == "10.000+"
+
+
+def test_work_says_where_it_was_begun(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "PATIENCE", -1)
+    monkeypatch.setattr(bulk, "BATCH", 1)
+    for _ in range(3):
+        failed("x", "algo")
+    answer = staff.post(f"{page_of('algo')}retry/")
+    assert f'<a href="{page_of("algo")}"><bdi>algo</bdi></a> / Retry</nav>' in answer.content.decode()
+    asked = press(staff, "retry", which="all").content.decode()
+    assert '<a href="/dashboard/jobs/">Jobs</a> / Retry</nav>' in asked

@@ -279,3 +279,22 @@ def test_a_page_costs_the_same_however_many_jobs_there_are() -> None:
         make("a", student="anna", item=str(number))
     # A range is read in parts, each twice as large as the one before.
     assert [more - less for more, less in zip(map(statements, some), few, strict=True)] == [0, 0, 1, 0, 0]
+
+
+def test_an_observer_is_not_told_how_many_claims_of_others_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "WINDOW", 10)
+    monkeypatch.setattr(bounds, "MOST_LOOKED", 20)
+    own, other, hidden = make("a"), make("b"), make("hidden")
+    common = {"grader": "ada", "outcome": "failed"}
+    at = now() - timedelta(minutes=1)
+    for job, minutes in ((own, 3), (other, 2)):
+        moment = at - timedelta(minutes=minutes)
+        ClaimEnd.objects.create(**common, queue_name=job.queue_name, submission_id=job.submission_id, at=moment)
+    foreign = ClaimEnd(**common, queue_name="hidden", submission_id=hidden.submission_id, at=at)
+    ClaimEnd.objects.bulk_create(
+        ClaimEnd(**common, queue_name="hidden", submission_id=foreign.submission_id, at=at) for _ in range(25)
+    )
+    page = jobs_list.page(Filters(claim="failed"), Scope(["a", "b"], pseudonym))
+    assert (page.looked, page.is_cut, page.after) == (2, False, None)
+    assert ids(Filters(claim="failed"), Scope(["a", "b"], pseudonym)) == [other.submission_id, own.submission_id]
+    assert ids(Filters(claim="failed"), Scope([], pseudonym)) == []

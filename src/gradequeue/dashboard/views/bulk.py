@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from gradequeue.dashboard import sentences
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.views.finding import jobs_address
-from gradequeue.dashboard.views.jobs import MOVES, STARTS_FROM, chips
+from gradequeue.dashboard.views.jobs import MOVES, STARTS_FROM, chips, starts_from
 from gradequeue.dashboard.views.page import page
 from submissions import operators, words
 from submissions.activity import Act
@@ -187,6 +187,8 @@ def _count(viewer: Viewer, order: Order) -> str:
 
 def _lists(order: Order) -> list[Filters]:
     """The jobs of the list from whose state the move starts."""
+    if not starts_from(order.move, order.filters):
+        return []
     if order.move is SEND_AGAIN:
         return [replace(order.filters, delivery=order.filters.delivery or jobs_list.GIVEN_UP)]
     asked = order.filters.state
@@ -262,6 +264,7 @@ def _context(viewer: Viewer, order: Order) -> dict[str, object]:
         "so_far": sentences.so_far(order.move, order.done, order.shown_total, order.refused),
         "chips": chips(order.filters),
         "back": _origin(order),
+        "from_queue": viewer.queues().filter(pk=row_id(order.origin) or 0).values_list("name", flat=True).first(),
         "longest": operators.LONGEST_REASON,
         "usual": operators.REASON,
     }

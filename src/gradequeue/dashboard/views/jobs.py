@@ -48,6 +48,8 @@ LABELS: dict[str, Words] = {
     "since": _("Changed since"),
     "until": _("Changed before"),
 }
+# What means nothing without another filter, and goes with it.
+GOES_WITH = {"state": ("cause",), "delivery": ("host",)}
 # In the form; the others come by links and are kept.
 ASKED = ("state", "queue", "learner", "course", "item", "grader", "since")
 
@@ -94,7 +96,7 @@ def _form(viewer: Viewer, filters: Filters) -> dict[str, object]:
         "states": list(jobs_list.STATES.items()),
         "periods": [(word, words) for word, (words, _) in jobs_list.PERIODS.items()],
         "names": list(viewer.queues().values_list("name", flat=True)[:MOST_NAMES]),
-        "moves": [move for move in MOVES if viewer.may(move) and filters.state in ("", *STARTS_FROM[move.name])],
+        "moves": [move for move in MOVES if viewer.may(move) and starts_from(move, filters)],
         "export_csv": jobs_address(filters).replace("/jobs/", "/jobs/export.csv", 1),
         "export_json": jobs_address(filters).replace("/jobs/", "/jobs/export.json", 1),
         "most_exported": MOST_EXPORTED,
@@ -112,11 +114,20 @@ STARTS_FROM = {
 """From which states each starts, in the order in which a job goes through them."""
 
 
+def starts_from(move: operators.Move, filters: Filters) -> bool:
+    """Whether a list can have what the move is done to."""
+    if filters.state not in ("", *STARTS_FROM[move.name]):
+        return False
+    # What was delivered, or is not late, is not sent again; a list by claims does not go by deliveries.
+    given_up = filters.delivery in ("", jobs_list.GIVEN_UP, jobs_list.OVERDUE) and not filters.claim
+    return move is not operators.SEND_AGAIN or given_up
+
+
 def chips(filters: Filters) -> list[tuple[Words, Words, str]]:
     """Each filter in words, its value, and the list without it."""
     shown = []
     for name, value in jobs_list.written(filters).items():
-        less = jobs_list.without(filters, name, *(("cause",) if name == "state" else ()))
+        less = jobs_list.without(filters, name, *GOES_WITH.get(name, ()))
         shown.append((LABELS[name], _words(name, value), jobs_address(less)))
     return shown
 

@@ -110,6 +110,10 @@ def read(given: Any) -> Filters:
             found[name] = _value(name, text)
     if found.get("cause"):
         found.setdefault("state", FAILED)
+    if found.get("host") and not found.get("delivery"):
+        # Left out in silence, it would make a list of all jobs, and what is done to the list would be done to them.
+        words = gettext("A host goes with a delivery: %(known)s.")
+        raise BadFilter("host", words % {"known": ", ".join(DELIVERIES)})
     if found.get("delivery") and found.get("claim"):
         raise BadFilter("claim", gettext("A list goes by deliveries or by claims: leave one of the two out."))
     return Filters(**found)

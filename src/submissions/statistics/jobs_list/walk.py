@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from submissions import words
 from submissions.statistics import depths
 from submissions.statistics.jobs_list import bounds
 from submissions.statistics.jobs_list.claims import of_claims, of_job_alone
@@ -45,7 +46,7 @@ class Count:
     is_exact: bool
 
     def __str__(self) -> str:
-        return f"{self.number:,}" if self.is_exact else f"{self.number:,}+"
+        return words.number(self.number) if self.is_exact else depths.at_least(self.number)
 
 
 def page(filters: Filters, scope: Scope = EVERYTHING, *, size: int = bounds.PAGE, after: Key | None = None) -> Page:
