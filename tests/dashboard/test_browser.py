@@ -292,6 +292,28 @@ def test_what_is_being_confirmed_does_not_move_away(browser: Browser, site: Serv
         expect(page.locator(".timeline")).to_contain_text("a reason that I am still writ")
 
 
+def test_what_is_typed_and_chosen_is_not_taken_back_by_a_refresh(
+    browser: Browser, site: Server, accounts: dict[str, str]
+) -> None:
+    with staff(browser, site, accounts) as page:
+        page.clock.install()
+        page.goto("/dashboard/activity/")
+        person, move = page.locator("input[name=person]"), page.locator("select[name=move]")
+        person.fill("somebo")
+        page.clock.fast_forward(11_000)
+        page.wait_for_timeout(500)
+        expect(person).to_have_value("somebo")
+        person.fill("")
+        move.select_option("retry")
+        page.clock.fast_forward(11_000)
+        page.wait_for_timeout(500)
+        expect(move).to_have_value("retry")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url(re.compile("move=retry"))
+        with page.expect_response(re.compile(r"move=retry")):
+            page.clock.fast_forward(6_000)
+
+
 def test_a_server_that_is_away_is_said_and_a_lost_session_leads_to_the_login(
     browser: Browser, site: Server, accounts: dict[str, str]
 ) -> None:

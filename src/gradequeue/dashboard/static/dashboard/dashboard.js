@@ -35,9 +35,15 @@
   function calm() {
     say(paused ? words.paused : words.calm);
   }
+  function changed(field) {
+    if (field.type === "hidden") return false;
+    if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+    return field.selectedIndex !== Math.max([...field.options].findIndex((one) => one.defaultSelected), 0);
+  }
   function held() {
-    // Somebody is about to confirm or type something: the page must not change meanwhile.
-    return document.querySelector("details[data-hold][open]") !== null || String(getSelection()) !== "";
+    // Somebody is about to confirm, type or choose something: the page must not change meanwhile.
+    return document.querySelector("details[data-hold][open]") !== null || String(getSelection()) !== ""
+      || [...live().querySelectorAll("input, select")].some(changed);
   }
   if (pause && live()) {
     pause.hidden = false;
@@ -58,13 +64,16 @@
       if (!paused && !document.hidden && live() && !still() && !held()) htmx.trigger(live(), "refresh");
     }, EVERY);
     // A page that has not changed is not sent again.
-    let known = "";
+    let known = "", passedOver = false;
     document.body.addEventListener("htmx:configRequest", (event) => { event.detail.headers["If-None-Match"] = known; });
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       if (event.detail.xhr.status === 304) { event.detail.shouldSwap = false; calm(); }
+      // Asked for before somebody began to type.
+      else if (held()) { event.detail.shouldSwap = false; passedOver = true; }
     });
     document.body.addEventListener("htmx:afterRequest", (event) => {
-      known = event.detail.xhr.getResponseHeader("ETag") || known;
+      known = passedOver ? "" : event.detail.xhr.getResponseHeader("ETag") || known;
+      passedOver = false;
     });
     document.body.addEventListener("htmx:afterSwap", () => {
       localise();
