@@ -24,7 +24,7 @@ from submissions.models import (
     SubmissionFile,
 )
 from submissions.queue import claim_log, settings_of
-from submissions.statistics.expectation import expect
+from submissions.statistics.expectation import expect, waits
 from submissions.words import duration
 from submissions.xqueue import replies
 
@@ -111,10 +111,10 @@ class JobPage(ReadOnly):
     @admin.display(description=_("Why"))
     def why(self, job: Job) -> str:
         """The last error; of a job that waits, what it waits for."""
-        if job.status not in Status.waiting():
+        if not waits(job):
             return display.code(job.last_error)
-        waits = expect(job).note
-        return display.lines([waits, display.code(job.last_error)] if job.last_error else [waits])
+        note = expect(job).note
+        return display.lines([note, display.code(job.last_error)] if job.last_error else [note])
 
     @admin.display(description=_("Failures"))
     def failures(self, job: Job) -> str:

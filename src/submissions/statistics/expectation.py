@@ -42,8 +42,7 @@ class Expectation:
 
 def expect(job: Job) -> Expectation:
     """For a job of any state."""
-    status = Status(job.status) if job.status in Status.values else None
-    if status is None or not status.is_waiting:
+    if not waits(job):
         return Expectation(0, True, None, _note_of_ended(job))
     ahead = _ahead(job)
     known = settings_of(job.queue_name)
@@ -51,6 +50,13 @@ def expect(job: Job) -> Expectation:
     blocked = _blocked(known)
     seconds = None if blocked else _interval(ahead + 1, graded)
     return Expectation(min(ahead, MOST_AHEAD), ahead <= MOST_AHEAD, seconds, _note(job, ahead, blocked, seconds))
+
+
+def waits(job: Job) -> bool:
+    """Whether a grader can get it, now or later: also where the lease of the last one is over (docs/glossary.md)."""
+    if job.status == Status.PULLED:
+        return Job.objects.filter(pk=job.pk, status=Status.PULLED, available_at__lte=DatabaseNow()).exists()
+    return job.status in Status.waiting()
 
 
 def _ahead(job: Job) -> int:

@@ -46,7 +46,7 @@ def why(viewer: Viewer, job: ExternalGraderDetail) -> Why:
     queues = standing.of(list(viewer.queues().filter(name=job.queue_name)))
     return Why(
         queue=queues[0] if queues else None,
-        expected=expectation.expect(job) if Status(job.status).is_waiting else None,
+        expected=expectation.expect(job) if Status(job.status).is_waiting or _has_lapsed(job) else None,
         times=list(_times(job)),
     )
 
@@ -61,11 +61,16 @@ def _times(job: ExternalGraderDetail) -> Iterator[tuple[str, timedelta]]:
         return
     yield gettext("Waited"), _between(job.created_at, job.pulled_at)
     if job.status == Status.PULLED:
-        yield gettext("Held for"), _between(job.pulled_at, job.now)
+        yield gettext("Held for"), _between(job.pulled_at, min(job.available_at or job.now, job.now))
     elif job.status == Status.RETIRED and job.returned_at is not None and not job.last_error:
         yield gettext("Graded in"), _between(job.pulled_at, job.returned_at)
     elif job.status == Status.FAILED:
         yield gettext("Failed for"), _between(job.status_time, job.now)
+
+
+def _has_lapsed(job: ExternalGraderDetail) -> bool:
+    """Whether its grader's lease is over: then it waits."""
+    return job.status == Status.PULLED and job.available_at is not None and job.available_at <= job.now
 
 
 def _between(start: datetime, end: datetime) -> timedelta:
