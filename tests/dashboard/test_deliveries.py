@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from gradequeue.dashboard.views import bulk
 from submissions import deliveries, operators
 from submissions.deliveries import claims
-from submissions.models import Delivery, DeliveryHost, DeliveryState, MovedJob, Told
+from submissions.models import Delivery, DeliveryHost, DeliveryState, GraderQueue, MovedJob, Told
 from submissions.statistics import depths, hosts
 from tests.activity import TESTER, recorded
 from tests.dashboard.test_pages import text
@@ -236,3 +236,18 @@ def test_a_batch_is_one_transaction_with_its_record() -> None:
     assert [operators.move_host("give-up", A, act) for _ in range(2)] == [1, 0]
     row.refresh_from_db()
     assert row.last_error == "Given up by an operator."
+
+
+def test_what_stays_in_this_process_is_called_so(staff: Client) -> None:
+    """Not by the name of the transport, which stands where others have their host."""
+    job = make("q")
+    Delivery.objects.create(
+        job=job, transport="signal", host="signal", state="given_up", result=Told.SCORE, last_error="KeyError"
+    )
+    Delivery.objects.create(job=job, transport="event", host="event", state="delivered", delivered_at=now())
+    said = text(staff.get(PAGE))
+    assert "1 result could not be delivered to this platform: KeyError" in said
+    assert re.search(r"Last result delivered [\d.]+ s ago to this platform", said)
+    assert 'aria-label="this platform (signal)"' in staff.get(PAGE).content.decode()
+    assert "1 result could not be delivered to this platform: KeyError" in text(staff.get("/dashboard/"))
+    assert "1 to this platform KeyError" in text(staff.get(f"/dashboard/queues/{GraderQueue.objects.get().pk}/"))

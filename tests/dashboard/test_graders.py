@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db.models import F
 from django.test import Client
 
+from gradequeue.dashboard.reads import graders, queue_page
 from submissions import queue
 from submissions.accounts import tokens
 from submissions.conf import conf
-from submissions.models import DrainedGrader, GraderQueue, OperatorMove, Scope, Token
+from submissions.models import ClaimEnd, DrainedGrader, GraderQueue, OperatorMove, Scope, Token
 from tests.dashboard.conftest import account, browser_of
 from tests.dashboard.test_pages import text
 from tests.make import make
-from tests.queue.jobs import claim_one, key_of
+from tests.queue.jobs import claim_one, key_of, later
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +243,31 @@ def test_a_foreign_site_changes_no_password(grader: User) -> None:
     assert answer.status_code == 403
     grader.refresh_from_db()
     assert grader.password == before
+
+
+def test_an_account_that_is_a_grader_no_longer_is_an_account_still(staff: Client, grader: User) -> None:
+    work("gpu-02")
+    grader.groups.clear()
+    GraderQueue.objects.get(name="q").graders.clear()
+    said = text(staff.get(GRADERS))
+    assert re.search(r"gpu-02 [\d.]+ s ago 1 1 1 0 50 % q", said)
+    assert "no account" not in said
+
+
+def test_numbers_of_less_than_an_hour_lead_to_lists_of_as_long(
+    staff: Client, grader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graders, "MOST_RESULTS", 2)
+    monkeypatch.setattr(queue_page, "MOST_RESULTS", 2)
+    for _ in range(3):
+        done = work("gpu-02")["graded"]
+        later(60)
+        ClaimEnd.objects.update(at=F("at") - timedelta(minutes=1))
+    queue_of = f"/dashboard/queues/{GraderQueue.objects.get(name='q').pk}/"
+    for address in (GRADERS, page(grader), queue_of):
+        body = staff.get(address).content.decode()
+        link, *_ = re.findall(r'href="(/dashboard/jobs/[?]state=graded&amp;since=2[^"]*grader=gpu-02[^"]*)">', body)
+        shown = staff.get(html.unescape(link)).content.decode()
+        listed = re.findall(r'<th role="rowheader" scope="row"><a href="/dashboard/submissions/(\d+)/', shown)
+        (number,) = set(re.findall(rf'{re.escape(link)}">(?:<b>)?(\d+)<', body))
+        assert (number, listed[0]) == (str(len(listed)), str(done))

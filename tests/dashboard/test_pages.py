@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from gradequeue.dashboard import figures
 from gradequeue.dashboard.reads import queue_page
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.templatetags.dashboard import unbroken
@@ -23,7 +25,7 @@ from submissions import operators, queue
 from submissions.activity import Actor, Touched
 from submissions.deliveries import history
 from submissions.models import Delivery, DeliveryState, Door, ExternalGraderDetail, GraderQueue, Status
-from submissions.statistics import samples
+from submissions.statistics import depths, samples, undelivered
 from submissions.statistics.causes import cause_of
 from submissions.statistics.history import roll_up
 from submissions.statistics.samples import Depth
@@ -543,3 +545,39 @@ def test_attempts_that_are_not_listed_are_counted(staff: Client) -> None:
     assert "148 earlier attempts are not listed (delivery to lms.example.org)" in said
     Delivery.objects.update(attempts=20)
     assert "not listed" not in text(staff.get(f"/dashboard/submissions/{job.submission_id}/"))
+
+
+def test_a_job_whose_lease_is_over_says_what_it_waits_for(
+    staff: Client, admin_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = make("q")
+    claim_one("q", "ada")
+    later(400, pk=job.pk)
+    GraderQueue.objects.update(last_polled_at=now() - timedelta(minutes=30, seconds=30))
+    note = "Next in line; no grader has polled this queue for 30 min."
+    said = text(staff.get(f"/dashboard/submissions/{job.submission_id}/"))
+    assert f"Place in line 1 of 1 Why not yet {note}" in said
+    assert "Held for 5 min" in said
+    assert f"Why: {note}" in text(admin_client.get(f"/admin/submissions/externalgraderdetail/{job.pk}/change/"))
+    call_command("show", str(job.submission_id), "--json")
+    assert json.loads(capsys.readouterr().out)["note"] == note
+
+
+def test_sums_are_lower_bounds_where_a_part_of_them_is(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depths, "MOST", 3)
+    monkeypatch.setattr(undelivered, "MOST", 2)
+    for _ in range(4):
+        make("deep")
+    job = make("flat")
+    for _ in range(3):
+        Delivery.objects.create(job=job, transport="callback", host="lms", state=DeliveryState.GIVEN_UP)
+    said = text(staff.get("/dashboard/"))
+    assert "4+ waiting 0 being graded 0 failed 2+ not delivered 0 graded in the last hour" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "0.5"), (1, "1"), (100 / 3, "33.3333"), (1_000_000, "1,000,000"), (123_456.5, "123,456.5"), (None, "-")],
+)
+def test_points_are_shown_whole(value: float | None, shown: str) -> None:
+    assert figures.points(value) == shown

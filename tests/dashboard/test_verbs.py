@@ -158,6 +158,20 @@ def test_all_are_retried_also_where_the_page_looks_at_the_newest(
     assert "3 jobs will be graded again." in text(staff.post(f"{page_of('q')}retry/", follow=True))
 
 
+def test_a_cause_of_which_more_are_retried_than_were_counted_says_so(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        failed("full")
+    monkeypatch.setattr(failures, "MOST", 2)
+    page = text(staff.get(page_of("q")))
+    assert "2+ full" in page
+    assert "Retry 2+ jobs" in page
+    assert "3 jobs will be graded again." in text(
+        staff.post(f"{page_of('q')}retry/", {"cause": key_of_cause("full")}, follow=True)
+    )
+
+
 def test_a_queue_is_paused_and_resumed(staff: Client) -> None:
     make("q")
     answer = staff.post(f"{page_of('q')}pause/", headers={"Referer": f"http://testserver{page_of('q')}?window=week"})

@@ -6,6 +6,7 @@ from django.utils.translation import gettext, ngettext, ngettext_lazy
 
 from submissions.models import Delivery
 from submissions.operators import GIVE_UP, RELEASE, RETIRE, RETRY, SEND_AGAIN, TRY_NOW, Move, of_number
+from submissions.statistics.lights import host_in_words
 from submissions.words import number
 
 OF_LIST = {
@@ -62,7 +63,7 @@ def so_far(move: Move, done: int, total: str, refused: int) -> str:
 
 
 def to_host(move: Move, host: str, done: int) -> str:
-    return str(TO_HOST[move.name] % {"n": done, "shown": number(done), "host": host})
+    return str(TO_HOST[move.name] % {"n": done, "shown": number(done), "host": host_in_words(host)})
 
 
 def skipped(move: Move, count: int) -> str:

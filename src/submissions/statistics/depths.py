@@ -54,7 +54,11 @@ class Depths:
 
     def shown(self, number: int) -> str:
         """One of these numbers for people: ``10,000+`` where it is a lower bound."""
-        return at_least(number) if self.at_least and number >= MOST else words.number(number)
+        return at_least(number) if self.is_bound(number) else words.number(number)
+
+    def is_bound(self, number: int) -> bool:
+        """Whether one of these numbers is a lower bound."""
+        return self.at_least and number >= MOST
 
 
 def at_least(number: int) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from submissions.conf import conf
+from submissions.models import Transport
 from submissions.words import Words, duration
 from submissions.words import number as shown
 
@@ -215,6 +216,11 @@ def of_deliveries(facts: Facts) -> Iterator[tuple[str, str]]:
         yield AMBER, _overdue(one.host, one.count, one.reason)
 
 
+def host_in_words(host: str) -> str:
+    """Where a result goes: the host; what stays in this process has its transport there, which is no host."""
+    return gettext("this platform") if not host or host in Transport.in_process() else host
+
+
 def _undelivered(host: str, number: int, reason: str) -> str:
     words = ngettext(
         "%(count)s result could not be delivered to %(host)s: %(reason)s",
@@ -223,7 +229,7 @@ def _undelivered(host: str, number: int, reason: str) -> str:
     )
     return words % {
         "count": shown(number),
-        "host": host or gettext("this platform"),
+        "host": host_in_words(host),
         "reason": reason or gettext("no reason given"),
     }
 
@@ -236,7 +242,7 @@ def _overdue(host: str, number: int, reason: str) -> str:
     )
     return words % {
         "count": shown(number),
-        "host": host or gettext("this platform"),
+        "host": host_in_words(host),
         "reason": reason or gettext("not tried yet"),
     }
 
@@ -250,14 +256,14 @@ def host_light(host: str, *, overdue: int, given_up: int, held: bool, silent: ti
         found.append((AMBER, _overdue(host, overdue, reason)))
     elif held:
         words = gettext("%(host)s does not answer: %(reason)s")
-        found.append((AMBER, words % {"host": host, "reason": reason or gettext("no reason given")}))
+        found.append((AMBER, words % {"host": host_in_words(host), "reason": reason or gettext("no reason given")}))
     if found:
         colours, causes = zip(*found, strict=True)
         return Light(colours[0], causes, colours)
     if silent is None:
-        return Light(GREEN, (gettext("Nothing was delivered to %(host)s yet") % {"host": host},))
+        return Light(GREEN, (gettext("Nothing was delivered to %(host)s yet") % {"host": host_in_words(host)},))
     words = gettext("Last result delivered %(time)s ago to %(host)s")
-    return Light(GREEN, (words % {"time": duration(silent), "host": host},))
+    return Light(GREEN, (words % {"time": duration(silent), "host": host_in_words(host)},))
 
 
 def _calm(facts: Facts) -> str:

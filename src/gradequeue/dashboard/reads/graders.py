@@ -75,12 +75,13 @@ class Work:
 class GraderRow:
     name: str
     account: Any
-    """None where there is none of this name any more."""
+    """None where it is no grader's, or there is none of this name any more."""
     seen_at: datetime | None
     drained: DrainedGrader | None
     queues: tuple[str, ...]
     """Where it polled."""
     work: Work
+    has_account: bool = True
 
     @property
     def disabled(self) -> bool:
@@ -94,6 +95,10 @@ class GradersPage:
     over: timedelta
     """The period of the numbers: an hour, or less where there are more results than the page reads."""
     silence: timedelta = field(default_factory=lambda: timedelta(seconds=int(conf.SILENCE_SECONDS)))
+
+    @property
+    def since(self) -> str:
+        return since_of(self.now, self.over)
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,17 @@ class GraderPage:
     """Whether it may pull from each queue that is not restricted."""
 
     @property
+    def since(self) -> str:
+        return since_of(self.now, self.over)
+
+    @property
     def live_tokens(self) -> list[Token]:
         return [token for token in self.tokens if token.is_live(self.now)]
+
+
+def since_of(now: datetime, over: timedelta) -> str:
+    """The period of a page's numbers as a filter of the lists that they lead to."""
+    return "1h" if over >= PERIOD else (now - over).isoformat()
 
 
 def accounts() -> QuerySet[Any]:
@@ -152,6 +166,8 @@ def graders_page(queue_name: str = "") -> GradersPage:
     work = _work(results, since)
     known = {user.get_username(): user for user in accounts()[:MOST_ACCOUNTS]}
     names = set(seen) | {name for name, _ in work} | set(known)
+    # Also those that are graders no longer.
+    existing = set(known) | _with_account(names - set(known))
     drained = {row.grader: row for row in DrainedGrader.objects.all()}
     rows = [
         GraderRow(
@@ -161,11 +177,21 @@ def graders_page(queue_name: str = "") -> GradersPage:
             drained.get(name),
             tuple(sorted(seen[name])),
             _total(work, name),
+            has_account=name in existing,
         )
         for name in names - {""}
         if not queue_name or queue_name in seen[name] or (name, queue_name) in work
     ]
     return GradersPage(sorted(rows, key=_order), now, now - since)
+
+
+def _with_account(names: Collection[str]) -> set[str]:
+    """Those of the names that are an account's."""
+    user = get_user_model()
+    if not names:
+        return set()
+    rows = user._default_manager.filter(**{f"{user.USERNAME_FIELD}__in": list(names)})
+    return set(rows.values_list(user.USERNAME_FIELD, flat=True))
 
 
 def _order(row: GraderRow) -> tuple[object, ...]:

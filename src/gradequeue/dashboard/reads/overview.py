@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
-from submissions.statistics import lights, standing
+from submissions import words
+from submissions.statistics import depths, lights, standing, undelivered
 from submissions.statistics.history import Bucket
 from submissions.statistics.standing import Standing
 
@@ -35,6 +36,22 @@ class Overview:
             "graded_lately": sum(one.graded_lately for one in standings),
             "undelivered": sum(lost.count for one in standings for lost in one.undelivered),
             "graders": len({grader for one in standings for grader in one.active}),
+        }
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The same for people: "10,000+" where a part of it is a lower bound, as its list says, too."""
+        bounds = {
+            name
+            for name in ("waiting", "being_graded", "failed")
+            for one in (row.standing for row in self.rows)
+            if one.count.is_bound(getattr(one, name))
+        }
+        if self.sums["undelivered"] >= undelivered.MOST:
+            bounds.add("undelivered")
+        return {
+            name: depths.at_least(number) if name in bounds else words.number(number)
+            for name, number in self.sums.items()
         }
 
     @property

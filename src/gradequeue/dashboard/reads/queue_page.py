@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads import history
 from gradequeue.dashboard.reads.failures import Failures, failures
-from gradequeue.dashboard.reads.graders import Work
+from gradequeue.dashboard.reads.graders import Work, since_of
 from gradequeue.dashboard.reads.newest import newest
 from submissions.models import DatabaseNow, ExternalGraderDetail, Score, Status
 from submissions.queue import first_ids
@@ -62,6 +62,10 @@ class QueuePage:
     @property
     def now(self) -> datetime:
         return self.standing.now
+
+    @property
+    def graders_since(self) -> str:
+        return since_of(self.now, self.graders_over)
 
 
 def queue_page(viewer: Viewer, pk: int, window: history.Window) -> QueuePage | None:

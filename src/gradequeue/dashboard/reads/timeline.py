@@ -14,6 +14,7 @@ from gradequeue.dashboard.reads.activity import SOMEBODY
 from submissions.deliveries import attempts_of, history
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, MovedJob, Score, Status, Transport
 from submissions.queue import claim_log
+from submissions.statistics.lights import host_in_words
 from submissions.words import number
 
 # How an event looks.
@@ -196,7 +197,7 @@ def _is_event(delivery: Delivery) -> bool:
 
 
 def _host(delivery: Delivery) -> str:
-    return str(delivery.host or delivery.transport)
+    return host_in_words(delivery.host or delivery.transport)
 
 
 def _not_listed(delivery: Delivery, attempts: list[history.Attempt]) -> Iterator[Event]:

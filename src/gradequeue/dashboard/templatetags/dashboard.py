@@ -19,7 +19,7 @@ from django.utils.translation import gettext, pgettext
 from gradequeue.dashboard import figures, plots
 from submissions import words
 from submissions.models import ExternalGraderDetail, Status
-from submissions.statistics import jobs_list, lights
+from submissions.statistics import depths, jobs_list, lights
 from submissions.statistics.history import Bucket, together
 from submissions.statistics.hosts import Host
 from submissions.statistics.standing import Standing
@@ -63,6 +63,12 @@ def number(value: int) -> str:
 
 
 @register.filter
+def at_least(value: int, more: bool) -> str:
+    """ "1,000+" where there may be more."""
+    return depths.at_least(value) if more else words.number(value)
+
+
+@register.filter
 def jobs(standing: Standing, which: str) -> str:
     """How many jobs of a queue are `which` (waiting, being_graded, failed)."""
     return standing.count.shown(getattr(standing, which))
@@ -72,6 +78,18 @@ def jobs(standing: Standing, which: str) -> str:
 def deliveries(host: Host, which: str) -> str:
     """How many deliveries to a host are `which` (delivered, due, overdue, given_up)."""
     return host.shown(getattr(host, which))
+
+
+@register.filter
+def host_words(host: str) -> str:
+    return lights.host_in_words(host)
+
+
+@register.filter
+def host_title(host: str) -> str:
+    """The same as a heading: two ways within this process have two of them."""
+    words = lights.host_in_words(host)
+    return words if host in ("", words) else f"{words} ({host})"
 
 
 @register.filter
