@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from submissions import operators, queue
-from submissions.activity import Act
+from submissions.activity import Act, Touched
 from submissions.admin import work as many
 from submissions.admin.actions import Working
 from submissions.errors import NotAllowed
@@ -252,3 +252,9 @@ def test_a_verb_of_the_admin_is_the_queues_own() -> None:
     job = make("q")
     with pytest.raises(NotAllowed):
         operators.RETRY.run(job.submission_id, operators.RETRY.by(TESTER))
+
+
+def test_the_history_names_a_move_once_that_sent_several_deliveries(root: Client) -> None:
+    job = make("q")
+    operators.SEND_AGAIN.by(TESTER).note(Touched("q", job.submission_id, number) for number in (1, 2))
+    assert text(root.get(f"{LIST}{job.pk}/history/")).count("sent 2 deliveries again") == 1

@@ -259,3 +259,21 @@ def test_hostile_names_are_escaped(staff: Client) -> None:
     Act(Actor("<script>alert(1)</script>", Door.ADMIN), "settings", "<i>", "<u>").note([Touched("<em>")])
     body = staff.get("/dashboard/activity/").content.decode()
     assert [tag for tag in ("<script>alert", "<i>", "<u>", "<em>") if tag in body] == []
+
+
+def test_an_observer_is_not_told_when_a_move_in_another_queue_began(
+    observer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operators.RETRY.by(TESTER).note([Touched("hidden", 9)])
+    hidden = OperatorMove.objects.get().pk
+    operators.RETRY.by(TESTER).note([Touched("q", 9)])
+    # Ids are in the order of writing; by its time, the hidden one would be before this one.
+    OperatorMove.objects.filter(pk=hidden).update(at=now() + timedelta(hours=1))
+    shown = text(observer.get(f"/dashboard/activity/?before={hidden}"))
+    assert "retried 1 job" not in shown
+
+
+def test_a_submission_with_several_deliveries_is_named_once(staff: Client) -> None:
+    operators.SEND_AGAIN.by(TESTER).note(Touched("q", 7, number) for number in (1, 2))
+    page = staff.get(f"/dashboard/activity/{OperatorMove.objects.get().pk}/").content.decode()
+    assert page.count('href="/dashboard/submissions/7/"') == 1

@@ -405,3 +405,14 @@ def test_without_a_mail_server_the_page_says_so(settings: Any) -> None:
 
 def test_the_rule_of_late_results_is_that_of_the_light() -> None:
     assert lights.came_late(lights.Facts(after_lease=1, graded_lately=20)) == ""
+
+
+def test_a_form_that_is_refused_keeps_what_was_chosen(db: None) -> None:
+    boss = browser_of(User.objects.create_superuser("boss"))
+    given = {"channel": "webhook", "address": "https://chat.example.org/", "on_late": "on", "zone": "Mars/Olympus"}
+    page = boss.post(PAGE, given).content.decode()
+    assert "There is no such time zone" in page
+    boxes = {name: f'name="{name}" checked>' in page for name in ("on_red", "on_given_up", "on_late")}
+    assert boxes == {"on_red": False, "on_given_up": False, "on_late": True}
+    page = boss.get(PAGE).content.decode()
+    assert all(f'name="{name}" checked>' in page for name in boxes)

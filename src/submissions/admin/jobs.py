@@ -124,7 +124,7 @@ class JobAdmin(Working, JobPage):
         return display.lines([job.grader or display.EMPTY, format_html('<span class="gq-note">{}</span>', words)])
 
     def moved(self, row: Job) -> QuerySet[OperatorMove]:
-        return OperatorMove.objects.filter(jobs__submission_id=row.submission_id)
+        return OperatorMove.objects.filter(jobs__submission_id=row.submission_id).distinct()
 
     # What can be done. ------------------------------------------------------------------------------------------------
 

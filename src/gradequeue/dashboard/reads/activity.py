@@ -62,7 +62,7 @@ class Log:
 
 
 def log(viewer: Viewer, filters: Filters, before: int | None) -> Log:
-    rows = _behind(_matching(viewer, filters), before).order_by("-at", "-pk")
+    rows = _behind(_matching(viewer, filters), visible(viewer), before).order_by("-at", "-pk")
     is_cut = False
     if filters.move:
         # No index has the moves' names: a rare one may be the oldest of a million.
@@ -76,9 +76,10 @@ def log(viewer: Viewer, filters: Filters, before: int | None) -> Log:
     return Log(shown(viewer, found[:PAGE]), more, is_cut, _people() if viewer.everything else [])
 
 
-def _behind(rows: QuerySet[OperatorMove], before: int | None) -> QuerySet[OperatorMove]:
-    """Those that began earlier than this one; of a time, those that were written earlier."""
-    at = OperatorMove.objects.filter(pk=before).values_list("at", flat=True).first() if before is not None else None
+def _behind(rows: QuerySet[OperatorMove], seen: QuerySet[OperatorMove], before: int | None) -> QuerySet[OperatorMove]:
+    """Those that began earlier than this one; of a time, those that were written earlier. When a move began that is not
+    among `seen` is not told."""
+    at = seen.filter(pk=before).values_list("at", flat=True).first() if before is not None else None
     if at is None:
         return rows if before is None else rows.filter(pk__lt=before)
     # The first condition is what an index is entered by.

@@ -39,7 +39,9 @@ def activity(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @page("GET", "HEAD")
 def move(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     line, jobs, more = reads.one(viewer, pk, row_id(request.GET.get("after", "")) or 0)
-    return render(request, "dashboard/move.html", {"viewer": viewer, "line": line, "jobs": jobs, "more": more})
+    # Each once, though several of its deliveries may have been moved.
+    ids = list(dict.fromkeys(one.submission_id for one in jobs))
+    return render(request, "dashboard/move.html", {"viewer": viewer, "line": line, "jobs": ids, "more": more})
 
 
 def _move_names() -> dict[str, str]:
