@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from django.db import DatabaseError, InterfaceError
 
 from gradequeue import __version__
 from submissions.management.quiet import DJANGOS
-from submissions.text import first_line
+from submissions.text import first_line, storable
 
 OURS = ("gradequeue", "submissions")
 WIDTH, COLUMN = 80, 17
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     os.umask(0o077)
     if any(importlib.util.find_spec(module) is None for module in SERVICE):
         _end(2, "the service needs more packages: pip install 'gradequeue[service]'.")
+    _print_all_letters()
     words = argv or ["gradequeue", *sys.argv[1:]]
     try:
         _Commands(words).execute()
@@ -49,12 +51,23 @@ def main(argv: list[str] | None = None) -> None:
         if "--traceback" in words:
             raise
         _end(1, f"The database cannot be used: {first_line(error)}")
+    except UnicodeEncodeError:
+        if all(map(storable, words)):
+            raise
+        _end(2, "an argument holds bytes that are no text in UTF-8.")
     except KeyboardInterrupt:
         _end(130, "interrupted")
     except BrokenPipeError:
         # Whoever read us has gone (`| head`). Nobody is left to be told, nor when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+
+
+def _print_all_letters() -> None:
+    """Where a terminal's encoding has no Arabic, a name's letters by their numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Commands(ManagementUtility):

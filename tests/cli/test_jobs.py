@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.utils.timezone import now
+
+from submissions.management import job_lists
+from submissions.management.commands.jobs import Command
 from submissions.management.job_lists import narrow
+from submissions.statistics.jobs_list import Filters, Listed
 from tests.server import Server
 
 LEARNER = "0123456789abcdef0123456789abcdef"
@@ -64,3 +73,27 @@ def test_jobs_are_found_by_what_is_at_hand(server: Server, name: str) -> None:
     assert "Looked for: submission id or uuid, queue" in nothing.stderr
     assert "Try one word, or the beginning of a name; 'jobs' lists all" in nothing.stderr
     assert "\x1b" not in nothing.stderr
+
+
+def test_very_many_are_printed_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_lists, "BLOCK", 2)
+    read: list[int] = []
+
+    def rows(filters: Filters, limit: int | None) -> Iterator[Listed]:
+        for number in range(1, 6):
+            read.append(number)
+            yield job(number)
+
+    printed: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr(job_lists, "_rows", rows)
+    command = Command()
+    monkeypatch.setattr(command, "table", lambda _, cells: printed.append((len(read), [row[0] for row in cells])))
+    assert command.show(Filters(), {"every": True, "as_json": False}) == 5
+    assert printed == [(2, ["1", "2"]), (4, ["3", "4"]), (5, ["5"])]
+
+
+def job(number: int) -> Listed:
+    texts = ("uuid", "queue", "learner", "course", "item", "grader", "reference", "error")
+    values: dict[str, Any] = {**dict.fromkeys(texts, "x"), "state": "waiting", "status": "pending"}
+    values |= {"claims": 0, "failures": 0, "points": None, "points_possible": None}
+    return Listed(submission=number, created_at=now(), changed_at=now(), **values)

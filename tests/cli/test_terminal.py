@@ -57,3 +57,39 @@ def test_what_grader_create_assumes_it_says(server: Server, name: str) -> None:
     done = server.run("grader", "create", name)
     assert json.loads(done.stdout)["default"]["SERVER"] == "http://127.0.0.1:8000"
     assert "The server is assumed at http://127.0.0.1:8000; --server names another address." in done.stderr
+
+
+def test_bytes_that_are_no_text_are_told(server: Server) -> None:
+    done = subprocess.run(
+        [GRADEQUEUE, "retry", "--queue", b"\xff"], env=server.env, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines()[-1] == "gradequeue: an argument holds bytes that are no text in UTF-8."
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(server: Server, name: str) -> None:
+    server.enqueue({"queue_name": f"{name}-برمجة"})
+    env = server.env | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([GRADEQUEUE, "queues"], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{name}-\\u0628\\u0631\\u0645\\u062c\\u0629" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["token", "create", "ada", "--scope", "claim", "--queue", "q", "--expires-at", "2027-02-30"],
+            "argument --expires-at: '2027-02-30' is neither a day nor a time, such as 2027-01-31",
+        ),
+        (
+            ["analyze_uploaded_file_sizes", "--min_date", "yesterday"],
+            "argument --min_date: 'yesterday' is no day, such as 2027-01-31",
+        ),
+    ],
+)
+def test_a_day_that_is_none_is_told_by_an_example(server: Server, words: list[str], said: str) -> None:
+    done = server.run(*words, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -223,3 +223,15 @@ def test_what_operators_did_is_kept_for_its_own_time(settings: Any) -> None:
     assert list(MovedJob.objects.values_list("submission_id", flat=True)) == [89]
     # Pruning is a move itself.
     assert recorded()[-1].endswith(": prune: 0 jobs that ended at least 30 days ago")
+
+
+def test_one_of_each_is_no_plural_and_a_dry_run_is_data_too(capsys: pytest.CaptureFixture[str]) -> None:
+    job = make("q")
+    queue.retire(job.submission_id)
+    Job.objects.update(status_time=now() - timedelta(days=40))
+    call_command("prune", "--older-than", "30", "--dry-run", "--json")
+    assert json.loads(capsys.readouterr().out) == {"jobs": 1, "dry_run": True}
+    call_command("prune", "--older-than", "30")
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "1 job, 0 files, 0 deliveries, 0 items, 0 rows of statistics and 0 old moves of operators removed."
+    )

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -20,6 +21,8 @@ from submissions.text import counted, duration
 COLUMNS = ("submission", "state", "changed", "queue", "learner", "item", "grader", "error")
 # Of an error, and of a usage key its last part: the rest is the same for a whole course.
 LONGEST_ERROR = 60
+# So many jobs stand below one head: a million of them are printed while they are read, in bounded memory.
+BLOCK = 1000
 
 
 class JobListCommand(DataCommand):
@@ -41,17 +44,21 @@ class JobListCommand(DataCommand):
                 if row is not None:
                     self.say(asdict(row))
             return count - more
-        rows = list(_rows(filters, limit))
-        listed = [row for row in rows if row is not None]
-        cells = [tuple(map(shown, _cells(row))) for row in listed]
+        count, more, rows = 0, False, _rows(filters, limit)
+        while block := list(islice(rows, BLOCK)):
+            listed = [row for row in block if row is not None]
+            self._print([tuple(map(shown, _cells(row))) for row in listed])
+            count, more = count + len(listed), len(listed) < len(block)
+        if more:
+            self.tell(f"The latest {counted(count, 'job')}; there are more (--limit, --all).")
+        return count
+
+    def _print(self, cells: Sequence[Sequence[str]]) -> None:
         if cells and sys.stdout.isatty() and _width(cells) > shutil.get_terminal_size().columns:
             for line in narrow(cells):
                 self.stdout.write(line)
         elif cells:
             self.table(COLUMNS, cells)
-        if len(listed) < len(rows):
-            self.tell(f"The latest {counted(len(listed), 'job')}; there are more (--limit, --all).")
-        return len(listed)
 
 
 def _rows(filters: Filters, limit: int | None) -> Iterator[Listed | None]:

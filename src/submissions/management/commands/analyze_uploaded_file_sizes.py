@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -19,6 +20,14 @@ MOST_DAYS = 90
 HEADER = "Course ID\tUsers with Uploaded Files\tTotal Uploaded Bytes\tAverage Upload per User"
 
 
+def _day(text: str) -> date:
+    """An argparse type."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no day, such as 2027-01-31") from None
+
+
 class Command(DataCommand):
     help = __doc__
 
@@ -29,7 +38,7 @@ class Command(DataCommand):
             ("--min_date", today - timedelta(days=30), "the first day; 30 days ago if not given"),
             ("--max_date", today, "the last day; today if not given"),
         ):
-            parser.add_argument(name, type=date.fromisoformat, metavar="YYYY-MM-DD", default=usual, help=words)
+            parser.add_argument(name, type=_day, metavar="YYYY-MM-DD", default=usual, help=words)
 
     def handle(self, **options: Any) -> None:
         first, last = options["min_date"], options["max_date"]

@@ -53,6 +53,8 @@ class Command(DataCommand):
         count = jobs.count()
         self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
+            if options["as_json"]:
+                self.say({"jobs": count, "dry_run": True})
             return
         what = f"{counted(count, 'job')} that ended at least {counted(days, 'day')} ago"
         note(operator(), "prune", subject=what, queue_names=[options["queue"] or ""])
@@ -66,6 +68,7 @@ class Command(DataCommand):
             parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
             self.say(parts | {"statistics": rows, "moves": moves})
         self.tell(
-            f"{removed.jobs} jobs, {removed.files} files, {removed.deliveries} deliveries, {removed.items} items, "
-            f"{rows} rows of statistics and {counted(moves, 'old move')} of operators removed."
+            f"{counted(removed.jobs, 'job')}, {counted(removed.files, 'file')}, "
+            f"{counted(removed.deliveries, 'delivery', 'deliveries')}, {counted(removed.items, 'item')}, "
+            f"{counted(rows, 'row')} of statistics and {counted(moves, 'old move')} of operators removed."
         )

@@ -120,8 +120,11 @@ def _joined(words: Any) -> str:
 
 def _time(text: str) -> datetime:
     """An argparse type: a day (its beginning, UTC), or a time; UTC where it has no zone."""
-    day = parse_date(text)
-    found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001 - made aware below
+    try:
+        day = parse_date(text)
+        found = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001 - made aware below
+    except ValueError:  # the 30th of February
+        found = None
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a day nor a time, such as 2027-01-31")
     return found if found.tzinfo else timezone.make_aware(found, timezone.get_fixed_timezone(0))
