@@ -197,6 +197,17 @@ def test_a_job_with_a_damaged_file_is_not_handed_out() -> None:
     assert job.last_error == "The job could not be handed out: The submission lost its file 'a.txt'."
 
 
+def test_an_answer_that_is_no_json_is_its_jobs_failure_and_no_harm_to_the_others() -> None:
+    """NaN: edx-submissions kept it."""
+    wrong, fine = make(), make()
+    type(wrong.submission)._objects.filter(pk=wrong.submission_id).update(answer={"a": float("nan")})
+    said = grader().post("claims/", {"queue_name": "q", "max_claims": 2})
+    assert [claim["submission"]["uuid"] for claim in said.body["claims"]] == [str(fine.submission.uuid)]
+    job = Job.objects.get(pk=wrong.pk)
+    assert (job.status, job.num_failures) == ("retry", 1)
+    assert str(job.last_error).startswith("The job could not be handed out: Out of range float values")
+
+
 def test_a_file_that_is_an_address_is_linked_and_not_kept() -> None:
     address = "https://files.example.org/b?x=1"
     texts = {"c.txt": f"{address}\n", "d": "http://", "e": "http://[x", "f": f"see {address}", "g": "ftp://a.example/"}
@@ -237,6 +248,13 @@ def test_a_queue_outside_the_patterns_does_not_exist() -> None:
     assert narrow.get(f"claims/{claim['id']}/").kind == "not-found"
     assert narrow.put(f"claims/{claim['id']}/result/", {"score": 1}).kind == "not-found"
     assert narrow.claim("python-1")
+
+
+def test_of_several_queues_one_that_is_closed_is_refused_before_a_job_is_taken() -> None:
+    make("a")
+    limit("b", restricted=True)
+    assert grader().post("claims/", {"queues": ["a", "b"], "max_claims": 2}).kind == "not-found"
+    assert Job.objects.get().status == "pending"
 
 
 def test_a_claim_may_be_finished_when_the_grant_goes() -> None:

@@ -183,6 +183,8 @@ def claim(
 
 def claim_from(queue_names: Sequence[str], *, grader: str, limit: int, terms: Terms = NO_TERMS) -> list[ClaimedJob]:
     """Claim from the first of these queues that has jobs, and on from the next ones. Raises UnknownQueue."""
+    for name in queue_names if len(queue_names) > 1 else ():
+        grants.for_grader(name, grader)  # what is refused must be so before a job is taken: nobody would be told of it
     return batch.collect(queue_names, limit, terms, partial(claim, grader=grader))
 
 

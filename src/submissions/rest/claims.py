@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework import exceptions, serializers
@@ -30,6 +31,8 @@ from submissions.rest.base import Resource, answer, http
 from submissions.rest.problems import Problem
 from submissions.rest.result import digest_of
 from submissions.waiting import Outcome, room
+
+logger = logging.getLogger("submissions.rest")
 
 Job = ExternalGraderDetail
 
@@ -76,6 +79,7 @@ class Claims(Resource):
         for name in names:
             self.require_queue(name)
         key = idempotency.request_key(http(request), self.account, "claims")
+        base.absolute(http(request), "/")  # before the claim: what fails here must not hold a job
         attempt = partial(claim_once, names, self.account, asked, key, digest_of(value))
         jobs, ask_again = _wait(names, self.account, asked["wait_seconds"], attempt, self._require_good_token)
         claims = claims_of(jobs, http(request))
@@ -239,24 +243,29 @@ def held(view: Resource, claim_id: str) -> queue.Named:
 
 
 def claims_of(taken: Sequence[Taken], request: HttpRequest) -> list[dict[str, Any]]:
-    """These claims, which have just been made; without those whose files are damaged."""
+    """These claims, which have just been made; without those that cannot be handed out."""
     files = _files_of([one.job for one in taken if one.job.has_files])
-    return [
-        told(one, files.get(one.job.pk, []), request)
-        for one in taken
-        if not _has_failed(one.job, files.get(one.job.pk, []))
-    ]
+    found = (_told_or_failed(one, files.get(one.job.pk, []), request) for one in taken)
+    return [claim for claim in found if claim is not None]
 
 
-def _has_failed(job: queue.ClaimedJob, files: Sequence[SubmissionFile]) -> bool:
-    """Whether its files are damaged: that is the job's failure, as in XQueue."""
+def _told_or_failed(one: Taken, files: Sequence[SubmissionFile], request: HttpRequest) -> dict[str, Any] | None:
+    """A Claim. None where its files are damaged, or no answer can hold it: that is the job's own failure, as in XQueue,
+    and no harm to those that were claimed with it."""
     try:
         require_intact(files)
-    except FileProcessingError as error:
+        claim = told(one, files, request)
+        answer(claim)
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # old sites have answers with NaN; each storage has exceptions of its own
+        if not isinstance(error, FileProcessingError):
+            logger.exception("submission %s could not be handed out", one.job.submission_id)
         with suppress(QueueError):  # somebody has ended the claim meanwhile
-            queue.fail(job.submission_id, job.pullkey, reason=f"The job could not be handed out: {error}")
-        return True
-    return False
+            reason = f"The job could not be handed out: {error}"
+            queue.fail(one.job.submission_id, one.job.pullkey, reason=reason)
+        return None
+    return claim
 
 
 def read_claim(named: queue.Named, request: HttpRequest) -> dict[str, Any]:
