@@ -119,9 +119,12 @@ def complete(
     except fast.AnswerLost:
         was_lost = True
 
+    # First of all: what breaks off at another result must not leave a stored one untold.
+    told = {submission_id: tell(graded) for submission_id, graded in done.items()}
+
     def of(submission_id: int, key: str, given: Given) -> GradedJob | QueueError:
-        if submission_id in done:
-            return tell(done[submission_id])
+        if submission_id in told:
+            return told[submission_id]
         try:
             return complete_one(submission_id, key, given, was_lost=was_lost)
         except QueueError as refusal:

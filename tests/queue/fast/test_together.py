@@ -148,6 +148,29 @@ def test_a_batch_whose_commit_was_not_answered_is_stored_once_and_told(monkeypat
     assert list(audit.problems()) == []
 
 
+def test_what_is_stored_is_told_though_another_result_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        make()
+    twice, *others = (claim_one() for _ in range(4))
+    told: list[int] = []
+
+    def note(job: Any, **_: object) -> None:
+        told.append(job.submission_id)
+
+    def break_off(*_: object, **__: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(queue, "_complete_one", break_off)
+    signals.job_completed.connect(note)
+    try:
+        with pytest.raises(OperationalError):
+            queue.complete_together([entry(twice), entry(twice), *map(entry, others)])
+    finally:
+        signals.job_completed.disconnect(note)
+    assert Job.objects.filter(status="retired").count() == 3
+    assert told == [job.submission_id for job in others]
+
+
 def test_within_somebodys_transaction_a_batch_joins_it() -> None:
     for _ in range(4):
         make()
