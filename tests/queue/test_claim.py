@@ -351,3 +351,10 @@ def make_seconds_ago(seconds: int) -> Job:
     job = make()
     later(seconds, pk=job.pk)
     return job
+
+
+def test_a_queues_name_that_the_database_takes_for_anothers_is_that_one() -> None:
+    make("algo")
+    make("Algo")
+    names = list(Job.objects.order_by("pk").values_list("queue_name", flat=True))
+    assert names == (["algo", "algo"] if connection.vendor == "mysql" else ["algo", "Algo"])

@@ -287,3 +287,14 @@ def test_many_that_count_at_once_count_once() -> None:
     assert errors == []
     assert sum(QueueMinute.objects.values_list("completed", flat=True)) == 20
     assert QueueTotal.objects.get(queue_name="q").completed == 20
+
+
+def test_names_that_a_database_takes_for_equal_are_counted_together() -> None:
+    """Where it has them for several, they are several queues. edx-submissions, beside us, writes any name."""
+    for name, minutes in (("algo", 10), ("Algo", 10), ("ALGO", 6)):
+        ExternalGraderDetail.objects.filter(pk=make().pk).update(queue_name=name, created_at=ago(minutes=minutes))
+    while rollup.roll_up():
+        pass
+    arrived = dict(QueueTotal.objects.values_list("queue_name", "arrived"))
+    assert arrived == ({"ALGO": 3} if connection.vendor == "mysql" else {"algo": 1, "Algo": 1, "ALGO": 1})
+    assert sum(QueueMinute.objects.values_list("arrived", flat=True)) == 3

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils.timezone import now
 
 from submissions import operators, queue
 from submissions.models import DepthSample, ExternalGraderDetail, GraderQueue, Status
-from submissions.statistics import samples
+from submissions.statistics import samples, standing
 from submissions.statistics.samples import Depth
 from tests.activity import TESTER
 from tests.make import make
@@ -119,3 +120,13 @@ def test_what_no_plot_shows_is_removed() -> None:
         samples.write(today - days * 24 * 60, {"q": Depth(1)})
     assert samples.take()
     assert DepthSample.objects.filter(minute__lt=today - 60).count() == 2
+
+
+def test_jobs_of_a_name_that_the_database_takes_for_a_queues_are_counted_once() -> None:
+    """edx-submissions, beside us, writes any name."""
+    make("algo")
+    ExternalGraderDetail.objects.update(queue_name="ALGO")
+    names = ["algo"] if connection.vendor == "mysql" else ["ALGO", "algo"]
+    assert sorted(one.name for one in standing.of_all()) == names
+    assert samples.take()
+    assert DepthSample.objects.get(queue_name=samples.ALL).waiting == 1

@@ -147,6 +147,7 @@ def make_job(
     """
     values = validated_job(queue_name=queue_name, **fields)
     queue = known or settings.for_enqueue(values["queue_name"])
+    values["queue_name"] = queue.name  # MySQL also finds it by its name in another case
     limits.require_room(queue, submission)
     now = sql.now(connections[router.db_for_write(Job)])
     came = min(arrived or now, now)

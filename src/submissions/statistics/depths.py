@@ -7,7 +7,7 @@ not make it do so each time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from django.db import connections, router
 from django.db.models import Model, Q, QuerySet
 
 from submissions import words
-from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
+from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, QueueTotal, Status
 
 # So many are counted for each reader.
 MOST = 10_000
@@ -100,6 +100,13 @@ def recount() -> int:
 def names_of_jobs() -> list[str]:
     """The name of every queue that has jobs."""
     return distinct(ExternalGraderDetail, "queue_name")
+
+
+def names_without_row(known: Collection[str]) -> list[str]:
+    """Those of them that are no queue's; `known`: the names of all queues."""
+    names = [name for name in names_of_jobs() if name not in known]
+    # Asked once more: MySQL takes other cases, accents and blanks at the end for equal, and its jobs for the queue's.
+    return [name for name in names if not GraderQueue.objects.filter(name=name).exists()]
 
 
 def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str]:

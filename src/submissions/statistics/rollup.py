@@ -7,7 +7,7 @@ number of processes may do it, one may die half-way, and a second round finds wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -191,8 +191,8 @@ def _write(mark: Mark, begin: datetime, end: datetime, found: dict[tuple[str, da
     row = RollUp.objects.select_for_update().annotate(now=DatabaseNow()).get(pk=1)
     if getattr(row, mark) != begin:
         return False
-    grown = _write_minutes(begin, end, found)
-    _add_to_totals(grown)
+    totals = _totals_of({queue_name for queue_name, _ in found})
+    _add_to_totals(totals, _write_minutes(begin, end, _by_total(totals, found)))
     # What was late enough in the first place needs no second look.
     both = mark == "until" and row.checked == begin and end <= _late_enough(row.now)
     for name in ("until", "checked") if both else (mark,):
@@ -203,6 +203,26 @@ def _write(mark: Mark, begin: datetime, end: datetime, found: dict[tuple[str, da
 
 def _late_enough(now: datetime) -> datetime:
     return _floor(now - SECOND_LOOK)
+
+
+def _totals_of(names: Iterable[str]) -> dict[str, QueueTotal]:
+    """By name as it stands with the jobs: MySQL's collation takes other cases, accents and blanks at the end for equal,
+    and has one row for all of them."""
+    found = {row.queue_name: row for row in QueueTotal.objects.filter(queue_name__in=list(names))}
+    for name in sorted(set(names) - set(found)):
+        row = QueueTotal.objects.get_or_create(queue_name=name)[0]
+        found[name] = found.setdefault(row.queue_name, row)
+    return found
+
+
+def _by_total(
+    totals: Mapping[str, QueueTotal], found: Mapping[tuple[str, datetime], Count]
+) -> dict[tuple[str, datetime], Count]:
+    """The same events, by the names of the totals."""
+    counts: dict[tuple[str, datetime], Count] = defaultdict(Count)
+    for (name, minute), count in found.items():
+        counts[totals[name].queue_name, minute].add(count)
+    return counts
 
 
 def _write_minutes(
@@ -227,13 +247,12 @@ def _write_minutes(
     return grown
 
 
-def _add_to_totals(grown: Iterable[tuple[str, Count]]) -> None:
+def _add_to_totals(totals: Mapping[str, QueueTotal], grown: Iterable[tuple[str, Count]]) -> None:
     sums: dict[str, Count] = defaultdict(Count)
     for queue_name, count in grown:
         sums[queue_name].add(count)
-    totals = {row.queue_name: row for row in QueueTotal.objects.filter(queue_name__in=list(sums))}
     for queue_name, more in sums.items():
-        row = totals.get(queue_name) or QueueTotal(queue_name=queue_name)
+        row = totals[queue_name]
         more.add(Count.of(row))
         more.write_to(row)
         row.save()

@@ -15,7 +15,7 @@ from django.db.models import F, Max, QuerySet
 
 from submissions import sql
 from submissions.models import DepthSample, GraderQueue
-from submissions.statistics.depths import counts, names_of_jobs
+from submissions.statistics.depths import counts, names_without_row
 from submissions.statistics.rollup import MINUTE
 
 ALL = ""
@@ -58,7 +58,8 @@ def take() -> bool:
     minute = minute_of(sql.now(connection))
     if DepthSample.objects.filter(queue_name=ALL, minute=minute).exists():
         return False
-    names = {*GraderQueue.objects.order_by().values_list("name", flat=True), *names_of_jobs()}
+    names = set(GraderQueue.objects.order_by().values_list("name", flat=True))
+    names |= set(names_without_row(names))
     found = {name: Depth(one.waiting, one.being_graded, one.failed) for name, one in counts(sorted(names)).items()}
     write(minute, found)
     _forget(minute, len(found))

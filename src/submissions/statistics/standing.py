@@ -142,7 +142,7 @@ def of_all() -> list[Standing]:
     rows = list(GraderQueue.objects.order_by("name"))
     known = {row.name for row in rows}
     # A queue without a row has the default settings: edx-submissions, still running beside us, sets none up.
-    return worst_first(of(rows + [GraderQueue(name=name) for name in depths.names_of_jobs() if name not in known]))
+    return worst_first(of(rows + [GraderQueue(name=name) for name in depths.names_without_row(known)]))
 
 
 def of(queues: Sequence[GraderQueue]) -> list[Standing]:
