@@ -11,6 +11,7 @@ import pytest
 from submissions import queue
 from submissions.models import ClaimNote, ClaimRequest, GraderQueue, SubmissionFile
 from submissions.models import ExternalGraderDetail as Job
+from submissions.queue import batch, moves
 from tests.make import make
 from tests.queue.jobs import later, limit
 from tests.rest.talk import NO_CLAIM, account, grader, with_token
@@ -75,6 +76,22 @@ def test_what_does_not_fit_is_not_claimed() -> None:
     said = grader().post("claims/", {"queue_name": "q", "max_claims": 50})
     assert len(said.body["claims"]) == 3
     assert Job.objects.filter(status="pending").count() == 2
+
+
+def test_what_does_not_fit_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    attach = moves.attach_submissions
+
+    def count(jobs: list[Job]) -> None:
+        read.append(len(jobs))
+        attach(jobs)
+
+    monkeypatch.setattr(moves, "attach_submissions", count)
+    monkeypatch.setattr(batch, "ROOM", 1000)
+    for _ in range(8):
+        make(answer="x" * 300)
+    assert len(grader().post("claims/", {"queue_name": "q", "max_claims": 50}).body["claims"]) == 3
+    assert sum(read) == 4  # the fourth tells that there are more
 
 
 @pytest.mark.parametrize(

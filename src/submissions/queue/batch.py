@@ -47,11 +47,16 @@ def collect(queue_names: Sequence[str], limit: int, terms: Terms, claim: ClaimOn
     return taken
 
 
+def room_beside(taken: Sequence[ClaimedJob], terms: Terms) -> int | None:
+    """How much room there is left beside those that were taken (characters); None: no limit."""
+    return None if terms.room is None else terms.room - sum(job.size for job in taken)
+
+
 def fitting(due: Sequence[DueJob], terms: Terms, taken: Sequence[ClaimedJob]) -> list[DueJob]:
     """The first of these jobs, as many as there is room for beside those that were taken."""
-    if terms.room is None:
+    left = room_beside(taken, terms)
+    if left is None:
         return list(due)
-    left = terms.room - sum(job.size for job in taken)
     found: list[DueJob] = []
     for one in due:
         left -= size_of(one.locked.row)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 from django.conf import settings
 from django.db import connections, router
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import Coalesce, Length
 
 from submissions.models import ExternalGraderDetail, Status, SubmissionFile, SubmitRequest
 from submissions.queue.records import DueJob, LockedJob, QueueView
@@ -89,18 +91,32 @@ def is_empty(queue: QueueView, grader: str) -> bool:
     return was_empty(queue.name) and not claimable(queue.name, grader, others=queue.others).values("pk")[:1]
 
 
-def lock_due(queue: QueueView, grader: str, limit: int) -> list[DueJob]:
-    """The first jobs that are due, locked, up to `limit` of them."""
+def lock_due(queue: QueueView, grader: str, limit: int, room: int | None = None) -> list[DueJob]:
+    """The first jobs that are due, locked, up to `limit` of them.
+
+    `room`: no more of them are read than fit into it (characters), but for the first; None: all of them.
+    """
     jobs = claimable(queue.name, grader, others=queue.others)
-    if _is_mysql():
-        # First nothing but what stands in the index, or it would walk, and lock, all that is finished (ADR 0090).
+    if room is not None or _is_mysql():
+        # First nothing but what stands in the index: MySQL would walk, and lock, all that is finished (ADR 0090).
         first = list(jobs.locked_ids()[:limit])
+        first = first if room is None else _fitting(first, room)
         jobs = ExternalGraderDetail.objects.filter(pk__in=first).order_by("available_at", "id")
     rows = jobs.locked(skip_locked=True).annotate(with_files=_with(SubmissionFile, "external_grader"))
     rows = rows.annotate(with_json=_with(SubmitRequest, "job", has_json_payload=True))
     due = [DueJob(LockedJob(row, row.now), row.with_files, row.with_json) for row in rows[:limit]]
     note_claim(queue.name, found=bool(due))
     return due
+
+
+def _fitting(ids: Sequence[int], room: int) -> list[int]:
+    """The first of these jobs that fit together, and the first one in any case."""
+    texts = ("submission__answer", "body", "grader_payload", "student_info")
+    size = sum((Coalesce(Length(text), 0) for text in texts), Value(0))
+    jobs = ExternalGraderDetail.objects.filter(pk__in=ids).order_by()
+    sizes = dict(jobs.annotate(size=size).values_list("pk", "size"))
+    filled = accumulate(sizes.get(pk, 0) for pk in ids)
+    return [pk for number, (pk, size) in enumerate(zip(ids, filled, strict=True)) if size <= room or not number]
 
 
 def _with(model: Any, relation: str, **more: object) -> Exists:
