@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import select
+import selectors
 import socket
 import threading
 import time
@@ -122,20 +122,27 @@ class Room:
                 return Outcome.CLOSED
             if not self._has_room(account):
                 return Outcome.FULL
-            waiter = _Waiter(account, names)
-            self._waiters.append(waiter)
             if self._kick is None:
-                self._start_watching()
+                self._kick = self._start_watching()
             else:
                 with contextlib.suppress(OSError):  # it is kicked already
                     self._kick.send(b"!")
+            waiter = _Waiter(account, names)
+            self._waiters.append(waiter)
         return waiter
 
-    def _start_watching(self) -> None:
-        self._kick, kicked = socket.socketpair()
-        self._kick.setblocking(False)
+    def _start_watching(self) -> socket.socket:
+        """By what the watcher is kicked. Raises OSError, RuntimeError: there is no further file, or thread."""
+        kick, kicked = socket.socketpair()
+        kick.setblocking(False)
         kicked.setblocking(False)
-        threading.Thread(target=self._watch, args=(kicked,), name="gradequeue-watcher", daemon=True).start()
+        try:
+            threading.Thread(target=self._watch, args=(kicked,), name="gradequeue-watcher", daemon=True).start()
+        except RuntimeError:
+            kick.close()
+            kicked.close()
+            raise
+        return kick
 
     def _has_room(self, account: str) -> bool:
         """Half of the process's threads may wait; each account that has waited lately has its share of them."""
@@ -160,7 +167,7 @@ class Room:
 
     def _may_end(self, kicked: socket.socket) -> bool:
         if not self.queues():
-            select.select([kicked], [], [], LINGER_SECONDS)
+            _wait_for([kicked], LINGER_SECONDS)
         with self._lock:
             if self._waiters:
                 return False
@@ -184,10 +191,19 @@ class Room:
 def _hear(kicked: socket.socket, listener: Any) -> list[str]:
     """Wait until there is news, or it is time to ask; the queues that PostgreSQL told of."""
     sources = [kicked] if listener is None else [kicked, listener]
-    select.select(sources, [], [], ASK_SECONDS if listener is None else ASK_BESIDE_SECONDS)
+    _wait_for(sources, ASK_SECONDS if listener is None else ASK_BESIDE_SECONDS)
     with contextlib.suppress(BlockingIOError):
         kicked.recv(4096)
     return [] if listener is None else [note.payload for note in listener.notifies(timeout=0)]
+
+
+def _wait_for(sources: Sequence[Any], seconds: float) -> None:
+    """Until one of them has something to read. Not by `select`, which knows no file beyond the 1024th of a process: one
+    with so many idle connections is nothing unusual."""
+    with selectors.DefaultSelector() as selector:
+        for source in sources:
+            selector.register(source, selectors.EVENT_READ)
+        selector.select(seconds)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,84 @@
+"""Who waits for a job, and the thread that watches for it: within this process. Over a server: tests/rest."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+
+from submissions import queue, waiting
+from submissions.queue import ClaimedJob
+from submissions.waiting import Outcome, Room
+from tests.make import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def claim() -> list[ClaimedJob]:
+    return queue.claim("q", grader="ada")
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    """One of its own: nobody tells it of new jobs, so its watcher has to see them."""
+    monkeypatch.setattr(waiting, "LINGER_SECONDS", 0.1)
+    room = Room()
+    yield room
+    for thread in threading.enumerate():
+        if thread.name == "gradequeue-watcher":
+            thread.join(5)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As a server has with a thousand idle connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("This machine gives a process no more files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    files = [os.dup(0) for _ in range(1100)]
+    yield
+    for file in files:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def come_later() -> None:
+    time.sleep(0.3)
+    try:
+        make("q")
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_process_with_many_files_watches_again_and_again(room: Room) -> None:
+    for _ in range(2):
+        assert room.wait(["q"], "ada", 0.2, claim) == ([], Outcome.TIMED_OUT)
+        time.sleep(0.5)  # the watcher ends meanwhile
+    coming = threading.Thread(target=come_later)
+    coming.start()
+    jobs, outcome = room.wait(["q"], "ada", 10, claim)
+    coming.join()
+    assert (len(jobs), outcome) == (1, Outcome.CAME)
+
+
+def test_where_no_watcher_can_be_started_nobody_waits(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def no_more(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with pytest.raises(RuntimeError):
+        room.wait(["q"], "ada", 10, claim)
+    assert room.queues() == []
+    monkeypatch.setattr(threading.Thread, "start", start)
+    make("q")
+    jobs, outcome = room.wait(["q"], "ada", 10, claim)
+    assert (len(jobs), outcome) == (1, Outcome.CAME)
