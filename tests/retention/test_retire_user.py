@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from submissions import api, queue
 from submissions.errors import QueueError
@@ -93,6 +93,24 @@ def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
     states = ExternalGraderDetail.objects.values_list("submission__student_item__student_id", "status")
     assert sorted(states) == [("bob", "pending"), *[(retire_learner.pseudonym(ADA), "retired")] * 4]
     assert bob.submission.answer == "print(1)"
+
+
+def test_no_copy_of_her_item_is_left() -> None:
+    cache.clear()
+    uuid = str(hers().submission.uuid)
+    assert api.get_submission_and_student(uuid)["student_item"]["student_id"] == ADA
+    retire(ADA)
+    assert api.get_submission_and_student(uuid)["student_item"]["student_id"] == retire_learner.pseudonym(ADA)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_copy_is_left_that_somebody_makes_before_the_commit() -> None:
+    submission = hers().submission
+    keys = [Submission.get_cache_key(submission.uuid), f"submissions.student_item.{submission.student_item_id}"]
+    with transaction.atomic():
+        assert list(retire_learner.retire_student(ADA))
+        cache.set_many(dict.fromkeys(keys, "my own words"))  # by who sees the old rows still
+    assert cache.get_many(keys) == {}
 
 
 def test_what_she_handed_in_over_http_is_emptied_too() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from uuid import UUID
 
-from django.db import router, transaction
 from django.dispatch import Signal
 
 from submissions import queue, signals
@@ -189,9 +187,7 @@ def reset_item(item: StudentItem, clear_state: bool) -> Score:
         uuids = list(attempts.values_list("uuid", flat=True))
         _retire_jobs(item)
         attempts.update(status=DELETED)
-        # At once for the caller's own eyes; and again, because others may have read and cached the old rows meanwhile.
         forget(uuids)
-        transaction.on_commit(partial(forget, uuids), using=router.db_for_write(Submission), robust=True)
     signals.announce(signals.scores_reset, student_item=item)
     return score
 

@@ -118,7 +118,7 @@ def get_submission(submission_uuid: str | UUID, read_replica: bool = False) -> D
 def get_submission_and_student(uuid: str | UUID, read_replica: bool = False) -> Data:
     """One submission with its student item as a dict. Raises as `get_submission` does."""
     submission = dict(get_submission(uuid, read_replica=read_replica))
-    key = f"submissions.student_item.{submission['student_item']}"
+    key = caching.key_of_item(submission["student_item"])
     item = caching.read(key)
     if item is None:
         item = _student_item_data(submission["student_item"], read_replica)

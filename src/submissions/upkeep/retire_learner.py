@@ -83,6 +83,7 @@ def _rename(student_id: str) -> Iterator[Removed]:
             # Who came back after an earlier retirement has the item twice.
             item.student_id = f"{name}_{item.pk}" if same.exists() else name
             item.save(update_fields=["student_id"])
+            forget(items=[item.pk])
             yield Removed(items=1)
 
 
