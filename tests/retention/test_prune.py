@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.utils.timezone import now
 
 from submissions import api, operators, queue
@@ -166,6 +168,31 @@ def test_whole_items_go_with_their_scores_and_others_keep_theirs() -> None:
     }
     assert sorted(StudentItem.objects.values_list("student_id", flat=True)) == ["back", "by hand", "waits"]
     assert sorted(Score.objects.values_list("student_item__student_id", flat=True)) == ["back", "back", "waits"]
+
+
+@pytest.mark.databases("postgresql", "mariadb")  # with SQLite one writes at a time
+@pytest.mark.django_db(transaction=True)
+def test_an_item_that_gets_an_attempt_meanwhile_stays() -> None:
+    scored(40, student="ada")
+    items: list[object] = []
+
+    def run() -> None:
+        try:
+            items.append(prune("--older-than", "30", "--whole-items")["items"])
+        except Exception as error:
+            items.append(error)
+        finally:
+            connection.close()
+
+    pruning_now = threading.Thread(target=run)
+    with transaction.atomic():
+        make(student="ada")
+        pruning_now.start()
+        pruning_now.join(1)
+        assert pruning_now.is_alive()  # it waits for the item
+    pruning_now.join()
+    assert items == [0]
+    assert (Submission.objects.count(), Job.objects.get().status) == (2, "pending")
 
 
 def test_totals_do_not_fall_and_old_minutes_go() -> None:

@@ -289,6 +289,26 @@ def test_many_that_count_at_once_count_once() -> None:
     assert QueueTotal.objects.get(queue_name="q").completed == 20
 
 
+def test_who_was_overtaken_looks_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for minutes in (30, 10):
+        scored(finished=ago(minutes=minutes))
+    counted = rollup.counted
+    overtaken: list[datetime] = []
+
+    def slowly(begin: datetime, end: datetime) -> object:
+        found = counted(begin, end)
+        if not overtaken:
+            overtaken.append(begin)
+            rollup.roll_up(1)  # somebody else, who is faster
+        return found
+
+    monkeypatch.setattr(rollup, "counted", slowly)
+    while rollup.roll_up():
+        pass
+    assert len(overtaken) == 1
+    assert QueueTotal.objects.get().completed == 2
+
+
 def test_names_that_a_database_takes_for_equal_are_counted_together() -> None:
     """Where it has them for several, they are several queues. edx-submissions, beside us, writes any name."""
     for name, minutes in (("algo", 10), ("Algo", 10), ("ALGO", 6)):

@@ -133,7 +133,8 @@ def _count_on(mark: Mark, begin: datetime, goal: datetime, limit: int, most: int
     minutes = (end - begin) // MINUTE if found else 1
     if not found:
         end = max(end, min(_next_event(end) or goal, goal))
-    return minutes if _write(mark, begin, end, found) else 0
+    # Where somebody else was faster there may be more to count.
+    return minutes if _write(mark, begin, end, found) else 1
 
 
 def _with_few(begin: datetime, end: datetime, most: int) -> datetime:

@@ -83,16 +83,18 @@ def _prune_batch(jobs: QuerySet[Job], pks: list[int], *, days: int | None) -> Re
 
 
 def _remove_items(items: set[int], days: int) -> int:
+    # Whoever makes an attempt holds its item's lock: it is there before we look, or is made with a new item.
+    list(StudentItem.objects.select_for_update().filter(pk__in=items).order_by("pk").values_list("pk"))
     attempts = Submission._objects.filter(student_item=OuterRef("pk"))
     busy = attempts.filter(
         Q(external_grader_detail__isnull=False) | Q(submitted_at__gt=DatabaseNow() - timedelta(days=days))
     )
     idle = StudentItem.objects.filter(pk__in=items).filter(~Exists(busy))
-    uuids = list(Submission._objects.filter(student_item__in=idle).values_list("uuid", flat=True))
-    number = idle.count()
-    idle.delete()
-    forget(uuids)
-    return number
+    mine = list(idle.values_list("pk", flat=True))
+    uuids = list(Submission._objects.filter(student_item__in=mine).values_list("uuid", flat=True))
+    StudentItem.objects.filter(pk__in=mine).delete()
+    forget(uuids, items=mine)
+    return len(mine)
 
 
 def prune_statistics(days: int) -> int:
