@@ -472,6 +472,39 @@ def test_what_was_removed_with_a_learner_is_clean(capsys: pytest.CaptureFixture[
 
 
 @in_process
+def test_deliveries_that_were_removed_with_a_learner_are_clean(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    scored()
+    scored(student="ada")
+    assert list(retire_student("ada"))
+    assert Delivery.objects.count() == 1
+    assert audit(capsys)[:2] == (0, [])
+
+
+@in_process
+def test_a_persons_score_after_a_failure_that_was_told_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    """The platform gave it, and need not be told."""
+    submission_id = with_delivery(given_up(), "delivered", result="failure")
+    uuid = str(job_of(submission_id).submission.uuid)
+    api.set_score(uuid, 1, 1, annotation_creator="teacher", annotation_type="staff", annotation_reason="by hand")
+    queue.retire(submission_id)
+    assert audit(capsys)[:2] == (0, [])
+
+
+@in_process
+def test_what_a_platform_was_told_of_a_submission_that_was_deleted_since_is_clean(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    submission = job_of(scored(student="ada")).submission
+    api.reset_score("ada", "c", "item", clear_state=True)
+    known = tmp_path / "known"
+    known.write_text(json.dumps({"submission_uuid": str(submission.uuid), "points_earned": 1}))
+    assert audit(capsys, "--told", str(known))[:2] == (0, [])
+
+
+@in_process
 def test_a_file_that_the_storage_has_lost_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     lost = enqueue(files={"a.py": b"1", "b.py": b"2"})
     default_storage.delete(str(SubmissionFile.objects.get(original_filename="b.py").file.name))

@@ -76,8 +76,7 @@ def _rules() -> Iterator[tuple[QuerySet[Job], str]]:
         "is finished, but would be offered to a grader",
     )
     yield jobs.filter(status=Status.PULLED).filter(Q(pullkey=None) | Q(pullkey="")), "is pulled without a key"
-    by_grader = Score.objects.filter(submission_id=OuterRef("submission_id"), scoreannotation=None, reset=False)
-    yield jobs.filter(Exists(by_grader), status__in=Status.open()), "has a score, but would be graded again"
+    yield jobs.filter(_has_graders_score(), status__in=Status.open()), "has a score, but would be graded again"
     unexplained = jobs.filter(~_has_score(), status=Status.RETIRED)
     yield unexplained.filter(Q(last_error=None) | Q(last_error="")), "is retired without a score and without a reason"
     yield jobs.alias(scores=Count("submission__score", filter=_by_graders())).filter(scores__gt=1), "has two scores"
@@ -93,7 +92,8 @@ def _delivery_rules(jobs: QuerySet[Job]) -> Iterator[tuple[QuerySet[Job], str]]:
     scores = _delivery(result=Told.SCORE)
     yield jobs.filter(scores, status__in=Status.open()), "is not finished, but its result is on its way"
     told = Exists(Delivery.objects.filter(_is_told(), job=OuterRef("pk")))
-    yield retired.filter(_has_score(), told).exclude(scores), "has a score that no delivery tells"
+    # Of a score that a person gave the platform knows by itself.
+    yield retired.filter(_has_graders_score(), told).exclude(scores), "has a score that no delivery tells"
     yield jobs.filter(_delivery(state=DeliveryState.DUE, due_at=None)), "has a delivery that is due, but never sent"
     late = Exists(Delivery.objects.filter(job=OuterRef("pk")).exclude(state=DeliveryState.DUE).exclude(due_at=None))
     yield jobs.filter(late), "has a delivery that is not due, but would be sent"
@@ -123,6 +123,11 @@ def _unknown_state() -> Exists:
 
 def _has_score() -> Exists:
     return Exists(Score.objects.filter(submission_id=OuterRef("submission_id")))
+
+
+def _has_graders_score() -> Exists:
+    scores = Score.objects.filter(submission_id=OuterRef("submission_id"))
+    return Exists(scores.filter(scoreannotation=None, reset=False))
 
 
 def _by_graders() -> Q:

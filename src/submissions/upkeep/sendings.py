@@ -17,6 +17,7 @@ from submissions.models import (
     Transport,
 )
 from submissions.queue import has_usual_deliveries
+from submissions.upkeep.retire_learner import RETIRED_PREFIX
 
 Job = ExternalGraderDetail
 
@@ -75,8 +76,9 @@ def _others() -> QuerySet[Delivery]:
 
 
 def _untold(queue: GraderQueue) -> QuerySet[Job]:
-    """Graded since the queue's results are told, and without a delivery."""
+    """Graded since the queue's results are told, and without a delivery; a retired learner's were removed."""
     jobs = Job.objects.filter(queue_name=queue.name, status=Status.RETIRED)
+    jobs = jobs.exclude(submission__student_item__student_id__startswith=RETIRED_PREFIX)
     is_told = _has()
     since = jobs.filter(is_told).aggregate(since=Min("returned_at"))["since"]
     by_grader = Score.objects.filter(submission_id=OuterRef("submission_id"), scoreannotation=None, reset=False)

@@ -46,7 +46,8 @@ def problems(known: Iterable[Known]) -> Iterator[Problem]:
 
 
 def _of_batch(batch: list[Known]) -> Iterator[Problem]:
-    ids = dict(Submission.objects.filter(uuid__in={one.uuid for one in batch}).order_by().values_list("uuid", "pk"))
+    # Those that were deleted since are here, too.
+    ids = dict(Submission._objects.filter(uuid__in={one.uuid for one in batch}).order_by().values_list("uuid", "pk"))
     earned: defaultdict[int | None, set[float]] = defaultdict(set)
     scores = Score.objects.filter(submission_id__in=ids.values(), reset=False).order_by()
     for submission_id, points in scores.values_list("submission_id", "points_earned"):
