@@ -354,16 +354,16 @@ def make_seconds_ago(seconds: int) -> Job:
 
 
 def test_a_claim_does_not_go_on_for_long_past_jobs_that_it_only_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "PASSING_SECONDS", -1)
+    monkeypatch.setattr(queue, "MOST_ENDED", 2)
     limit(max_failures=1)
-    for _ in range(3):
+    for _ in range(5):
         make()
-    queue.claim("q", grader="gone", limit=3)
+    queue.claim("q", grader="gone", limit=5)
     later(301)
     last = make()
-    taken = [[job.submission_id for job in queue.claim("q", grader="g")] for _ in range(4)]
-    assert taken == [[], [], [], [last.submission_id]]
-    assert Job.objects.filter(status="failed").count() == 3
+    taken = [[job.submission_id for job in queue.claim("q", grader="g")] for _ in range(3)]
+    assert taken == [[], [], [last.submission_id]]
+    assert Job.objects.filter(status="failed").count() == 5
 
 
 def test_a_queues_name_that_the_database_takes_for_anothers_is_that_one() -> None:

@@ -20,7 +20,6 @@ in `queue.interventions`. The usual claim and result are one statement each (`qu
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -71,9 +70,9 @@ from submissions.serializers import validated_job
 
 Job = ExternalGraderDetail
 
-# How long one claim goes on past jobs that it only ends (seconds). Thousands of leases may be over at once, each one
-# failure too many, and a grader waits for a second.
-PASSING_SECONDS = 0.5
+# How many jobs one claim only ends, about. Thousands of leases may be over at once, each one failure too many, and a
+# grader waits for a second.
+MOST_ENDED = 50
 
 # What other rooms may use: the verbs, and these. Nobody outside imports the modules behind them (`.importlinter`).
 __all__ = [
@@ -197,17 +196,19 @@ def claim_from(queue_names: Sequence[str], *, grader: str, limit: int, terms: Te
 @verb
 def _claim(queue: QueueView, grader: str, limit: int, terms: Terms) -> list[ClaimedJob]:
     taken: list[ClaimedJob] = []
-    until = time.monotonic() + PASSING_SECONDS
+    ended = 0
     while len(taken) < limit:
         room = batch.room_beside(taken, terms)
         due = line.lock_due(queue, grader, limit - len(taken), room)
         moves.attach_submissions([one.locked.row for one in due])
         fitting = batch.fitting(due, terms, taken)
-        for job in batch.hand_out(fitting, queue.row, grader, terms):
+        handed_out = batch.hand_out(fitting, queue.row, grader, terms)
+        ended += len(fitting) - len(handed_out)
+        for job in handed_out:
             signals.announce(signals.job_claimed, job=job)
             taken.append(job)
         # Each row that is not handed out leaves the index that the claim walks: the next claim goes on behind it.
-        if len(fitting) < len(due) or not due or time.monotonic() > until:
+        if len(fitting) < len(due) or not due or ended >= MOST_ENDED:
             break
     return taken
 
