@@ -18,6 +18,7 @@ django.setup(set_prefix=False)
 # Only now: what it imports needs Django to be set up.
 from gradequeue.http import graders_lane  # noqa: E402  isort: skip
 from submissions.handing import HandedOut  # noqa: E402  isort: skip
+from submissions.text import is_slow_to_read  # noqa: E402  isort: skip
 
 # What graders send needs no try.
 READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
@@ -51,13 +52,16 @@ django_application = Handler()
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Django, spared the one header that fails it before it can answer at all: a Content-Type it cannot read."""
+    """Django, spared a Content-Type that it cannot read, with which it fails before it can answer at all, and one of
+    whose charset it would read for hours."""
     proxies.apply(environ)
     addresses.straighten(environ)
     if environ.get("CONTENT_TYPE", "") not in READABLE:
         try:
-            WSGIRequest(dict(environ))
+            is_readable = not is_slow_to_read(WSGIRequest(dict(environ)).encoding)
         except Exception:  # what it raises depends on which of its parsers gives up
+            is_readable = False
+        if not is_readable:
             environ["CONTENT_TYPE"] = "application/octet-stream"
     if not bodies.read_whole(environ):
         # Whoever sent it is gone; this is for the record of a proxy.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +21,9 @@ UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 MOST_VALUES = 100_000
 # What is longer is read in pieces (characters, bytes).
 LONG = 64 * 1024
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{,]', re.DOTALL)
+# A text without its end goes on to the end of all: looked for from each quote anew, it would take the square of its
+# length, and no other thread runs meanwhile.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))|[\[{,]', re.DOTALL)
 
 
 def has_too_many_values(text: str, most: int = MOST_VALUES) -> bool:
@@ -29,8 +31,12 @@ def has_too_many_values(text: str, most: int = MOST_VALUES) -> bool:
     if sum(map(text.count, ",[{")) <= most:
         return False
     # Only now, as it is slower: what stands in texts does not count.
-    found = (True for token in _TOKEN.finditer(text) if token[0][0] != '"')
-    return next(islice(found, most, None), False)
+    count = 0
+    for token in _TOKEN.finditer(text):
+        count += token[0][0] != '"'
+        if count > most or token[1] is not None:  # nobody need look further at what has no end
+            return True
+    return False
 
 
 def load_json(text: str, *, parse_constant: Callable[[str], object] | None = None) -> Any:
@@ -66,6 +72,14 @@ def unquoted(quoted: bytes) -> bytes:
         found.append(unquote_to_bytes(quoted[start:end].replace(b"+", b" ")))
         start = end
     return b"".join(found)
+
+
+def is_slow_to_read(encoding: str | None) -> bool:
+    """Whether a text of this encoding takes Python the square of its length: of a few megabytes, hours."""
+    try:
+        return encoding is not None and codecs.lookup(encoding).name in ("punycode", "idna")
+    except LookupError:
+        return False
 
 
 def storable(text: str) -> bool:

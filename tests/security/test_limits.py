@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +12,8 @@ from django.core.checks import run_checks
 from django.test import Client
 from pytest_django import Settings
 
-from gradequeue.http import proxies
+from gradequeue.http import bodies, proxies
+from gradequeue.wsgi import application
 from submissions import queue
 from submissions.errors import QueueFull, SubmissionRequestError
 from submissions.models import ExternalGraderDetail, GraderQueue, Submission, SubmissionFile
@@ -126,3 +129,60 @@ def test_as_many_proxies_are_believed_as_are_counted(settings: Settings, count: 
     proxies.apply(environ)
     assert environ["REMOTE_ADDR"] == address
     assert environ.get("HTTP_X_FORWARDED_PROTO") == {0: None, 1: "https", 2: "http", 3: "http"}[count]
+
+
+# Bodies, before anybody is known. -------------------------------------------------------------------------------------
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "left"),
+    [
+        ("/admin/login/", 16_384, "16384"),
+        ("/admin/login/", 16_385, "0"),
+        ("/xqueue/login/", 16_385, "0"),
+        ("/dashboard/notifications/", MIB, "1048576"),
+        ("/dashboard/notifications/", MIB + 1, "0"),
+        ("/admin/submissions/graderqueue/add/", MIB + 1, "0"),
+        ("/", MIB + 1, "0"),
+        # Too much anywhere: the view says so.
+        ("/admin/", 25 * MIB + 1, "26214401"),
+        ("/xqueue/put_result/", MIB + 1, "1048577"),
+        ("/xqueue/submit/", MIB + 1, "1048577"),
+        ("/api/external_grading/v1/submissions/", MIB + 1, "1048577"),
+    ],
+)
+def test_a_page_reads_no_more_of_a_form_than_it_needs(path: str, length: int, left: str) -> None:
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": str(length),
+        "wsgi.input": io.BytesIO(b"x" * length),
+    }
+    assert bodies.read_whole(environ)
+    assert environ["CONTENT_LENGTH"] == left
+    assert len(environ["wsgi.input"].read()) == (0 if path == "/admin/" else int(left))
+
+
+@pytest.mark.parametrize(
+    ("charset", "read_as"),
+    [
+        ("punycode", "application/octet-stream"),
+        ("PunyCode", "application/octet-stream"),
+        ("idna", "application/octet-stream"),
+        ("latin-1", "multipart/form-data; boundary=b; charset=latin-1"),
+    ],
+)
+def test_no_charset_is_read_that_takes_the_square_of_a_text(db: None, charset: str, read_as: str) -> None:
+    """Two megabytes of punycode take Python minutes, and Django reads a form before anybody is known."""
+    environ: dict[str, Any] = {
+        "CONTENT_TYPE": f"multipart/form-data; boundary=b; charset={charset}",
+        "CONTENT_LENGTH": "9",
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/livez",
+        "wsgi.input": io.BytesIO(b"--b--\r\n\r\n"),
+    }
+    setup_testing_defaults(environ)
+    b"".join(application(environ, lambda *_: lambda data: None))
+    assert environ["CONTENT_TYPE"] == read_as

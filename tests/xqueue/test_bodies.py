@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from submissions.xqueue import bodies
+from submissions.xqueue import bodies, wire
 
 pytestmark = pytest.mark.once
 
@@ -17,3 +17,12 @@ def test_a_form_that_a_middleware_has_read_can_be_read_again() -> None:
     assert request.POST["xqueue_header"] == "{}"
     found = bodies.fields(request)
     assert (found["xqueue_header"], found["xqueue_body"]) == ("{}", '{"score": 1}')
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
+)
+def test_no_charset_is_read_that_takes_the_square_of_a_text(kind: str) -> None:
+    request = RequestFactory().generic("POST", "/", b"{}-", content_type=f"{kind}; charset=punycode")
+    with pytest.raises(wire.Malformed):
+        bodies.fields(request)

@@ -12,8 +12,13 @@ from wsgiref.types import WSGIEnvironment
 
 from django.conf import settings
 
+from gradequeue.http import addresses
+
 # Name and password, whatever they are written in. A login is read before anybody is known (bytes).
 LOGIN_BYTES = 16 * 1024
+LOGINS = {"/xqueue/login", "/admin/login"}
+# A page's form is read for its token, so before anybody is known, too; percent signs make fifty times as much of it.
+PAGE_BYTES = 1024 * 1024
 # What is too much is read and dropped up to so much and so long, so that a client that reads no answer before it has
 # sent all (Python's http.client, say) gets to know why it is refused (bytes, seconds).
 DROP_BYTES = 256 * 1024 * 1024
@@ -32,7 +37,7 @@ def read_whole(environ: WSGIEnvironment) -> bool:
     failure. And Django reads nothing of a body that comes in chunks, without a Content-Length.
     """
     most = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    limit = min(most, LOGIN_BYTES) if environ.get("PATH_INFO", "").rstrip("/") == "/xqueue/login" else most
+    limit = _limit(environ.get("PATH_INFO", ""), most)
     body: IO[bytes] = BytesIO()
     if _is_chunked(environ):
         body, length = _read_chunks(environ["wsgi.input"], limit)
@@ -51,12 +56,20 @@ def read_whole(environ: WSGIEnvironment) -> bool:
                 return False
             body = BytesIO(found)
     if length > limit:
-        # By its length the view refuses it; a login that is too long, but no more than that, has nothing to read.
+        # By its length the view refuses it; a login or a page's form that is too long, but no more than that, has
+        # nothing to read.
         body, length = BytesIO(), length if length > most else 0
     # Django fails at what is no number, in some places.
     environ["CONTENT_LENGTH"] = str(length)
     environ["wsgi.input"] = body
     return True
+
+
+def _limit(path: str, most: int) -> int:
+    """What programs send is read by views that ask first who it is."""
+    if path.rstrip("/") in LOGINS:
+        return min(most, LOGIN_BYTES)
+    return most if addresses.is_meant_for_programs(path) else min(most, PAGE_BYTES)
 
 
 def _read_chunks(sent: Any, limit: int) -> tuple[IO[bytes], int]:

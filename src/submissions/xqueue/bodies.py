@@ -12,7 +12,7 @@ from django.http import HttpRequest, QueryDict
 from rest_framework import negotiation, parsers
 from rest_framework.request import Request
 
-from submissions.text import unquoted
+from submissions.text import is_slow_to_read, unquoted
 from submissions.xqueue import wire
 
 FORM, PARTS, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
@@ -30,6 +30,8 @@ def declared_length(request: HttpRequest) -> int:
 
 def fields(request: HttpRequest) -> Mapping[str, object]:
     """The body's fields. Raises Malformed, RequestDataTooBig."""
+    if is_slow_to_read(request.encoding):
+        raise wire.Malformed
     try:
         found = _parse_parts(request) if request.content_type == PARTS else _parse(request)
     except (RequestDataTooBig, wire.Malformed):
