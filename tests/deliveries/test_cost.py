@@ -68,6 +68,18 @@ def test_what_waits_for_a_dead_host_is_not_read(settings: Settings) -> None:
         assert (taken, len(asked)) == ([], 3)
 
 
+def test_many_hosts_that_wait_are_not_all_looked_at_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three steps of the index, and one look at what came due last."""
+    monkeypatch.setattr(claims, "MOST_HOSTS", 3)
+    monkeypatch.setattr(claims, "_walked_to", None)
+    for number in range(10):
+        owed_many(1, f"http://a{number}.example.org", first=10 * number)
+    Delivery.objects.update(due_at="2100-01-01T00:00:00Z")
+    taken: list[Any] = []
+    asked = statements(lambda: taken.extend(claims.take(16, lambda _: 8)))
+    assert (taken, len(asked)) == ([], 4)
+
+
 def test_results_that_stay_in_the_process_are_read_and_written_down_together(settings: Settings) -> None:
     settings.SUBMISSIONS_TRANSPORTS = ["signal"]
     for number in range(16):

@@ -17,8 +17,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from submissions import deliveries, queue, signals
 from submissions.deliveries import deliver_due
-from submissions.models import Delivery
+from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
+from submissions.outbound.http import Failed
 from tests.deliveries.owed import given_up, graded, later, owed
 from tests.make import make
 from tests.platform_stub import Platform, Reply
@@ -264,6 +265,50 @@ def test_a_host_that_asks_for_time_gets_it(hook: Platform, status: int, asked: s
     assert len(hook.done) == 2
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "soon",
+        "Fri, 31 Dec 2027 23:59:59 +99999999999999999999",
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "9" * 900,
+    ],
+)
+def test_a_host_that_asks_for_an_odd_time_is_busy_all_the_same(hook: Platform, asked: str) -> None:
+    hook.answer = lambda call: Reply(503, {"Retry-After": asked})
+    assert told(make()) == "due: It answered 503."
+    assert DeliveryHost.objects.get().failures == 1
+
+
+def test_a_host_that_is_called_as_a_transport_has_no_part_in_its_pauses(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever may name a callback could stop all events: five that fail, and the host is left alone."""
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    assert [
+        queue.host_of("callback", url) for url in ("http://event/a", "https://SIGNAL:444/", "http://\uff53ignal./")
+    ] == [
+        "event.",
+        "signal.",
+        "signal.",
+    ]
+    assert queue.host_of("callback", "https://lms.example\u3002/") == "lms.example"
+    assert [queue.host_of(name, "") for name in ("signal", "event")] == ["signal", "event"]
+    for number in range(5):
+        graded(owed("http://signal/", student=str(number)))
+
+    def resolve(host: str, port: int) -> list[str]:
+        raise Failed(f"{host} cannot be found.")
+
+    monkeypatch.setattr("submissions.outbound.addresses.resolve", resolve)
+    deliver_due()
+    assert {(one.transport, one.host, one.state) for one in Delivery.objects.all()} == {
+        ("callback", "signal.", "due"),
+        ("signal", "signal", "delivered"),
+    }
+    assert [one.host for one in DeliveryHost.objects.all()] == ["signal."]
+
+
 # signal -------------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +330,15 @@ def heard(settings: Settings) -> Any:
     signals.result_ready.connect(receive)
     yield found
     signals.result_ready.disconnect(receive)
+
+
+def test_a_receiver_that_raises_what_no_database_can_keep_is_noted_and_paused_too(heard: Any) -> None:
+    heard.trouble = ValueError("no such learner: \0\ud800" + "x" * 5000)
+    assert told(make()) == "due: ValueError: no such learner: \\u0000\\ud800" + "x" * 1959
+    heard.trouble = None
+    later(10)
+    deliver_due()
+    assert row().state == "delivered"
 
 
 def test_a_receiver_that_raises_gets_it_again_and_the_score_stays(heard: Any) -> None:

@@ -20,6 +20,7 @@ from pytest_django import Settings
 from submissions import queue, signals
 from submissions.deliveries import Outcome, Worker, claims
 from submissions.deliveries.attempt import attempt_all
+from submissions.deliveries.worker import Limits
 from submissions.models import Delivery, DeliveryHost
 from submissions.upkeep import audit
 from tests.deliveries.owed import deliver, later, owed_many, wait_for
@@ -221,6 +222,19 @@ def test_of_two_accounts_at_one_host_the_one_that_has_its_share_holds_up_none(se
     assert taken() == []
 
 
+def test_hosts_that_never_answer_leave_nothing_in_memory() -> None:
+    limits = Limits(16)
+    for number in range(100):
+        place = limits.begin(f"{number}.example", "lms")
+        limits.to_host(place.host)
+        limits.end(place, [Outcome.UNREACHABLE])
+    for outcomes in ([Outcome.DELIVERED], [Outcome.DELIVERED], [Outcome.FAILED]):
+        limits.end(limits.begin("up.example", "lms"), outcomes)
+    assert limits._most == {"up.example": 1.5}
+    limits.end(limits.begin("up.example", "lms"), [Outcome.FAILED])
+    assert limits._most == {}
+
+
 def test_what_has_not_failed_lately_comes_first() -> None:
     for name in ("a", "b", "c", "d"):
         owed_many(1, f"http://{name}.example.org", account=name)
@@ -232,19 +246,33 @@ def test_what_has_not_failed_lately_comes_first() -> None:
 
 def test_more_hosts_than_one_round_looks_at_keep_none_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "MOST_HOSTS", 3)
+    monkeypatch.setattr(claims, "NEWEST", 1)
     for name in ("a", "b", "c", "d", "z"):
         owed_many(1, f"http://{name}.example.org")
 
     def taken(*away: str) -> list[str]:
         return [due.row.host for due in claims.take(9, lambda host: host[0] not in away)]
 
-    # Those at the beginning have no room, as while they do not answer.
-    assert [taken("a", "b", "c"), taken("a", "b", "c", "d")] == [[], ["z.example.org"]]
-    assert sorted(taken()) == ["a.example.org", "b.example.org", "c.example.org"]
+    # Those at the beginning have no room, as while they do not answer; the last one is the newest.
+    assert [taken("a", "b", "c"), taken("a", "b", "c", "d")] == [["z.example.org"], []]
+    assert sorted(taken("d")) == ["a.example.org", "b.example.org", "c.example.org"]
     # Those at the beginning wait for their next attempt.
     assert [taken(), taken(), taken()] == [["d.example.org"], [], []]
     Delivery.objects.filter(host__startswith="z").update(due_at="2026-01-01T00:00:00Z")
     assert [taken(), taken()] == [["z.example.org"], []]
+
+
+def test_a_result_that_has_just_come_is_found_however_many_hosts_another_account_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "MOST_HOSTS", 3)
+    monkeypatch.setattr(claims, "_walked_to", None)
+    for number in range(10):
+        owed_many(1, f"http://a{number}.example.org", account="ada")
+    owed_many(1, "http://z.example.org", account="ben")
+    rooms = {"ada": 0, "ben": 9}
+    found = claims.take_by_host(9, lambda _: 8, room=lambda _, account: rooms[str(account)])
+    assert [due.row.host for rows in found for due in rows] == ["z.example.org"]
 
 
 @pytest.mark.databases("postgresql")

@@ -12,6 +12,10 @@ from submissions.deliveries.claims import DueDelivery
 from submissions.deliveries.message import Message, completed, in_points, no_score
 from submissions.deliveries.transports.base import Failed, Refused, sender
 from submissions.models import Delivery, ExternalGraderDetail, Told, Transport
+from submissions.text import made_storable
+
+# Of why an attempt failed (characters).
+LONGEST_REASON = 2000
 
 
 class Outcome(Enum):
@@ -83,13 +87,15 @@ def _note_answer(due: DueDelivery) -> None:
 def _record_failure(due: DueDelivery, error: Exception, seconds: float, *, silent: bool) -> Outcome:
     now = due.now + timedelta(seconds=seconds)
     failure = error if isinstance(error, Failed) else Failed(f"{type(error).__name__}: {error}", unreachable=False)
-    claims.record_failure(due, now, str(failure), failure.retry_after)
+    # A receiver may raise what quotes a learner. What no database can keep would be sent again for ever.
+    reason = made_storable(str(failure))[:LONGEST_REASON]
+    claims.record_failure(due, now, reason, failure.retry_after)
     if not failure.unreachable:
         _note_answer(due)
         return Outcome.FAILED
     # What fails together is one failure: sixteen in a row would hold a bus for minutes that was away for seconds.
     if not silent:
-        hosts.note_failure(due.row.host, now, str(failure), failure.retry_after)
+        hosts.note_failure(due.row.host, now, reason, failure.retry_after)
     return Outcome.UNREACHABLE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -21,9 +21,12 @@ from submissions.queue.transactions import in_transaction
 
 # How many more of an account's deliveries to a host may be on their way.
 Room = Callable[[str, str | None], int]
-# How many hosts are looked at in one round, where some have something due now. The next round goes on there: else the
-# last ones in the alphabet would never be told while so many others wait for their next attempt.
+# How many hosts are looked at in one round. The next round goes on there: else the last ones in the alphabet would
+# never be told while so many others wait for their next attempt.
 MOST_HOSTS = 1000
+# Where there are more hosts, so many of what came due last are looked at, too: a result that has just come does not
+# wait for the walk, however many hosts an account names that do not answer.
+NEWEST = 100
 # Where the first one due at a host is of an account that has its share, how many behind it are looked at for others'.
 LOOKED_BEHIND = 200
 _walked_to: str | None = None
@@ -105,21 +108,28 @@ def _find_hosts_with_due() -> tuple[dict[str, str | None], datetime | None]:
     begun = at = _walked_to
     found: dict[str, str | None] = {}
     now: datetime | None = None
-    steps = 0
-    while not found or steps < MOST_HOSTS:
+    for _ in range(MOST_HOSTS):
         first = _first_due_after(at)
+        if first is None and not found and begun is not None:
+            begun = None  # once more, from the first one on
+            first = _first_due_after(None)
         if first is None:
             at = None
-            if found or begun is None:
-                break
-            begun = None  # once more, from the first one on
-            continue
+            break
         at, due_at, account, now = first
-        steps += 1
         if due_at is not None and due_at <= now:
             found[at] = account
+    else:
+        for host, account in _newest():
+            found.setdefault(host, account)
     _walked_to = at
     return found, now
+
+
+def _newest() -> Iterable[tuple[str, str | None]]:
+    """The hosts and accounts of what came due last."""
+    due = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lte=DatabaseNow()).order_by("-due_at", "-id")
+    return due.values_list("host", "account")[:NEWEST]
 
 
 def _first_due_after(host: str | None) -> tuple[str, datetime | None, str | None, datetime] | None:

@@ -6,7 +6,7 @@ import logging
 import queue
 import sys
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -68,7 +68,8 @@ class Limits:
         self._for_untried = max(threads // UNTRIED_SHARE, 1)
         self._for_account = max(threads // ACCOUNT_SHARE, 1)
         self._for_untried_of_account = max(self._for_untried // ACCOUNT_SHARE, 1)
-        self._most: defaultdict[str, float] = defaultdict(lambda: 1.0)
+        # Only of hosts that take more than one: the names of those that never answered are strangers' to choose.
+        self._most: dict[str, float] = {}
         self._busy: Counter[Place] = Counter()
         self._lock = threading.Lock()
 
@@ -76,7 +77,7 @@ class Limits:
         """How many more may be sent there."""
         proven = self._proven(host)
         with self._lock:
-            room = int(self._most[host]) - self._count(lambda place: place.host == host)
+            room = int(self._most.get(host, 1.0)) - self._count(lambda place: place.host == host)
             return room if proven else min(room, self._for_untried - self._count(lambda place: place.untried))
 
     def of_account(self, host: str, account: str | None) -> int:
@@ -117,10 +118,13 @@ class Limits:
                 self._proven.note(host, answers=False)
             elif not {Outcome.DELIVERED, Outcome.FAILED}.isdisjoint(outcomes):
                 self._proven.note(host, answers=True)
+            most = self._most.pop(host, 1.0)
             if not outcomes or not {Outcome.FAILED, Outcome.UNREACHABLE}.isdisjoint(outcomes):
-                self._most[host] = max(self._most[host] / 2, 1.0)
+                most /= 2
             elif not {Outcome.DELIVERED, Outcome.DROPPED}.isdisjoint(outcomes):
-                self._most[host] = min(self._most[host] + 1, float(conf.DELIVERY_PER_HOST))
+                most = min(most + 1, float(conf.DELIVERY_PER_HOST))
+            if most > 1:
+                self._most[host] = most
 
 
 class Task(NamedTuple):

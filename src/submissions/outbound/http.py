@@ -87,7 +87,7 @@ def parse(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = (parts.hostname or "").rstrip(".").encode("idna").decode().lower()
+        host = (parts.hostname or "").rstrip(".").encode("idna").decode().rstrip(".").lower()
     except (ValueError, UnicodeError):
         raise Refused("The address is no URL.") from None
     if parts.scheme not in ("http", "https") or not host:

@@ -60,10 +60,10 @@ from submissions.queue.named import (
     renew,
     report_failure,
 )
-from submissions.queue.owed import create_delivery, host_of, key_of
+from submissions.queue.owed import create_delivery, host_in, host_of, key_of
 from submissions.queue.owed import has_usual as has_usual_deliveries
 from submissions.queue.records import ClaimedJob, Given, GradedJob, QueueView, Terms, late_seconds
-from submissions.queue.settings import forget, known_settings, names_of_pushed, settings_of
+from submissions.queue.settings import forget, kept_name, known_settings, names_of_pushed, settings_of
 from submissions.queue.sightings import note_incomplete
 from submissions.queue.transactions import graders_verb, verb
 from submissions.serializers import validated_job
@@ -99,7 +99,9 @@ __all__ = [
     "forget",
     "give_back",
     "has_usual_deliveries",
+    "host_in",
     "host_of",
+    "kept_name",
     "key_of",
     "known_settings",
     "make_job",
@@ -162,7 +164,7 @@ def make_job(
         stored_files.store(job, files, queue)
     owed.owe(job, queue, account)
     if queue.supersede:
-        supersede(job)
+        supersede(job, account=account)
     signals.announce(signals.job_enqueued, job=job)
     return job
 

@@ -95,12 +95,19 @@ def key_of(destination: str) -> str:
 
 def host_of(transport: str, destination: str) -> str:
     """Whose limits and pauses count; the transport itself where the result stays in this process."""
+    host = host_in(destination)
+    # With a dot at its end it is the same host, and has no part in the pauses and limits of the transport.
+    return f"{host}." if host in Transport.in_process() else host or transport
+
+
+def host_in(destination: str) -> str:
+    """The host that an address names; "" where it names none."""
     try:
         # ASCII: databases take some other letters for equal.
         host = (urlsplit(destination).hostname or "").encode("idna").decode("ascii")
     except (ValueError, UnicodeError):
-        host = ""
-    return (host or transport)[:255].lower()
+        return ""
+    return host.rstrip(".")[:255].lower()
 
 
 # With the verbs of the queue. ---------------------------------------------------------------------------------------

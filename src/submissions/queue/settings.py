@@ -31,6 +31,14 @@ def known_settings(queue_name: str) -> GraderQueue | None:
     return recall((queue_name, None), lambda: GraderQueue.objects.filter(name=queue_name).first())
 
 
+def kept_name(queue_name: str) -> str:
+    """The name as the queue's row has it: MySQL finds a queue by what differs in case or accents, too."""
+    if connections[router.db_for_read(GraderQueue)].vendor != "mysql":
+        return queue_name
+    known = known_settings(queue_name)
+    return queue_name if known is None else known.name
+
+
 def for_enqueue(queue_name: str) -> GraderQueue:
     """The queue's row; set up by its first job, unless STRICT_QUEUES is set. Raises UnknownQueue."""
     known = known_settings(queue_name)

@@ -50,6 +50,6 @@ def retry_after(answer: Answer) -> float | None:
     try:
         until = parsedate_to_datetime(given)
         seconds = (until - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, or one without a zone, or with one that there is not
         return None
     return min(max(seconds, 0.0), MOST_PAUSE)

@@ -9,7 +9,7 @@ from submissions.conf import conf
 from submissions.deliveries.message import Message
 from submissions.deliveries.transports.base import require_done
 from submissions.outbound import http
-from submissions.queue import host_of, settings_of
+from submissions.queue import host_in, settings_of
 
 
 def send(message: Message) -> None:
@@ -31,7 +31,7 @@ def hosts_of(queue_name: str) -> list[str] | None:
 
 
 def _authorization(destination: str) -> dict[str, str]:
-    account = conf.CALLBACK_AUTH.get(host_of("", destination))
+    account = conf.CALLBACK_AUTH.get(host_in(destination))
     if account is None:
         return {}
     return {"Authorization": "Basic " + base64.b64encode(account.encode()).decode()}
