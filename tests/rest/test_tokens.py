@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils.timezone import now
 
 from submissions.accounts import tokens
-from submissions.models import GraderQueue, Token
+from submissions.models import ExternalGraderDetail, GraderQueue, Token
 from tests.make import make
 from tests.rest.talk import NO_CLAIM, Rest, account, grader, operator, platform, with_token
 from tests.xqueue.talk import Http, pull, put, said
@@ -157,6 +158,20 @@ def test_only_the_star_is_special(pattern: str, name: str, is_covered: bool) -> 
     assert tokens.covers(token, name) is is_covered
 
 
+def test_a_name_that_the_database_takes_for_another_is_no_way_around_the_patterns() -> None:
+    make("LAB-exam")
+    user = account("ada")
+    _, text = made(user, "claim", queues=["lab-*"])
+    by_mysql = connection.vendor == "mysql"
+    asked = Rest(text).post("claims/", {"queue_name": "lab-exam"})
+    assert (asked.status, asked.body.get("claims")) == ((404, None) if by_mysql else (200, []))
+    http = Http()
+    http.post("/xqueue/login/", {"username": "ada", "password": text})
+    content = said(http.get("/xqueue/get_submission/", {"queue_name": "lab-exam"}))[1]["content"]
+    assert content == f"Queue 'lab-exam' {'not found' if by_mysql else 'is empty'}"
+    assert ExternalGraderDetail.objects.get().status == "pending"
+
+
 def test_the_last_use_is_written_now_and_then() -> None:
     rest = grader("ada")
     assert Token.objects.get().last_used_at is None
@@ -207,6 +222,29 @@ def test_a_token_is_good_as_the_accounts_password() -> None:
     assert put(http, work.header)[0] == 200
     tokens.revoke(token.public_id)
     assert said(http.get("/xqueue/get_submission/", {"queue_name": "python-1"}))[0] == 302
+
+
+def test_a_session_of_a_token_is_good_for_nothing_that_the_token_is_not_good_for() -> None:
+    user = account("ada", is_staff=True)
+    user.user_permissions.add(*Permission.objects.filter(content_type__app_label="submissions"))
+    account("ada", "xqueue-submitters")
+    token, text = made(user, "claim", queues=["q"])
+    GraderQueue.objects.create(name="q")
+    http = Http()
+    assert said(http.post("/xqueue/login/", {"username": "ada", "password": text}))[0] == 200
+    user.refresh_from_db()
+    assert user.last_login is not None
+    assert said(http.get("/xqueue/get_queuelen/", {"queue_name": "q"})) == (200, {"return_code": 0, "content": 0})
+    for page in ("/dashboard/", "/admin/", "/api/external_grading/v1/schema/"):
+        assert http.get(page).status_code in (302, 401), page
+    sent = {
+        "xqueue_header": json.dumps({"lms_callback_url": "https://lms.example/", "lms_key": "k", "queue_name": "other"})
+    }
+    submitted = {"return_code": 1, "content": "This account may not submit"}
+    assert said(http.post("/xqueue/submit/", {**sent, "xqueue_body": "{}"})) == (200, submitted)
+    tokens.revoke(token.public_id)
+    assert said(http.post("/xqueue/submit/", {**sent, "xqueue_body": "{}"}))[0] == 302
+    assert not ExternalGraderDetail.objects.exists()
 
 
 def test_a_token_is_no_password_of_others_nor_without_its_scope() -> None:

