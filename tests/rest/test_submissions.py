@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from submissions import queue
-from submissions.models import Delivery, GraderQueue
+from submissions import operators, queue
+from submissions.models import Delivery, GraderQueue, OperatorMove
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Submission as Kept
 from submissions.statistics import expectation
@@ -422,3 +422,42 @@ def test_a_staff_account_moves_what_its_permissions_say() -> None:
     assert Job.objects.get().status == "pending"
     assert staff.ask("PATCH", "queues/q/", {"paused": True}).kind == "authz"
     assert GraderQueue.objects.get().paused is False
+
+
+def test_who_may_submit_takes_back_no_others_submission_without_the_permission(lms: Rest) -> None:
+    from django.contrib.auth.models import Permission
+
+    theirs = uuid_of(hand_in(lms))
+    user = account("both", "xqueue-submitters", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_externalgraderdetail"))
+    both = with_token(user, "submit", "operate", queues=("*",))
+    own = uuid_of(hand_in(both))
+    said = both.post(f"submissions/{theirs}/cancellations/")
+    assert (said.status, said.kind) == (403, "authz")
+    assert both.post(f"submissions/{own}/cancellations/").status == 201
+    assert {str(job.submission.uuid): job.status for job in Job.objects.all()} == {theirs: "pending", own: "retired"}
+    user.user_permissions.add(Permission.objects.get(codename=operators.RETIRE.permission))
+    assert both.post(f"submissions/{theirs}/cancellations/", {"reason": "enough"}).status == 201
+    assert [(move.move, move.reason) for move in OperatorMove.objects.all()] == [("retire", "enough")]
+
+
+def test_a_platform_supersedes_its_own_submissions_alone(lms: Rest) -> None:
+    limit(supersede=True)
+    first = uuid_of(hand_in(lms))
+    second = uuid_of(hand_in(platform("staging")))
+    assert lms.get(f"submissions/{first}/").body["status"] == "queued"
+    third = uuid_of(hand_in(lms, "k2"))
+    assert {str(job.submission.uuid): job.status for job in Job.objects.all()} == {
+        first: "retired",
+        second: "pending",
+        third: "pending",
+    }
+    make(student="l", course="c", item="i")
+    assert sorted(job.status for job in Job.objects.all()) == ["pending", "pending", "pending", "retired"]
+
+
+def test_a_submission_whose_queue_was_deleted_is_no_error_when_it_is_sent_again() -> None:
+    lms = platform(queues=("py*",))
+    uuid_of(hand_in(lms, queue_name="python"))
+    GraderQueue.objects.all().delete()
+    assert hand_in(lms, queue_name="python").kind == "not-found"

@@ -152,7 +152,7 @@ def _make(handed: SubmitRequest, key: str, files: Mapping[str, stored_files.AnyF
     job = _enqueue(handed, key, files=files, account=account)
     if handed.learner is not None:
         # Where nobody says who the learner is, two with one callback may be two learners (ADR 0052).
-        queue.supersede(job, called_back_at=queue.key_of(handed.callback_url))
+        queue.supersede(job, called_back_at=queue.key_of(handed.callback_url), account=account)
     return job.submission_id
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_noop
 
 from submissions.errors import AlreadyGraded, NotAllowed, QueueError
-from submissions.models import ClaimNote, ExternalGraderDetail, Status
+from submissions.models import ClaimNote, Delivery, ExternalGraderDetail, Status, SubmitRequest
 from submissions.queue import moves, settings
 from submissions.queue.transactions import verb
 
@@ -107,15 +108,19 @@ def cancel(submission_id: int, reason: str = CANCELLED) -> tuple[Job, bool] | Qu
 
 
 @verb
-def supersede(newer: Job, *, called_back_at: str | None = None) -> int | QueueError:
+def supersede(newer: Job, *, called_back_at: str | None = None, account: str | None = None) -> int | QueueError:
     """Retire the waiting jobs of the same learner at the same item that are older than `newer`; how many.
 
-    `called_back_at`: only those whose result goes to this destination (its key, see `key_of`).
+    `called_back_at`: only those whose result goes to this destination (its key, see `key_of`). `account`: who submitted
+    `newer` over HTTP. What another account submitted stays: two platforms may call a learner and an item alike.
     What another transaction holds is passed over: it is being claimed or finished, so it no longer waits.
     """
     older = Job.objects.waiting().filter(
         submission__student_item_id=newer.submission.student_item_id, submission_id__lt=newer.submission_id
     )
+    for rows in (SubmitRequest.objects.all(), Delivery.objects.filter(account__isnull=False)):
+        others = rows if account is None else rows.exclude(account=account)
+        older = older.exclude(Exists(others.filter(job=OuterRef("pk"))))
     if called_back_at is not None:
         older = older.filter(deliveries__destination_key=called_back_at)
     waiting = moves.lock_waiting(list(older.values_list("pk", flat=True)))

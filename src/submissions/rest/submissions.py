@@ -74,7 +74,14 @@ class OfSubmissions(Resource):
     def job(self, uuid: str) -> Job:
         """Raises Problem."""
         name = base.parse_uuid(uuid)
-        found = None if name is None else self.jobs().filter(submission__uuid=name).order_by().first()
+        return self._one(None if name is None else self.jobs().filter(submission__uuid=name))
+
+    def known(self, pk: int) -> Job:
+        """The same, of what is there, but for the moment in which its queue was deleted. Raises Problem."""
+        return self._one(self.jobs().filter(pk=pk))
+
+    def _one(self, rows: QuerySet[Job] | None) -> Job:
+        found = None if rows is None else rows.order_by().first()
         if found is None:
             raise Problem(problems.NOT_FOUND, "There is no such submission.")
         return found
@@ -95,7 +102,7 @@ class Submissions(OfSubmissions):
         pk = _find(key, digest)
         if pk is None:
             pk = self._make_once(given, prepared, key, digest)
-        told_now = told(self.jobs().get(pk=pk), http(request))
+        told_now = told(self.known(pk), http(request))
         return answer(told_now, 201, {"Location": told_now["links"]["self"]})
 
     def _make_once(self, given: dict[str, Any], files: Mapping[str, Any], key: str, digest: str) -> int:
@@ -135,12 +142,16 @@ class Cancellations(OfSubmissions):
 
     def create(self, request: Any, uuid: str) -> HttpResponseBase:
         reason = self.read(ReasonIn).get("reason")
+        may_submit = tokens.has_scope(self.token, Scope.SUBMIT)
+        if not may_submit:
+            require_permission(self, operators.RETIRE)
+        found = self.job(uuid)
         # A platform takes back its own; whoever ends others' needs the permission, as everywhere.
-        is_own = tokens.has_scope(self.token, Scope.SUBMIT)
+        is_own = may_submit and SubmitRequest.objects.filter(job=found.pk, account=self.account).exists()
         if not is_own:
             require_permission(self, operators.RETIRE)
-        job, is_new = _cancel(self.job(uuid).submission_id, reason or "", None if is_own else self.actor)
-        return answer(told(self.jobs().get(pk=job.pk), http(request)), 201 if is_new else 200)
+        job, is_new = _cancel(found.submission_id, reason or "", None if is_own else self.actor)
+        return answer(told(self.known(job.pk), http(request)), 201 if is_new else 200)
 
 
 class Moves(OfSubmissions):
@@ -159,7 +170,7 @@ class Moves(OfSubmissions):
         require_permission(self, move)
         job = self.job(uuid)
         move.run(job.submission_id, move.by(self.actor))
-        return answer(told(self.jobs().get(pk=job.pk), http(request)), 201)
+        return answer(told(self.known(job.pk), http(request)), 201)
 
 
 @in_transaction
