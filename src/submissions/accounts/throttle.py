@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import connections, router
 from django.db.models import Exists, OuterRef, Q
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
@@ -68,7 +69,7 @@ class Attempt:
     def __init__(self, username: str, address: str, password: str) -> None:
         self.username, self.password = username, password
         self.network = network_of(address)
-        name = unicodedata.normalize("NFKC", username).casefold()  # as a database may compare it
+        name = unicodedata.normalize("NFKC", _as_kept(username)).casefold()
         self.pair, self.limits = _key("pair", name, self.network), {}
         if conf.LOGIN_DELAY_CEILING_SECONDS:
             free = int(conf.LOGIN_FREE_FAILURES)
@@ -156,6 +157,16 @@ class Attempt:
         # One statement for all names, so that its time does not tell which ones there are.
         kept = mine.annotate(granted=_granted()).values_list("password", "is_active", "granted").first()
         return _key("wrong", self.username, str(kept or ""), self.password)[:16]
+
+
+def _as_kept(username: str) -> str:
+    """The name of the account that a login with `username` is for. MySQL takes many for one: with other accents, with
+    spaces at the end, with what cannot be seen; each would have failures of its own."""
+    user = get_user_model()
+    if connections[router.db_for_read(user)].vendor != "mysql":
+        return username
+    mine = user._default_manager.filter(**{user.USERNAME_FIELD: username})
+    return str(mine.values_list(user.USERNAME_FIELD, flat=True).first() or username)
 
 
 def _granted() -> Q:
