@@ -180,6 +180,8 @@ SUBMISSIONS_OUTBOUND_CA_FILE = env.readable_file("GRADEQUEUE_OUTBOUND_CA_FILE")
 SUBMISSIONS_DELIVER_AT_ONCE = False
 # A grader's reply in a form of several parts is held in memory; the views refuse what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
+# REST's part `submission` may look like a file, too.
+DATA_UPLOAD_MAX_NUMBER_FILES = SUBMISSIONS_FILES_MAX_COUNT + 1
 
 LOG_FORMAT = env.choice("GRADEQUEUE_LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {

@@ -16,7 +16,7 @@ from django.db.utils import ConnectionHandler
 from pytest_django import Settings
 
 from gradequeue import env
-from gradequeue.xqueue_import.source import Row, Skipped, Source
+from gradequeue.xqueue_import.source import Row, Skipped, Source, _row
 from submissions import api, queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from submissions.upkeep import audit
@@ -210,6 +210,17 @@ def test_what_cannot_be_taken_is_skipped_with_the_reason_and_the_others_go_on(
     rows, told, code = run(capsys, old.url)
     assert rows[0] == {"id": 1, "outcome": "skipped", "submission_id": None, "reason": reason}
     assert (rows[1]["outcome"], told, code) == ("taken", "1 taken, 0 scored, 0 known, 1 skipped.", 1)
+
+
+def test_a_row_in_bytes_that_are_no_text_ends_nothing() -> None:
+    columns = ("", "q", "{}", "{}", "[" * 100_000, None, b"a\xff", b'{"correct": true, "score": 1, "msg": "\xff"}')
+    row = _row(1, *columns)
+    result = row.result()
+    assert result is not None
+    assert (result.grader, result.score) == ("a\\udcff", 1)
+    assert result.reply == '{"correct": true, "score": 1, "msg": "\\udcff"}'
+    with pytest.raises(Skipped, match="its list of files cannot be read, or was cut off"):
+        row.links("")
 
 
 def test_a_zero_date_of_mysql_is_no_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
@@ -254,6 +255,21 @@ def test_a_job_can_be_taken_out_of_turn_while_it_waits_and_only_then() -> None:
     assert (job.status, job.grader, job.num_pulls) == ("pulled", "old", 1)
     with pytest.raises(NotAllowed):
         queue.take(submission_id, grader="old")
+
+
+def test_a_dispatcher_that_can_begin_no_thread_tries_again(grader: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def start(thread: threading.Thread) -> None:
+        begun.append(thread.name)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("submissions.xqueue.push.threading.Thread.start", start)
+    monkeypatch.setattr("submissions.xqueue.push.close_old_connections", lambda: None)
+    dispatcher = Dispatcher(base_url="https://queue.example")
+    for _ in range(2):
+        dispatcher._start_threads(threading.Event())
+    assert [name for name in begun if name.startswith("push")] == ["push q", "push q"]
 
 
 def test_once_leaves_a_queue_alone_whose_grader_does_not_answer(grader: Platform) -> None:

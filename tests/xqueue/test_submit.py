@@ -408,8 +408,8 @@ def test_files_over_the_limits_refuse_the_whole_submission(lms: Client, settings
     settings.SUBMISSIONS_FILES_MAX_COUNT = 1
     files = {"a": SimpleUploadedFile("a", b"1"), "b": SimpleUploadedFile("b", b"2")}
     assert submit(lms, **files) == refused("files: A submission can have 1 file, not 2.")
-    many = {f"f{number}": SimpleUploadedFile("f", b"1") for number in range(101)}
-    assert submit(lms, **many) == refused("Queue request has invalid format: it has more than 100 files")
+    many = {f"f{number}": SimpleUploadedFile("f", b"1") for number in range(102)}
+    assert submit(lms, **many) == refused("Queue request has invalid format: it has more than 101 files")
     assert not ExternalGraderDetail.objects.exists()
     assert not SubmissionFile.objects.exists()
 
@@ -586,6 +586,15 @@ def test_two_learners_with_one_callback_do_not_supersede_each_other(lms: Client)
     assert states() == ["pending"] * 4
     submit(lms, header("k9", lms_callback_url=url), lms_body(info='{"anonymous_student_id": "a"}'))
     assert states() == ["pending", "retired", "pending", "pending", "pending"]
+
+
+def test_another_account_does_not_supersede_what_waits_whatever_address_it_names(lms: Client) -> None:
+    make_submitter("other")
+    submit(lms, header("k1"))
+    submit(log_in("other"), header("k2"))
+    assert states() == ["pending", "pending"]
+    submit(lms, header("k3"))
+    assert states() == ["retired", "pending", "pending"]
 
 
 # Scores. --------------------------------------------------------------------------------------------------------------

@@ -90,8 +90,9 @@ class Row:
 
     def result(self) -> Result | None:
         """What a grader said, if that can be scored; without it the job is graded again."""
-        said = wire.read_reply(self.id, "", made_storable(self.grader_reply), len(self.grader_reply.encode()) + 1)
-        return Result(self.grader_id[:150] or "xqueue", said.score, said.reply) if said.flaw is None else None
+        reply, grader = made_storable(self.grader_reply), made_storable(self.grader_id)[:150]
+        said = wire.read_reply(self.id, "", reply, len(reply.encode()) + 1)
+        return Result(grader or "xqueue", said.score, said.reply) if said.flaw is None else None
 
     def links(self, base: str) -> str | None:
         """The files' names and addresses, as JSON; relative ones below `base`. Raises Skipped."""
@@ -105,7 +106,7 @@ class Row:
 def _parse_object(text: str) -> dict[str, object]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise Skipped("its list of files cannot be read, or was cut off")
@@ -127,7 +128,7 @@ def _fetch_list(address: str) -> dict[str, object]:
         # The operator's own storage, which the old service asked in the same way.
         with urlopen(address, timeout=LIST_SECONDS) as answer:  # noqa: S310 - http(s), see _absolute
             found = json.loads(answer.read(LIST_BYTES))["files"]
-    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Skipped(f"its list of files is kept elsewhere and could not be fetched: {error}") from None
     if not isinstance(found, dict):
         raise Skipped("its list of files cannot be read")

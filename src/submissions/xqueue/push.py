@@ -187,17 +187,19 @@ class Dispatcher:
         try:
             close_old_connections()
             self._wanted = set(names_of_pushed())
-        except Exception as error:  # the database may be away for a while; this is to outlive that
-            logger.exception("the queues that are pushed could not be read")
+            self._start_missing(stop)
+        except Exception as error:  # the database or free memory may be away for a while; this is to outlive that
+            logger.exception("the queues that are pushed could not be served")
             close_after(error)
-            return
+
+    def _start_missing(self, stop: threading.Event) -> None:
         self._running = {place: thread for place, thread in self._running.items() if thread.is_alive()}
         for name in self._wanted:
             for number in range(self._threads):
                 if (name, number) not in self._running:
                     thread = threading.Thread(target=self._serve, args=(name, stop), name=f"push {name}")
-                    self._running[name, number] = thread
                     thread.start()
+                    self._running[name, number] = thread
 
     def _serve(self, name: str, stop: threading.Event) -> None:
         pause = self._pauses.setdefault(name, Pause())
