@@ -16,6 +16,7 @@ from submissions import queue
 from submissions.errors import LeaseLost, UnknownQueue
 from submissions.models import DELETED, GraderQueue, GraderSighting, Score, Submission
 from submissions.models import ExternalGraderDetail as Job
+from submissions.queue import batch
 from submissions.queue.fast import window
 from submissions.queue.line import BEGINNING
 from tests.make import make
@@ -354,7 +355,7 @@ def make_seconds_ago(seconds: int) -> Job:
 
 
 def test_a_claim_does_not_go_on_for_long_past_jobs_that_it_only_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "MOST_ENDED", 2)
+    monkeypatch.setattr(batch, "MOST_ENDED", 2)
     limit(max_failures=1)
     for _ in range(5):
         make()

@@ -70,10 +70,6 @@ from submissions.serializers import validated_job
 
 Job = ExternalGraderDetail
 
-# How many jobs one claim only ends, about. Thousands of leases may be over at once, each one failure too many, and a
-# grader waits for a second.
-MOST_ENDED = 50
-
 # What other rooms may use: the verbs, and these. Nobody outside imports the modules behind them (`.importlinter`).
 __all__ = [
     "ENDED",
@@ -188,31 +184,14 @@ def claim(
     return taken
 
 
+_claim = verb(batch.claim)
+
+
 def claim_from(queue_names: Sequence[str], *, grader: str, limit: int, terms: Terms = NO_TERMS) -> list[ClaimedJob]:
     """Claim from the first of these queues that has jobs, and on from the next ones. Raises UnknownQueue."""
     for name in queue_names if len(queue_names) > 1 else ():
         grants.for_grader(name, grader)  # what is refused must be so before a job is taken: nobody would be told of it
     return batch.collect(queue_names, limit, terms, partial(claim, grader=grader))
-
-
-@verb
-def _claim(queue: QueueView, grader: str, limit: int, terms: Terms) -> list[ClaimedJob]:
-    taken: list[ClaimedJob] = []
-    ended = 0
-    while len(taken) < limit:
-        room = batch.room_beside(taken, terms)
-        due = line.lock_due(queue, grader, limit - len(taken), room)
-        moves.attach_submissions([one.locked.row for one in due])
-        fitting = batch.fitting(due, terms, taken)
-        handed_out = batch.hand_out(fitting, queue.row, grader, terms)
-        ended += len(fitting) - len(handed_out)
-        for job in handed_out:
-            signals.announce(signals.job_claimed, job=job)
-            taken.append(job)
-        # Each row that is not handed out leaves the index that the claim walks: the next claim goes on behind it.
-        if len(fitting) < len(due) or not due or ended >= MOST_ENDED:
-            break
-    return taken
 
 
 def complete(

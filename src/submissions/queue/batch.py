@@ -15,10 +15,11 @@ from typing import Any
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from submissions import signals
 from submissions.errors import QueueError
 from submissions.models import DELETED, ExternalGraderDetail, GraderQueue, Status
-from submissions.queue import fast, moves
-from submissions.queue.records import ClaimedJob, DueJob, Given, GradedJob, LockedJob, Terms, size_of
+from submissions.queue import fast, line, moves
+from submissions.queue.records import ClaimedJob, DueJob, Given, GradedJob, LockedJob, QueueView, Terms, size_of
 
 Job = ExternalGraderDetail
 CLAIM_ID = Job._meta.get_field("claim_id")
@@ -30,6 +31,10 @@ ROOM = 16 * 1024 * 1024
 HAND_OUT = """UPDATE submissions_externalgraderdetail
 SET status = 'pulled', status_time = %s, pulled_at = %s, available_at = %s, grader = %s, num_pulls = num_pulls + 1,
   pullkey = CASE id{cases} END, claim_id = {names} WHERE id IN ({ids})"""
+
+# How many jobs one claim only ends, about. Thousands of leases may be over at once, each one failure too many, and a
+# grader waits for a second.
+MOST_ENDED = 50
 
 ClaimOne = Callable[..., list[ClaimedJob]]
 """Of a queue's name, `limit` and `terms`."""
@@ -44,6 +49,26 @@ def collect(queue_names: Sequence[str], limit: int, terms: Terms, claim: ClaimOn
         if len(taken) >= limit:
             break
         room = None if room is None else ROOM - sum(job.size for job in taken)
+    return taken
+
+
+def claim(queue: QueueView, grader: str, limit: int, terms: Terms) -> list[ClaimedJob]:
+    """Up to `limit` jobs of this queue, each locked and handed out, or ended."""
+    taken: list[ClaimedJob] = []
+    ended = 0
+    while len(taken) < limit:
+        room = room_beside(taken, terms)
+        due = line.lock_due(queue, grader, limit - len(taken), room)
+        moves.attach_submissions([one.locked.row for one in due])
+        those = fitting(due, terms, taken)
+        handed_out = hand_out(those, queue.row, grader, terms)
+        ended += len(those) - len(handed_out)
+        for job in handed_out:
+            signals.announce(signals.job_claimed, job=job)
+            taken.append(job)
+        # Each row that is not handed out leaves the index that the claim walks: the next claim goes on behind it.
+        if len(those) < len(due) or not due or ended >= MOST_ENDED:
+            break
     return taken
 
 
