@@ -36,7 +36,8 @@ JSON, PROBLEM_JSON = "application/json", "application/problem+json"
 
 NOT_GOOD = "The token is unknown, has expired or was revoked."
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+# With escapes: whatever came in can go out again, also a lone surrogate.
+encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 
 
 class BearerAuthentication(authentication.BaseAuthentication):
@@ -157,8 +158,12 @@ def with_request_id(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    # With escapes: whatever came in can go out again, also a lone surrogate.
-    return HttpResponse(_encode(data).encode(), status=status, content_type=JSON, headers=dict(headers or {}))
+    return answer_text(encode(data), status, headers)
+
+
+def answer_text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """The same, of what `encode` has made."""
+    return HttpResponse(text.encode(), status=status, content_type=JSON, headers=dict(headers or {}))
 
 
 def no_content() -> HttpResponse:
@@ -167,7 +172,7 @@ def no_content() -> HttpResponse:
 
 def told(problem: Problem, instance: str) -> HttpResponse:
     return HttpResponse(
-        _encode(problem.body(instance)).encode(),
+        encode(problem.body(instance)).encode(),
         status=problem.kind.status,
         content_type=PROBLEM_JSON,
         headers=problem.headers,

@@ -83,7 +83,8 @@ class Claims(Resource):
         attempt = partial(claim_once, names, self.account, asked, key, digest_of(value))
         jobs, ask_again = _wait(names, self.account, asked["wait_seconds"], attempt, self._require_good_token)
         claims = claims_of(jobs, http(request))
-        told_now = answer({"claims": claims, "poll_after_seconds": 0 if claims else ask_again})
+        later = 0 if claims else ask_again
+        told_now = base.answer_text(f'{{"claims":[{",".join(claims)}],"poll_after_seconds":{later}}}')
         # With a key the same request may have been given these claims again meanwhile, and be at work.
         return HandedOut(told_now, [one.job for one in jobs]) if claims and key is None else told_now
 
@@ -242,20 +243,19 @@ def held(view: Resource, claim_id: str) -> queue.Named:
 # As a grader is told. ------------------------------------------------------------------------------------------------
 
 
-def claims_of(taken: Sequence[Taken], request: HttpRequest) -> list[dict[str, Any]]:
-    """These claims, which have just been made; without those that cannot be handed out."""
+def claims_of(taken: Sequence[Taken], request: HttpRequest) -> list[str]:
+    """These claims as JSON, which have just been made; without those that cannot be handed out."""
     files = _files_of([one.job for one in taken if one.job.has_files])
     found = (_told_or_failed(one, files.get(one.job.pk, []), request) for one in taken)
     return [claim for claim in found if claim is not None]
 
 
-def _told_or_failed(one: Taken, files: Sequence[SubmissionFile], request: HttpRequest) -> dict[str, Any] | None:
-    """A Claim. None where its files are damaged, or no answer can hold it: that is the job's own failure, as in XQueue,
-    and no harm to those that were claimed with it."""
+def _told_or_failed(one: Taken, files: Sequence[SubmissionFile], request: HttpRequest) -> str | None:
+    """A Claim as JSON. None where its files are damaged, or no answer can hold it: that is the job's own failure, as in
+    XQueue, and no harm to those that were claimed with it."""
     try:
         require_intact(files)
-        claim = told(one, files, request)
-        answer(claim)
+        return base.encode(told(one, files, request))
     except (DatabaseError, InterfaceError):
         raise
     except Exception as error:  # old sites have answers with NaN; each storage has exceptions of its own
@@ -265,7 +265,6 @@ def _told_or_failed(one: Taken, files: Sequence[SubmissionFile], request: HttpRe
             reason = f"The job could not be handed out: {error}"
             queue.fail(one.job.submission_id, one.job.pullkey, reason=reason)
         return None
-    return claim
 
 
 def read_claim(named: queue.Named, request: HttpRequest) -> dict[str, Any]:
