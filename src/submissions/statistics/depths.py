@@ -16,7 +16,8 @@ from django.db import connections, router
 from django.db.models import Model, Q, QuerySet
 
 from submissions import words
-from submissions.models import DatabaseNow, ExternalGraderDetail, GraderQueue, QueueTotal, Status
+from submissions.models import DatabaseNow, ExternalGraderDetail, QueueTotal, Status
+from submissions.queue import kept_name
 
 # So many are counted for each reader.
 MOST = 10_000
@@ -104,9 +105,7 @@ def names_of_jobs() -> list[str]:
 
 def names_without_row(known: Collection[str]) -> list[str]:
     """Those of them that are no queue's; `known`: the names of all queues."""
-    names = [name for name in names_of_jobs() if name not in known]
-    # Asked once more: MySQL takes other cases, accents and blanks at the end for equal, and its jobs for the queue's.
-    return [name for name in names if not GraderQueue.objects.filter(name=name).exists()]
+    return [name for name in names_of_jobs() if name not in known and kept_name(name) == name]
 
 
 def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str]:

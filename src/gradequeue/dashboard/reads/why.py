@@ -46,7 +46,7 @@ def why(viewer: Viewer, job: ExternalGraderDetail) -> Why:
     queues = standing.of(list(viewer.queues().filter(name=job.queue_name)))
     return Why(
         queue=queues[0] if queues else None,
-        expected=expectation.expect(job) if Status(job.status).is_waiting or _has_lapsed(job) else None,
+        expected=expectation.expect(job) if expectation.waits(job) else None,
         times=list(_times(job)),
     )
 
@@ -66,11 +66,6 @@ def _times(job: ExternalGraderDetail) -> Iterator[tuple[str, timedelta]]:
         yield gettext("Graded in"), _between(job.pulled_at, job.returned_at)
     elif job.status == Status.FAILED:
         yield gettext("Failed for"), _between(job.status_time, job.now)
-
-
-def _has_lapsed(job: ExternalGraderDetail) -> bool:
-    """Whether its grader's lease is over: then it waits."""
-    return job.status == Status.PULLED and job.available_at is not None and job.available_at <= job.now
 
 
 def _between(start: datetime, end: datetime) -> timedelta:
