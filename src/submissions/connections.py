@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -19,6 +21,10 @@ def close_after(error: BaseException) -> None:
                 connection.close()
 
 
+# By connection of the driver's: what `is_pooled` has found, which asks each one once.
+_pooled: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
+
+
 def is_pooled(connection: BaseDatabaseWrapper) -> bool:
     """Whether a pooler (pgbouncer) stands before PostgreSQL: the process that answers is not the one we connected to.
 
@@ -26,8 +32,11 @@ def is_pooled(connection: BaseDatabaseWrapper) -> bool:
     """
     if connection.vendor != "postgresql":
         return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        row = cursor.fetchone()
-        connected: int = connection.connection.info.backend_pid
-    return bool(row and row[0] != connected)
+    connection.ensure_connection()
+    driver = connection.connection
+    if driver not in _pooled:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            row = cursor.fetchone()
+        _pooled[driver] = bool(row and row[0] != driver.info.backend_pid)
+    return _pooled[driver]

@@ -31,8 +31,8 @@ M = TypeVar("M", bound=Model)
 # Django turns prepared statements off for poolers' sake. With this number only what asks for it is prepared.
 ONLY_WHERE_ASKED = 2**31 - 1
 
-# By connection of psycopg's: whether one server stands at its other end for good.
-_is_direct: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
+# By connection of psycopg's: which statements it has run; None where a pooler stands before the server.
+_run_there: WeakKeyDictionary[object, set[str] | None] = WeakKeyDictionary()
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
@@ -53,7 +53,7 @@ def row(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
     with connection.wrap_database_errors:
         if is_psycopg(connection) and not is_watched(connection):
             with psycopg.Cursor(connection.connection) as cursor:
-                return cursor.execute(sql, values, prepare=_can_prepare(connection)).fetchone()
+                return cursor.execute(sql, values, prepare=_is_prepared(connection, sql)).fetchone()
         given = values if connection.vendor == "postgresql" else adapted(connection, values)
         by_driver = connection.vendor == "mysql" and not is_watched(connection)
         with (connection.connection if by_driver else connection).cursor() as cursor:
@@ -123,13 +123,17 @@ def adapted(connection: BaseDatabaseWrapper, values: Values) -> dict[str, Any]:
     return {name: adapt(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
-def _can_prepare(connection: BaseDatabaseWrapper) -> bool:
-    """Whether one server answers for good: behind a pooler that changes it with each transaction, a prepared
-    statement's name may be somebody else's. Asked once for each connection."""
+def _is_prepared(connection: BaseDatabaseWrapper, sql: str) -> bool:
+    """Whether the statement is to be a prepared one: from its second time on, as a connection may serve one request
+    only. Never behind a pooler that changes the server with each transaction: its name may be somebody else's there."""
     driver = connection.connection
-    known = _is_direct.get(driver)
-    if known is None:
-        known = _is_direct[driver] = not is_pooled(connection)
-        if known and driver.prepare_threshold is None:
+    if driver not in _run_there:
+        direct = not is_pooled(connection)
+        if direct and driver.prepare_threshold is None:
             driver.prepare_threshold = ONLY_WHERE_ASKED
-    return known
+        _run_there[driver] = set() if direct else None
+    run = _run_there[driver]
+    if run is None or sql in run:
+        return run is not None
+    run.add(sql)
+    return False

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from django.db import connections, router
+from django.http import HttpResponse
 
 from submissions import signals
 from submissions.conf import conf
@@ -48,6 +49,10 @@ class Outcome(Enum):
     """Too many wait already."""
     CLOSED = "closed"
     """This process ends."""
+
+
+class NoRoomAnswer(HttpResponse):
+    """For who may not wait here. A server of ours ends its connection: the next one may lead to a process with room."""
 
 
 class _Waiter:
@@ -114,7 +119,10 @@ class Room:
     def queues(self) -> list[str]:
         """Those that somebody waits for."""
         with self._lock:
-            return sorted({name for waiter in self._waiters for name in waiter.names})
+            return sorted(self._watched())
+
+    def _watched(self) -> set[str]:
+        return {name for waiter in self._waiters for name in waiter.names}
 
     def _enter(self, account: str, names: Sequence[str]) -> _Waiter | Outcome:
         with self._lock:
@@ -122,12 +130,12 @@ class Room:
                 return Outcome.CLOSED
             if not self._has_room(account):
                 return Outcome.FULL
+            waiter = _Waiter(account, names)
             if self._kick is None:
                 self._kick = self._start_watching()
-            else:
+            elif not waiter.names <= self._watched():
                 with contextlib.suppress(OSError):  # it is kicked already
                     self._kick.send(b"!")
-            waiter = _Waiter(account, names)
             self._waiters.append(waiter)
         return waiter
 

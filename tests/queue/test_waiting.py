@@ -82,3 +82,23 @@ def test_where_no_watcher_can_be_started_nobody_waits(room: Room, monkeypatch: p
     make("q")
     jobs, outcome = room.wait(["q"], "ada", 10, claim)
     assert (len(jobs), outcome) == (1, Outcome.CAME)
+
+
+def test_who_joins_others_has_the_database_asked_for_nothing_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "ASK_SECONDS", 5)
+    monkeypatch.setattr(waiting, "ASK_BESIDE_SECONDS", 5)
+    asked: list[list[str]] = []
+
+    def note(names: list[str]) -> dict[str, object]:
+        asked.append(names)
+        return {}
+
+    monkeypatch.setattr(waiting, "waiting_since", note)
+    threads = []
+    for names in (["q"], ["q"], ["q", "other"], ["other"]):
+        threads.append(threading.Thread(target=room.wait, args=(names, "ada", 3, list)))
+        threads[-1].start()
+        time.sleep(0.4)
+    for thread in threads:
+        thread.join()
+    assert asked == [["q"], ["other", "q"]]

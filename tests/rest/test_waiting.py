@@ -151,3 +151,32 @@ def test_a_poll_by_xqueue_waits_as_long_as_its_queue_says(server: Server, name: 
     said = http.get(place, params={"queue_name": name}, timeout=10)
     assert said.json()["return_code"] == 1
     assert time.monotonic() - began > 0.85
+
+
+def test_who_finds_no_room_is_answered_at_once_and_told_to_come_over_another_connection(
+    fresh_database: str, tmp_path: Path, name: str
+) -> None:
+    """Half of the threads may wait. Another process may have room; over the same connection nobody would get there."""
+    own = Server(fresh_database, tmp_path).start("--threads", "4", workers=1)
+    try:
+        own.grader(name, name)
+        token = _token(own, name, "claim")
+        waiters = [_in_background(lambda: _claim(own, token, name, seconds=4)) for _ in range(2)]
+        time.sleep(1)
+        kept = requests.Session()
+        began = time.monotonic()
+        for seconds, connection in ((4, "close"), (0, None)):
+            said = kept.post(
+                f"{own.url}{ROOT}claims/",
+                json={"queue_name": name, "wait_seconds": seconds},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30,
+            )
+            assert said.json() == {"claims": [], "poll_after_seconds": 2}
+            assert said.headers.get("Connection") == connection
+        assert time.monotonic() - began < 2.5
+        for thread, found in waiters:
+            thread.join()
+            assert found[0][0][0] == {"claims": [], "poll_after_seconds": 0}
+    finally:
+        own.stop()

@@ -30,7 +30,7 @@ from submissions.rest import base, bodies, fields, idempotency, problems
 from submissions.rest.base import Resource, answer, http
 from submissions.rest.problems import Problem
 from submissions.rest.result import digest_of
-from submissions.waiting import Outcome, room
+from submissions.waiting import NoRoomAnswer, Outcome, room
 
 logger = logging.getLogger("submissions.rest")
 
@@ -81,10 +81,12 @@ class Claims(Resource):
         key = idempotency.request_key(http(request), self.account, "claims")
         base.absolute(http(request), "/")  # before the claim: what fails here must not hold a job
         attempt = partial(claim_once, names, self.account, asked, key, digest_of(value))
-        jobs, ask_again = _wait(names, self.account, asked["wait_seconds"], attempt, self._require_good_token)
+        jobs, ask_again, had_room = _wait(names, self.account, asked["wait_seconds"], attempt, self._require_good_token)
         claims = claims_of(jobs, http(request))
         later = 0 if claims else ask_again
         told_now = base.answer_text(f'{{"claims":[{",".join(claims)}],"poll_after_seconds":{later}}}')
+        if not had_room:
+            return NoRoomAnswer(told_now.content, headers=dict(told_now.headers))
         # With a key the same request may have been given these claims again meanwhile, and be at work.
         return HandedOut(told_now, [one.job for one in jobs]) if claims and key is None else told_now
 
@@ -109,8 +111,8 @@ class Claims(Resource):
 
 def _wait(
     names: Sequence[str], account: str, seconds: int, attempt: Callable[[], list[Taken]], check: Callable[[], None]
-) -> tuple[list[Taken], int]:
-    """The jobs that `attempt` has claimed, and otherwise when to ask again (seconds).
+) -> tuple[list[Taken], int, bool]:
+    """The jobs that `attempt` has claimed; otherwise when to ask again (seconds), and whether there was room to wait.
 
     `check` raises where nothing may be claimed any more; asked before each attempt but the first.
     """
@@ -120,15 +122,15 @@ def _wait(
         return attempt()
 
     if found := attempt():
-        return found, 0
+        return found, 0, True
     if all(queue.settings_of(name).paused for name in names):
-        return [], PAUSED
+        return [], PAUSED, True
     if not seconds:
-        return [], ASK_AGAIN
+        return [], ASK_AGAIN, True
     found, outcome = room.wait(names, account, seconds, again)
     if found:
         room.wake(names)  # where one came, there may be more
-    return found, {Outcome.CLOSED: 1, Outcome.FULL: ASK_AGAIN}.get(outcome, 0)
+    return found, {Outcome.CLOSED: 1, Outcome.FULL: ASK_AGAIN}.get(outcome, 0), outcome is not Outcome.FULL
 
 
 @dataclass(frozen=True, slots=True)

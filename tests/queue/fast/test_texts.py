@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from submissions import queue, sql
+from submissions.connections import is_pooled
 from submissions.queue.fast import mysql
 from submissions.queue.line import BEGINNING
 from tests.make import make, make_history
@@ -93,15 +95,34 @@ def _explained(statement: str, values: dict[str, Any]) -> str:
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
+def _prepared() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        return [statement for (statement,) in cursor.fetchall()]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="elsewhere nothing is prepared by a name")
-def test_only_our_own_statements_are_prepared_by_a_name() -> None:
+def test_only_our_own_statements_are_prepared_by_a_name_and_from_their_second_time_on() -> None:
+    connection.close()
     make()
+    make()
+    claim_one()
+    assert not [statement for statement in _prepared() if "WITH picked AS" in statement]
     claim_one()
     with connection.cursor() as cursor:
         for _ in range(10):
             cursor.execute("SELECT 1")
-        cursor.execute("SELECT statement FROM pg_prepared_statements")
-        prepared = [statement for (statement,) in cursor.fetchall()]
-    assert [statement for statement in prepared if "WITH picked AS" in statement]
-    assert "SELECT 1" not in prepared
+    assert [statement for statement in _prepared() if "WITH picked AS" in statement]
+    assert "SELECT 1" not in _prepared()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="elsewhere there is no pooler that changes servers")
+def test_each_connection_is_asked_once_whether_a_pooler_stands_before_the_server() -> None:
+    assert not is_pooled(connection)
+    with CaptureQueriesContext(connection) as asked:
+        assert not is_pooled(connection)
+        connection.close()
+        assert [is_pooled(connection) for _ in range(3)] == [False, False, False]
+    assert [query["sql"] for query in asked if "pg_backend_pid" in query["sql"]] == ["SELECT pg_backend_pid()"]
