@@ -28,7 +28,7 @@ from tests.walkthrough import ROOT, WALKED, Block, blocks, is_left_out
 pytestmark = pytest.mark.once
 
 # Diaries of runs (benchmarks/, tests/nemesis/) show what was printed then.
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "packages" / "gradequeue-grader" / "README.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("packages/*/README.md"))]
 
 # How many blocks of a page no test runs. The page has the reason above each.
 LEFT_OUT = {
@@ -45,6 +45,7 @@ LEFT_OUT = {
     "docs/tutor.md": 4,
     "docs/upgrading.md": 4,
     "packages/gradequeue-grader/README.md": 1,
+    "packages/tutor-contrib-gradequeue/README.md": 2,
 }
 
 # Blocks in Python that are no file: the tests that run each, by a text that stands in it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -309,6 +310,24 @@ def test_what_tutor_xqueue_had_made_goes_on(tmp_path: Path) -> None:
     was.tutor("plugins", "enable", "gradequeue")
     assert {name: was.value(f"XQUEUE_{name}") for name in before} == before
     assert before["HOST"] == "queue.example.org"
+
+
+def commands_of_the_pages() -> list[list[str]]:
+    pages = (Path(__file__).parent.parent / "README.md", ROOT / "docs" / "tutor.md")
+    found = [re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL) for page in pages]
+    lines = [shlex.split(line) for blocks in found for block in blocks for line in block.splitlines()]
+    return [words[1:] for words in lines if words[:1] == ["tutor"]]
+
+
+# What needs no container is done; of all else Tutor is asked what it would be.
+HARMLESS = ("plugins", "config", "images")
+
+
+@pytest.mark.parametrize("words", commands_of_the_pages(), ids=" ".join)
+def test_tutor_knows_each_command_of_the_pages(service: Site, words: list[str]) -> None:
+    kept = (service.folder / "root" / "config.yml").read_text()
+    service.tutor(*words, *([] if words[0] in HARMLESS else ["--help"]))
+    (service.folder / "root" / "config.yml").write_text(kept)
 
 
 def test_every_setting_has_its_line(service: Site) -> None:
