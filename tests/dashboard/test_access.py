@@ -146,6 +146,8 @@ def test_observers_log_in_at_the_dashboard_though_they_are_no_staff(observer: Cl
     answer = client.post("/dashboard/login/", {"username": "observer", "password": "secret"})
     assert (answer.status_code, answer["Location"]) == (302, "/dashboard/")
     assert client.get("/dashboard/").status_code == 200
+    assert client.get("/dashboard/logout/")["Location"] == "/dashboard/"
+    assert client.get("/dashboard/").status_code == 200  # a link logs nobody out
     assert client.post("/dashboard/logout/")["Location"] == "/dashboard/login/"
     assert client.get("/dashboard/").status_code == 302
 

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 
 from gradequeue.accounts.logins import LoginForm
 from gradequeue.dashboard.views.page import POLICY
@@ -33,3 +34,7 @@ class Login(LoginView):
 
 class Logout(LogoutView):
     next_page = "dashboard:login"
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        """Its address opened as a page: nobody is logged out by a link, and the button is on each page."""
+        return redirect("dashboard:overview")
