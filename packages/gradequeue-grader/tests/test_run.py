@@ -277,13 +277,14 @@ def test_where_nobody_reads_what_it_says_it_finishes_what_it_holds(peer: Peer, t
     assert [job.status for job in jobs] == ["graded", "graded", "queued"]
 
 
-def test_on_a_full_disk_its_log_is_lost_and_no_job(peer: Peer, typed: Typed, grader: str) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_on_a_full_disk_its_log_is_lost_and_no_job(peer: Peer, typed: Typed, grader: str, buffered: bool) -> None:
     jobs = [peer.add("score = 1") for _ in range(3)]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             typed.words(*options(peer, "--once", *BARE), "--", grader),
             cwd=typed.folder,
-            env=typed.environment,
+            env=typed.environment | {"PYTHONUNBUFFERED": "" if buffered else "1"},
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=60,

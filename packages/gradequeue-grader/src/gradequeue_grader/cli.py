@@ -73,10 +73,14 @@ def _flushed() -> int:
         sys.stdout.flush()
     except OSError as error:
         tell(f"gradequeue-grader: what is printed cannot be written: {error}")
-        # Python would try once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return REFUSED
     return 0
+
+
+def _drop_output() -> None:
+    """What is still in the buffer goes nowhere: it would be tried once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(line: str) -> None:
@@ -207,7 +211,10 @@ def run_worker(options: argparse.Namespace) -> int:
         worker.check()
         sandbox = "without a sandbox" if isinstance(tools.box, Bare) else "each in a sandbox"
         worker.listener.hear("started", url=options.url, queues=", ".join(queues), jobs=options.jobs, sandbox=sandbox)
-        return worker.run()
+        status = worker.run()
+        if worker.listener.lost:
+            _drop_output()
+        return status
 
 
 def _heed(worker: Worker) -> None:

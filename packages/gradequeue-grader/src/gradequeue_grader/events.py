@@ -37,6 +37,8 @@ class Unbroken:
     listener: Listener
     gone: Callable[[], object]
     lock: threading.Lock = field(default_factory=threading.Lock)
+    lost: bool = False
+    """Whether a line could not be written; a part of it may still be in the stream's buffer."""
 
     def hear(self, event: str, **facts: Any) -> None:
         """Never raises OSError."""
@@ -46,7 +48,7 @@ class Unbroken:
         except BrokenPipeError:
             self.gone()
         except OSError:
-            pass  # there is no place left where it could be said
+            self.lost = True  # there is no place left where it could be said
 
 
 SENTENCES = {
