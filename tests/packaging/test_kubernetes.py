@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -158,3 +159,23 @@ def test_keda_asks_for_what_the_queues_statistics_tell() -> None:
     hosts = (FOLDER / "overlays" / "production" / "settings.env").read_text()
     assert str(place.hostname) in hosts
     assert f"--jobs={trigger['metadata']['targetValue']}" in CONTAINERS["gradequeue-worker/worker"]["args"]
+
+
+# In the place of kubectl: a token is printed as the command prints it.
+KUBECTL = """#!/bin/sh
+case "$*" in *"token create"*) echo gq_abcdefgh_secret ;; esac
+"""
+
+
+def test_the_tokens_of_the_page_have_no_newline(tmp_path: Path) -> None:
+    """KEDA sends what the Secret has as a header, and Go sends none with a newline."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (block,) = [found for found in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "keda.token" in found]
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-e", "-c", block], cwd=tmp_path, env=os.environ | path, check=True, timeout=60)
+    assert {place.name: place.read_text() for place in tmp_path.glob("*.token")} == {
+        "keda.token": "gq_abcdefgh_secret",
+        "worker.token": "gq_abcdefgh_secret",
+    }
