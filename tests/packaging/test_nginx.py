@@ -394,3 +394,24 @@ def test_while_one_node_is_down_the_other_does_it_all(proxy: Proxy) -> None:
         answer = ben.get(f"{proxy.url}/xqueue/get_queuelen/?queue_name=python", timeout=60)
         assert answer.json()["return_code"] == 0
     proxy.nodes[1].start("--threads", "8", workers=1)
+
+
+COMPOSED = "daemon off; pid {folder}/pid; events {{}} http {{ access_log off; {site} }}"
+
+
+def test_the_compositions_nginx_asks_anew_where_the_service_is(tmp_path: Path) -> None:
+    """Nobody is called `web` here, as while Compose makes a new container; nginx starts all the same."""
+    site = (ROOT / "deploy" / "compose" / "nginx.conf.template").read_text()
+    known = {"${GRADEQUEUE_HOST}": HOST, "${NGINX_LOCAL_RESOLVERS}": "127.0.0.11", "/etc/nginx/tls": str(tmp_path)}
+    for there, here in known.items():
+        assert there in site
+        site = site.replace(there, here)
+    assert "${" not in site
+    made = trustme.CA().issue_cert(HOST)
+    made.private_key_pem.write_to_path(str(tmp_path / "privkey.pem"))
+    made.cert_chain_pems[0].write_to_path(str(tmp_path / "fullchain.pem"))
+    (tmp_path / "nginx.conf").write_text(COMPOSED.format(folder=tmp_path, site=site))
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    words = [program, "-p", str(tmp_path), "-e", str(tmp_path / "error.log"), "-c", str(tmp_path / "nginx.conf"), "-t"]
+    tested = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert "test is successful" in tested.stderr, tested.stderr
