@@ -42,7 +42,7 @@ LEFT_OUT = {
     "docs/platforms.md": 1,
     "docs/quickstart.md": 1,
     "docs/systemd.md": 3,
-    "docs/tutor.md": 4,
+    "docs/tutor.md": 5,
     "docs/upgrading.md": 4,
     "packages/gradequeue-grader/README.md": 1,
     "packages/tutor-contrib-gradequeue/README.md": 2,
