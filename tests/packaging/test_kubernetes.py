@@ -89,6 +89,20 @@ def test_a_container_can_change_nothing_but_its_volumes(name: str) -> None:
     assert "memory" in container["resources"]["limits"]
 
 
+def test_no_file_is_kept_in_a_pod() -> None:
+    """Where S3 was forgotten, files would go with the pod. So none can be stored, and the pod is not ready."""
+    mounts = {
+        name: {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+        for name, container in CONTAINERS.items()
+        if not name.startswith("gradequeue-worker")
+    }
+    assert {name: found["/data"] for name, found in mounts.items()} == dict.fromkeys(mounts, True)
+    # A trial keeps everything on its volume.
+    trial = yaml.safe_load((FOLDER / "overlays" / "trial" / "one-pod.yaml").read_text())
+    (container,) = trial["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": False}]
+
+
 @pytest.mark.parametrize("name", [name for name in sorted(CONTAINERS) if not name.startswith("gradequeue-worker")])
 def test_what_a_container_runs_is_a_command(name: str) -> None:
     command, *words = CONTAINERS[name]["args"]
