@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,6 +174,40 @@ def test_keda_asks_for_what_the_queues_statistics_tell() -> None:
     hosts = (FOLDER / "overlays" / "production" / "settings.env").read_text()
     assert str(place.hostname) in hosts
     assert f"--jobs={trigger['metadata']['targetValue']}" in CONTAINERS["gradequeue-worker/worker"]["args"]
+
+
+def test_a_second_queue_has_names_of_its_own(tmp_path: Path) -> None:
+    """kustomize takes no name twice, and a Deployment must not choose the pods of another one."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (block,) = [found for found in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "worker-java" in found]
+    shutil.copytree(FOLDER, tmp_path / "ops" / "kubernetes")
+    subprocess.run(["sh", "-e", "-c", block], cwd=tmp_path, check=True, timeout=60)
+    first, second = (
+        {
+            (thing["kind"], thing["metadata"]["name"]): thing
+            for path in sorted((tmp_path / "ops" / "kubernetes" / folder).glob("[sw]*.yaml"))
+            for thing in yaml.safe_load_all(path.read_text())
+        }
+        for folder in ("worker", "worker-java")
+    )
+    assert {(kind, f"{name}-java") for kind, name in first} == set(second)
+    selectors, pods = zip(
+        *(
+            (found["spec"]["selector"]["matchLabels"].items(), found["spec"]["template"]["metadata"]["labels"].items())
+            for things in (first, second)
+            for (kind, _), found in things.items()
+            if kind == "Deployment"
+        ),
+        strict=True,
+    )
+    assert [[selector <= labels for labels in pods] for selector in selectors] == [[True, False], [False, True]]
+    text = "".join(path.read_text() for path in (tmp_path / "ops" / "kubernetes" / "worker-java").glob("*.yaml"))
+    assert ("--queue=java" in text, "/queues/java/" in text, "- python3\n" in text) == (True, True, True)
+    # What is made by hand or by kustomize is named with it; the image is the same one.
+    assert set(re.findall(r"(?:secretName|name): (gradequeue-\S+)", text)) == {
+        "gradequeue-grader-java", "gradequeue-scaler-java", "gradequeue-worker-java"
+    }  # fmt: skip
+    assert "image: gradequeue-grader\n" in text
 
 
 # In the place of kubectl: a token is printed as the command prints it.

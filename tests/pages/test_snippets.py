@@ -37,7 +37,7 @@ LEFT_OUT = {
     "docs/backup.md": 3,
     "docs/high-availability.md": 2,
     "docs/installing.md": 8,
-    "docs/kubernetes.md": 3,
+    "docs/kubernetes.md": 4,
     "docs/openedx.md": 2,
     "docs/platforms.md": 1,
     "docs/quickstart.md": 1,
