@@ -210,6 +210,17 @@ def test_a_second_queue_has_names_of_its_own(tmp_path: Path) -> None:
     assert "image: gradequeue-grader\n" in text
 
 
+def test_a_web_pod_reaches_whatever_it_talks_to() -> None:
+    """Databases, Redis, S3, and mail servers: notifications are sent by whichever pod has the turn."""
+    (policy,) = (
+        thing["spec"]
+        for thing in objects()
+        if (thing["kind"], thing["metadata"]["name"]) == ("NetworkPolicy", "gradequeue-web")
+    )
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert {53, 443, 3306, 5432, 6379, 25, 465, 587} <= ports
+
+
 # In the place of kubectl: a token is printed as the command prints it.
 KUBECTL = """#!/bin/sh
 case "$*" in *"token create"*) echo gq_abcdefgh_secret ;; esac
