@@ -292,7 +292,7 @@ def first_answer(url: str) -> requests.Response:
 
 def test_the_image_can_be_built_and_is_pulled_only_from_a_registry(service: Site) -> None:
     built = service.text("plugins/gradequeue/build/gradequeue/Dockerfile")
-    assert "pip install --no-cache-dir 'gradequeue[service,mysql,redis,s3]==0.2.0'" in built
+    assert "pip install --no-cache-dir 'gradequeue[service,mysql,redis,s3,webhook]==0.2.0'" in built
     service.tutor("images", "build", "gradequeue")
     (call,) = [line for line in service.docker_log.read_text().splitlines() if "gradequeue:0.2.0" in line]
     assert "plugins/gradequeue/build/gradequeue" in call
