@@ -311,6 +311,14 @@ def test_an_unknown_mode_is_refused(service: Site, mode: str) -> None:
     assert f"GRADEQUEUE_MODE must be service or embedded, not {mode!r}." in done.stderr
 
 
+def test_the_graders_are_not_the_lms(service: Site) -> None:
+    """`init` would give the one account the graders' password, and their rights in the place of the LMS's."""
+    kept = (service.folder / "root" / "config.yml").read_text()
+    done = service.tutor("config", "save", "--set", "GRADEQUEUE_GRADER_USERNAME=lms", check=False)
+    (service.folder / "root" / "config.yml").write_text(kept)
+    assert (done.returncode, "is the LMS's account" in done.stderr) == (1, True)
+
+
 def test_beside_tutor_xqueue_it_says_which_one_to_disable(tmp_path: Path) -> None:
     both = Site(tmp_path)
     done = both.tutor("plugins", "enable", "gradequeue", "xqueue", check=False)
