@@ -204,6 +204,13 @@ def test_the_service_and_its_worker_can_write_nothing_else() -> None:
     assert [name for name in services if "ports" in services[name]] == ["proxy"]
 
 
+def test_what_is_under_way_is_finished() -> None:
+    """Requests have 30 seconds (--drain), a grader that is pushed to as many, a result 20. Compose gives 10."""
+    values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
+    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    assert [services[name].get("stop_grace_period") for name in ("web", "deliveries", "dispatch")] == ["40s"] * 3
+
+
 def test_the_worker_reaches_the_proxy_and_nothing_else() -> None:
     """Redis asks for no password, and the service believes what it reads there."""
     values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}

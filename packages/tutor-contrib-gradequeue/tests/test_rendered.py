@@ -160,6 +160,7 @@ def test_kubernetes_gets_the_deliveries_of_the_app(embedded: Site) -> None:
 def test_embedded_it_is_the_lms_that_has_the_queue(embedded: Site) -> None:
     services = embedded.compose(*COMPOSE)
     assert services["gradequeue"]["command"] == ["./manage.py", "lms", "deliver"]
+    assert services["gradequeue"]["stop_grace_period"] == "40s"
     assert services["gradequeue"]["volumes"] == services["lms-worker"]["volumes"]
     assert "gradequeue" not in embedded.compose("dev/docker-compose.yml")
     settings = embedded.text("apps/openedx/settings/lms/production.py")
