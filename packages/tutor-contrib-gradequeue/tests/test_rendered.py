@@ -13,7 +13,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import kubernetes_validate
 import pytest
@@ -238,7 +238,10 @@ def test_caddy_understands_its_file(service: Site, tmp_path: Path) -> None:
 
 
 class Cookies(BaseHTTPRequestHandler):
+    seen: ClassVar[set[str]] = set()
+
     def do_GET(self) -> None:
+        self.seen.update(self.headers)
         self.send_response(200)
         self.send_header("Set-Cookie", "sessionid=1; HttpOnly")
         self.send_header("Set-Cookie", "csrftoken=2")
@@ -273,6 +276,12 @@ def test_caddy_keeps_cookies_to_https(service: Site, tmp_path: Path) -> None:
         assert answer.raw.headers.getlist("Set-Cookie") == ["sessionid=1; HttpOnly; Secure", "csrftoken=2; Secure"]
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
         assert answer.text == f"127.0.0.1:{port}"
+        # What a client says of itself: by these names the service would read it as the proxy's word.
+        Cookies.seen.clear()
+        said = {"X_Forwarded_For": "192.0.2.1", "x_forwarded_proto": "https", "X-Other": "stays"}
+        requests.get(f"http://127.0.0.1:{port}/", headers=said, timeout=30)
+        assert [name for name in Cookies.seen if "_" in name] == []
+        assert {"X-Forwarded-For", "X-Forwarded-Proto", "X-Other"} <= Cookies.seen
     finally:
         process.terminate()
         process.wait(timeout=30)
