@@ -396,6 +396,20 @@ def test_while_one_node_is_down_the_other_does_it_all(proxy: Proxy) -> None:
     proxy.nodes[1].start("--threads", "8", workers=1)
 
 
+@pytest.mark.parametrize("name", ["ops/nginx/gradequeue.conf", "deploy/compose/nginx.conf.template"])
+def test_no_signature_is_in_the_log(name: str) -> None:
+    """Whoever has the address of a file, with its query, has the file."""
+    site = (ROOT / name).read_text()
+    (form,) = re.findall(r"^log_format gradequeue (.*?);", site, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"\$(\w+)", form))
+    assert "uri" in named
+    assert named & {"request", "request_uri", "args", "query_string"} == set()
+    assert [one for one in named if one.startswith(("http_", "arg_", "cookie_", "sent_http_"))] == []
+    servers = re.findall(r"^server \{.*?^\}", site, re.MULTILINE | re.DOTALL)
+    (answering,) = [server for server in servers if "proxy_pass" in server]
+    assert re.search(r"access_log \S+ gradequeue;", answering)
+
+
 COMPOSED = "daemon off; pid {folder}/pid; events {{}} http {{ access_log off; {site} }}"
 
 
