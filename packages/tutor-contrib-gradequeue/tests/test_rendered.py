@@ -41,7 +41,8 @@ print(json.dumps([XQUEUE_DEFAULTS, XQUEUE_UNIQUE, DEFAULTS, UNIQUE]))
 
 @pytest.fixture(scope="module")
 def service(site: Site) -> Site:
-    site.save(GRADEQUEUE_MODE="service", ENABLE_HTTPS=True, GRADEQUEUE_ENVIRONMENT={"GRADEQUEUE_LEASE_SECONDS": 600})
+    further = {"GRADEQUEUE_LEASE_SECONDS": 600, "GRADEQUEUE_STRICT_QUEUES": True, "GRADEQUEUE_NOTIFY_FAILURES": False}
+    site.save(GRADEQUEUE_MODE="service", ENABLE_HTTPS=True, GRADEQUEUE_ENVIRONMENT=further)
     return site
 
 
@@ -99,6 +100,7 @@ def test_the_service_stands_beside_the_lms(service: Site) -> None:
     assert environment["GRADEQUEUE_ALLOWED_HOSTS"] == "xqueue.local.openedx.io,gradequeue"
     assert environment["GRADEQUEUE_BASE_URL"] == "https://xqueue.local.openedx.io"
     assert environment["GRADEQUEUE_LEASE_SECONDS"] == "600"
+    assert (environment["GRADEQUEUE_STRICT_QUEUES"], environment["GRADEQUEUE_NOTIFY_FAILURES"]) == ("yes", "no")
     assert service.compose("local/docker-compose.jobs.yml")["gradequeue-job"]["environment"] == environment
 
 
