@@ -176,6 +176,14 @@ def test_keda_asks_for_what_the_queues_statistics_tell() -> None:
     assert f"--jobs={trigger['metadata']['targetValue']}" in CONTAINERS["gradequeue-worker/worker"]["args"]
 
 
+def test_who_is_asked_has_a_terminal() -> None:
+    """Django makes no superuser where it cannot ask."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    asked = [line for line in page.splitlines() if line.endswith("createsuperuser")]
+    assert len(asked) == 2
+    assert all(" exec -it " in line for line in asked)
+
+
 def test_a_second_queue_has_names_of_its_own(tmp_path: Path) -> None:
     """kustomize takes no name twice, and a Deployment must not choose the pods of another one."""
     page = (ROOT / "docs" / "kubernetes.md").read_text()
