@@ -69,7 +69,8 @@ WORKDIR /var/lib/gradequeue
 VOLUME /var/lib/gradequeue
 USER 10001:10001
 EXPOSE 8000
+# Without a proxy: Docker may have given the container one.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
+  CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8000/livez', timeout=4)"]
 ENTRYPOINT ["/usr/bin/tini", "--", "gradequeue"]
 CMD ["serve", "--host", "0.0.0.0"]

@@ -293,6 +293,11 @@ def storage(folder: Path) -> Settings:
         }
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured("GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket.")
+    # Half of all secrets have a slash, and what stands before it would be taken for the bucket.
+    if ":" in parts.netloc.rpartition("@")[2]:
+        raise ImproperlyConfigured(
+            "GRADEQUEUE_STORAGE_URL cannot be read; it is s3://KEY:SECRET@bucket, with %2F for a / in the secret."
+        )
     _require("boto3", "GRADEQUEUE_STORAGE_URL", "s3")
     options: dict[str, str | bool] = {"bucket_name": parts.hostname, "location": unquote(parts.path).strip("/")}
     # Each S3 takes version 4, and some take no other.

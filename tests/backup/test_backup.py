@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 import uuid
@@ -10,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from django.core.management import CommandError, call_command
 
+from gradequeue.backup import databases as dumps
 from submissions.upkeep import told as told_lines
 from tests import databases
 from tests.nemesis.receiver import Receiver
@@ -253,3 +256,30 @@ def test_a_line_is_known_by_its_number(tmp_path: Path, db: None) -> None:
     with pytest.raises(CommandError, match="line 2") as raised:
         call_command("audit", told=tmp_path / "known", stdout=StringIO())
     assert raised.value.returncode == 2
+
+
+class OfMySQL:
+    """As much of a connection as a dump asks for."""
+
+    vendor = "mysql"
+    settings_dict: dict[str, Any] = {"OPTIONS": {}}
+
+    @property
+    def client(self) -> OfMySQL:
+        return self
+
+    def settings_to_cmd_args_env(self, settings: Any, options: list[str]) -> tuple[list[str], dict[str, str]]:
+        return ["mysql", *options, "gradequeue"], {}
+
+
+@pytest.mark.once
+def test_an_account_with_rights_to_one_database_may_copy_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MySQL's mysqldump asks about tablespaces unless it is told not to, and is refused without the right PROCESS."""
+    (tmp_path / "mariadb-dump").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n')
+    (tmp_path / "mariadb-dump").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    connection: Any = OfMySQL()
+    dumps.dump(connection, tmp_path / "database.sql")
+    words = (tmp_path / "said").read_text().split()
+    assert "--no-tablespaces" in words
+    assert words[-1] == "gradequeue"

@@ -232,6 +232,7 @@ def test_s3_from_the_environment_signs_for_itself(tmp_path: Path) -> None:
 
 # What is wrong. -----------------------------------------------------------------------------------------------------
 
+NO_STORAGE = "GRADEQUEUE_STORAGE_URL cannot be read; it is s3://KEY:SECRET@bucket, with %2F for a / in the secret."
 NO_DATABASE = (
     "DATABASE_URL cannot be read; it is scheme://user:password@host:port/name, with %40 for an @ in a password."
 )
@@ -297,6 +298,9 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
         ("GRADEQUEUE_STORAGE_URL", "s3://", "GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket."),
         ("GRADEQUEUE_STORAGE_URL", "s3://[x", "GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket."),
         ("GRADEQUEUE_STORAGE_URL", "file://data", "GRADEQUEUE_STORAGE_URL must begin with file:/// or s3://bucket."),
+        ("GRADEQUEUE_STORAGE_URL", "s3://KEY:se/cret@bucket?region_name=x", NO_STORAGE),
+        ("GRADEQUEUE_STORAGE_URL", "s3://KEY:/secret@bucket", NO_STORAGE),
+        ("GRADEQUEUE_STORAGE_URL", "s3://KEY:se?cret@bucket", NO_STORAGE),
         (
             "GRADEQUEUE_STORAGE_URL",
             "s3://b?use_ssl=maybe",

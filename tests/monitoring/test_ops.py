@@ -17,7 +17,7 @@ from django.utils.timezone import now
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from submissions.models import Delivery, Tally
+from submissions.models import Delivery, Tally, Transport
 from tests.make import make
 from tests.queue.jobs import claim_one
 from tests.walkthrough import ROOT
@@ -139,6 +139,46 @@ def test_something_fires_where_nothing_is_scraped(tmp_path: Path) -> None:
     test.write_text(SILENT.format(rules=OPS / "alerts.yml", down=down, nothing=nothing))
     done = subprocess.run([str(PROMTOOL), "test", "rules", str(test)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# A queue that somebody paused, and results that were overtaken by newer ones: neither is a fault. The first one of a
+# day that is given up is.
+CALM = """
+rule_files: [{rules}]
+tests:
+  - interval: 1m
+    input_series:
+      - {{series: 'gradequeue_workers{{queue="q", health="live"}}', values: '0x30'}}
+      - {{series: 'gradequeue_waiting{{queue="q"}}', values: '5x30'}}
+      - {{series: 'gradequeue_queue_paused{{queue="q"}}', values: '1x30'}}
+      - {{series: 'gradequeue_deliveries_total{{transport="callback", outcome="delivered"}}', values: '0+10x40'}}
+      - {{series: 'gradequeue_deliveries_total{{transport="callback", outcome="dropped"}}', values: '0+10x40'}}
+      - {{series: 'gradequeue_deliveries_total{{transport="callback", outcome="given_up"}}', values: '0x20 1x20'}}
+    alert_rule_test:
+      - {{eval_time: 30m, alertname: GradequeueGradersAreSilent, exp_alerts: []}}
+      - {{eval_time: 40m, alertname: GradequeueDeliveriesFail, exp_alerts: []}}
+      - eval_time: 30m
+        alertname: GradequeueDeliveriesGivenUp
+        exp_alerts: [{{exp_labels: {{severity: ticket, transport: callback}}, exp_annotations: {given_up}}}]
+"""
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus) is not installed")
+def test_only_faults_fire(tmp_path: Path) -> None:
+    given_up = next(rule["annotations"] for rule in rules() if rule["alert"] == "GradequeueDeliveriesGivenUp")
+    said = json.dumps(given_up).replace("{{ $labels.transport }}", "callback")
+    (tmp_path / "calm.yml").write_text(CALM.format(rules=OPS / "alerts.yml", given_up=said))
+    words = [str(PROMTOOL), "test", "rules", str(tmp_path / "calm.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_an_alert_counts_begins_at_nothing(settings: Settings) -> None:
+    """Prometheus sees no increase in a series whose first value is its first event."""
+    settings.METRICS_TOKEN = "x"
+    told = Client().get("/metrics", headers={"Authorization": "Bearer x"}).content.decode()
+    for transport in Transport.values:
+        assert f'gradequeue_deliveries_total{{outcome="given_up",transport="{transport}"}} 0.0' in told
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus) is not installed")

@@ -103,7 +103,9 @@ class Machine:
         site = (ROOT / "deploy" / "compose" / "nginx.conf.template").read_text()
         changes = {
             "${GRADEQUEUE_HOST}": HOST,
-            "web:8000": f"127.0.0.1:{self.port}",
+            "${NGINX_LOCAL_RESOLVERS}": "127.0.0.1",
+            "set $web web;": "set $web 127.0.0.1;",
+            "$web:8000": f"$web:{self.port}",
             "listen 80;": f"listen 127.0.0.1:{self.plain};",
             "listen 443 ssl;": f"listen 127.0.0.1:{self.tls} ssl;",
             "/etc/nginx/tls": str(self.folder),

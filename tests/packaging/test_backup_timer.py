@@ -48,8 +48,25 @@ def test_one_that_failed_costs_no_older_one(server: Server, tmp_path: Path) -> N
     done = back_up(server, folder, "1")
     assert done.returncode == 1
     assert "gradequeue-backup: not finished; older backups stay" in done.stderr
-    assert (folder / "2026-01-01T000000Z").is_dir()
-    assert not (folder / "unfinished").exists()
+    # Nor does it fill the disk with what is of no use.
+    assert [path.name for path in folder.iterdir()] == ["2026-01-01T000000Z"]
+
+
+def test_one_without_a_file_is_kept_and_costs_no_whole_one(server: Server, tmp_path: Path) -> None:
+    """Else a file that is gone for good would end all backups: each night's would take the place of the last one's."""
+    folder = tmp_path / "backups"
+    for name in ("2026-01-01T000000Z", "2026-01-02T000000Z-incomplete"):
+        (folder / name).mkdir(parents=True)
+    (lost,) = [path for path in Path(server.env["GRADEQUEUE_DATA"], "files").rglob("*") if path.is_file()]
+    lost.unlink()
+    done = back_up(server, folder, "1")
+    assert done.returncode == 1
+    assert "'a.txt'" in done.stderr
+    assert "gradequeue-backup: without the files named above; older backups that are whole stay" in done.stderr
+    (made,) = {path.name for path in folder.iterdir()} - {"2026-01-01T000000Z"}
+    assert made.endswith("Z-incomplete")
+    assert made != "2026-01-02T000000Z-incomplete"
+    assert (folder / made / "backup.json").is_file()
 
 
 @pytest.mark.once

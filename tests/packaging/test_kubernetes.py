@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +90,20 @@ def test_a_container_can_change_nothing_but_its_volumes(name: str) -> None:
     assert "memory" in container["resources"]["limits"]
 
 
+def test_no_file_is_kept_in_a_pod() -> None:
+    """Where S3 was forgotten, files would go with the pod. So none can be stored, and the pod is not ready."""
+    mounts = {
+        name: {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+        for name, container in CONTAINERS.items()
+        if not name.startswith("gradequeue-worker")
+    }
+    assert {name: found["/data"] for name, found in mounts.items()} == dict.fromkeys(mounts, True)
+    # A trial keeps everything on its volume.
+    trial = yaml.safe_load((FOLDER / "overlays" / "trial" / "one-pod.yaml").read_text())
+    (container,) = trial["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": False}]
+
+
 @pytest.mark.parametrize("name", [name for name in sorted(CONTAINERS) if not name.startswith("gradequeue-worker")])
 def test_what_a_container_runs_is_a_command(name: str) -> None:
     command, *words = CONTAINERS[name]["args"]
@@ -158,3 +174,76 @@ def test_keda_asks_for_what_the_queues_statistics_tell() -> None:
     hosts = (FOLDER / "overlays" / "production" / "settings.env").read_text()
     assert str(place.hostname) in hosts
     assert f"--jobs={trigger['metadata']['targetValue']}" in CONTAINERS["gradequeue-worker/worker"]["args"]
+
+
+def test_who_is_asked_has_a_terminal() -> None:
+    """Django makes no superuser where it cannot ask."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    asked = [line for line in page.splitlines() if line.endswith("createsuperuser")]
+    assert len(asked) == 2
+    assert all(" exec -it " in line for line in asked)
+
+
+def test_a_second_queue_has_names_of_its_own(tmp_path: Path) -> None:
+    """kustomize takes no name twice, and a Deployment must not choose the pods of another one."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (block,) = [found for found in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "worker-java" in found]
+    shutil.copytree(FOLDER, tmp_path / "ops" / "kubernetes")
+    subprocess.run(["sh", "-e", "-c", block], cwd=tmp_path, check=True, timeout=60)
+    first, second = (
+        {
+            (thing["kind"], thing["metadata"]["name"]): thing
+            for path in sorted((tmp_path / "ops" / "kubernetes" / folder).glob("[sw]*.yaml"))
+            for thing in yaml.safe_load_all(path.read_text())
+        }
+        for folder in ("worker", "worker-java")
+    )
+    assert {(kind, f"{name}-java") for kind, name in first} == set(second)
+    selectors, pods = zip(
+        *(
+            (found["spec"]["selector"]["matchLabels"].items(), found["spec"]["template"]["metadata"]["labels"].items())
+            for things in (first, second)
+            for (kind, _), found in things.items()
+            if kind == "Deployment"
+        ),
+        strict=True,
+    )
+    assert [[selector <= labels for labels in pods] for selector in selectors] == [[True, False], [False, True]]
+    text = "".join(path.read_text() for path in (tmp_path / "ops" / "kubernetes" / "worker-java").glob("*.yaml"))
+    assert ("--queue=java" in text, "/queues/java/" in text, "- python3\n" in text) == (True, True, True)
+    # What is made by hand or by kustomize is named with it; the image is the same one.
+    assert set(re.findall(r"(?:secretName|name): (gradequeue-\S+)", text)) == {
+        "gradequeue-grader-java", "gradequeue-scaler-java", "gradequeue-worker-java"
+    }  # fmt: skip
+    assert "image: gradequeue-grader\n" in text
+
+
+def test_a_web_pod_reaches_whatever_it_talks_to() -> None:
+    """Databases, Redis, S3, and mail servers: notifications are sent by whichever pod has the turn."""
+    (policy,) = (
+        thing["spec"]
+        for thing in objects()
+        if (thing["kind"], thing["metadata"]["name"]) == ("NetworkPolicy", "gradequeue-web")
+    )
+    ports = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert {53, 443, 3306, 5432, 6379, 25, 465, 587} <= ports
+
+
+# In the place of kubectl: a token is printed as the command prints it.
+KUBECTL = """#!/bin/sh
+case "$*" in *"token create"*) echo gq_abcdefgh_secret ;; esac
+"""
+
+
+def test_the_tokens_of_the_page_have_no_newline(tmp_path: Path) -> None:
+    """KEDA sends what the Secret has as a header, and Go sends none with a newline."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (block,) = [found for found in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "keda.token" in found]
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-e", "-c", block], cwd=tmp_path, env=os.environ | path, check=True, timeout=60)
+    assert {place.name: place.read_text() for place in tmp_path.glob("*.token")} == {
+        "keda.token": "gq_abcdefgh_secret",
+        "worker.token": "gq_abcdefgh_secret",
+    }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import tomllib
 import zipfile
 from email import message_from_bytes
 from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +202,43 @@ def test_the_service_and_its_worker_can_write_nothing_else() -> None:
         assert services[name]["security_opt"][0] == "no-new-privileges:true"
     # Only the proxy can be reached from outside.
     assert [name for name in services if "ports" in services[name]] == ["proxy"]
+
+
+def test_what_is_under_way_is_finished() -> None:
+    """Requests have 30 seconds (--drain), a grader that is pushed to as many, a result 20. Compose gives 10."""
+    values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
+    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    assert [services[name].get("stop_grace_period") for name in ("web", "deliveries", "dispatch")] == ["40s"] * 3
+
+
+def test_the_worker_reaches_the_proxy_and_nothing_else() -> None:
+    """Redis asks for no password, and the service believes what it reads there."""
+    values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
+    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    networks = {name: set(service.get("networks") or ["default"]) for name, service in services.items()}
+    assert [name for name in services if networks[name] & networks["worker"]] == ["proxy", "worker"]
+    assert services["proxy"]["networks"]["grading"]["aliases"] == [values["GRADEQUEUE_HOST"]]
+    assert "default" in networks["proxy"]
+
+
+class Alive(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/livez" else 404)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_the_health_check_of_the_image_asks_no_proxy() -> None:
+    """Docker gives containers the proxy of whoever starts them, and that one has another 127.0.0.1."""
+    line = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("  CMD ["))
+    with HTTPServer(("127.0.0.1", 0), Alive) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        _, *words = (
+            word.replace(":8000", f":{server.server_port}") for word in json.loads(line.removeprefix("  CMD "))
+        )
+        proxied = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
+        done = subprocess.run([sys.executable, *words], env=os.environ | proxied, timeout=60, check=False)
+        server.shutdown()
+    assert done.returncode == 0

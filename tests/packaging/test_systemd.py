@@ -96,6 +96,19 @@ def test_a_timer_has_its_service_and_a_time(name: str) -> None:
     assert values(name, "Persistent") == ["yes"]
 
 
+def test_nothing_is_pruned_during_a_backup() -> None:
+    (after,) = values("gradequeue-prune.service", "After")
+    assert "gradequeue-backup.service" in after.split()
+
+
+def test_commands_by_hand_leave_the_folder_closed() -> None:
+    """systemd sets the mode of a state folder at each start, to 0755 where it is told nothing."""
+    page = (ROOT / "docs" / "systemd.md").read_text()
+    (mode,) = values("gradequeue.service", "StateDirectoryMode")
+    (by_hand,) = re.findall(r"queue\(\) \{.*?\}", page, re.DOTALL)
+    assert f"--property=StateDirectoryMode={mode} " in by_hand
+
+
 def test_accounts_and_folders_are_made(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     for command, file in ((["systemd-sysusers"], "sysusers"), (["systemd-tmpfiles", "--create"], "tmpfiles")):

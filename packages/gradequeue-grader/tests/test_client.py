@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -100,6 +101,22 @@ def test_the_token_goes_to_its_own_server_only(peer: Peer) -> None:
             with pytest.raises(NotGradequeue, match="the token is not sent there"):
                 client.send(verbs.page(url))
         assert TOKEN not in repr(client)
+
+
+def test_what_goes_by_the_servers_public_name_is_asked_for_where_it_was_claimed(peer: Peer) -> None:
+    """Inside a cluster a worker asks `http://gradequeue:8000`, and GRADEQUEUE_BASE_URL names the public address."""
+    peer.add("x = 1", files={"a.txt": b"one"})
+    with Client(peer.url, TOKEN) as client:
+        (claim,) = client.send(verbs.claim("python")).claims
+        (file,) = (replace(one, url=one.url.replace(peer.url, "https://192.0.2.1")) for one in claim.files)
+        assert file.url.startswith("https://192.0.2.1/api/")
+        assert client.send(verbs.file(file)) == b"one"
+        for url in (
+            "https://192.0.2.1/api/external_grading/v1///192.0.2.2/x",
+            "https://192.0.2.1/api/external_grading/",
+        ):
+            with pytest.raises(NotGradequeue, match="the token is not sent there"):
+                client.send(verbs.page(url))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import kubernetes_validate
 import pytest
@@ -41,7 +41,8 @@ print(json.dumps([XQUEUE_DEFAULTS, XQUEUE_UNIQUE, DEFAULTS, UNIQUE]))
 
 @pytest.fixture(scope="module")
 def service(site: Site) -> Site:
-    site.save(GRADEQUEUE_MODE="service", ENABLE_HTTPS=True, GRADEQUEUE_ENVIRONMENT={"GRADEQUEUE_LEASE_SECONDS": 600})
+    further = {"GRADEQUEUE_LEASE_SECONDS": 600, "GRADEQUEUE_STRICT_QUEUES": True, "GRADEQUEUE_NOTIFY_FAILURES": False}
+    site.save(GRADEQUEUE_MODE="service", ENABLE_HTTPS=True, GRADEQUEUE_ENVIRONMENT=further)
     return site
 
 
@@ -99,6 +100,7 @@ def test_the_service_stands_beside_the_lms(service: Site) -> None:
     assert environment["GRADEQUEUE_ALLOWED_HOSTS"] == "xqueue.local.openedx.io,gradequeue"
     assert environment["GRADEQUEUE_BASE_URL"] == "https://xqueue.local.openedx.io"
     assert environment["GRADEQUEUE_LEASE_SECONDS"] == "600"
+    assert (environment["GRADEQUEUE_STRICT_QUEUES"], environment["GRADEQUEUE_NOTIFY_FAILURES"]) == ("yes", "no")
     assert service.compose("local/docker-compose.jobs.yml")["gradequeue-job"]["environment"] == environment
 
 
@@ -111,6 +113,8 @@ def test_with_tutor_dev_it_has_a_port_of_its_own(service: Site) -> None:
     dev = service.compose("dev/docker-compose.yml")["gradequeue"]
     assert dev["ports"] == ["18040:8000"]
     assert dev["networks"]["default"]["aliases"] == ["xqueue.local.openedx.io"]
+    # Compose lays this over the other variables: nothing listens at the address of the site, which has no port.
+    assert dev["environment"] == {"GRADEQUEUE_BASE_URL": ""}
 
 
 @pytest.mark.parametrize("process", ["lms", "cms"])
@@ -158,12 +162,29 @@ def test_kubernetes_gets_the_deliveries_of_the_app(embedded: Site) -> None:
 def test_embedded_it_is_the_lms_that_has_the_queue(embedded: Site) -> None:
     services = embedded.compose(*COMPOSE)
     assert services["gradequeue"]["command"] == ["./manage.py", "lms", "deliver"]
+    assert services["gradequeue"]["stop_grace_period"] == "40s"
     assert services["gradequeue"]["volumes"] == services["lms-worker"]["volumes"]
     assert "gradequeue" not in embedded.compose("dev/docker-compose.yml")
     settings = embedded.text("apps/openedx/settings/lms/production.py")
     assert "XQUEUE_INTERFACE" not in settings
     assert assigned(settings, "SUBMISSIONS_BASE_URL") == "https://local.openedx.io"
     assert "gradequeue" not in embedded.text("apps/caddy/Caddyfile")
+
+
+def test_with_tutor_dev_the_app_is_where_tutor_dev_builds_it(service: Site, embedded: Site) -> None:
+    files = ("local/docker-compose.jobs.yml", "dev/docker-compose.jobs.yml")
+    job = embedded.compose(*files)["gradequeue-job"]
+    assert job["image"] == embedded.value("DOCKER_IMAGE_OPENEDX_DEV")
+    assert job["environment"]["DJANGO_SETTINGS_MODULE"] == "lms.envs.tutor.development"
+    assert service.compose(*files)["gradequeue-job"]["image"] == "gradequeue:0.2.0"
+    # Its LMS has a port, which the address of the site has not.
+    assert "SUBMISSIONS_BASE_URL" not in embedded.text("apps/openedx/settings/lms/development.py")
+
+
+def test_embedded_nothing_is_taken_over_and_that_is_said(embedded: Site) -> None:
+    done = embedded.tutor("local", "do", "gradequeue-import-xqueue", "--dry-run", check=False)
+    assert done.returncode != 0
+    assert "taken over in the mode service only" in done.stdout + done.stderr
 
 
 def replacements(site: Site) -> list[str]:
@@ -219,7 +240,10 @@ def test_caddy_understands_its_file(service: Site, tmp_path: Path) -> None:
 
 
 class Cookies(BaseHTTPRequestHandler):
+    seen: ClassVar[set[str]] = set()
+
     def do_GET(self) -> None:
+        self.seen.update(self.headers)
         self.send_response(200)
         self.send_header("Set-Cookie", "sessionid=1; HttpOnly")
         self.send_header("Set-Cookie", "csrftoken=2")
@@ -254,12 +278,19 @@ def test_caddy_keeps_cookies_to_https(service: Site, tmp_path: Path) -> None:
         assert answer.raw.headers.getlist("Set-Cookie") == ["sessionid=1; HttpOnly; Secure", "csrftoken=2; Secure"]
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
         assert answer.text == f"127.0.0.1:{port}"
+        # What a client says of itself: by these names the service would read it as the proxy's word.
+        Cookies.seen.clear()
+        said = {"X_Forwarded_For": "192.0.2.1", "x_forwarded_proto": "https", "X-Other": "stays"}
+        requests.get(f"http://127.0.0.1:{port}/", headers=said, timeout=30)
+        assert [name for name in Cookies.seen if "_" in name] == []
+        assert {"X-Forwarded-For", "X-Forwarded-Proto", "X-Other"} <= Cookies.seen
     finally:
         process.terminate()
         process.wait(timeout=30)
         behind.shutdown()
         behind.server_close()
-    assert "max_size 26MB" in ours
+    # 26 MB would be less than the 25 MiB that the service takes.
+    assert "max_size 26MiB" in ours
 
 
 def first_answer(url: str) -> requests.Response:
@@ -273,7 +304,7 @@ def first_answer(url: str) -> requests.Response:
 
 def test_the_image_can_be_built_and_is_pulled_only_from_a_registry(service: Site) -> None:
     built = service.text("plugins/gradequeue/build/gradequeue/Dockerfile")
-    assert "pip install --no-cache-dir 'gradequeue[service,mysql,redis,s3]==0.2.0'" in built
+    assert "pip install --no-cache-dir 'gradequeue[service,mysql,redis,s3,webhook]==0.2.0'" in built
     service.tutor("images", "build", "gradequeue")
     (call,) = [line for line in service.docker_log.read_text().splitlines() if "gradequeue:0.2.0" in line]
     assert "plugins/gradequeue/build/gradequeue" in call
@@ -290,6 +321,14 @@ def test_an_unknown_mode_is_refused(service: Site, mode: str) -> None:
     (service.folder / "root" / "config.yml").write_text(kept)
     assert done.returncode == 1
     assert f"GRADEQUEUE_MODE must be service or embedded, not {mode!r}." in done.stderr
+
+
+def test_the_graders_are_not_the_lms(service: Site) -> None:
+    """`init` would give the one account the graders' password, and their rights in the place of the LMS's."""
+    kept = (service.folder / "root" / "config.yml").read_text()
+    done = service.tutor("config", "save", "--set", "GRADEQUEUE_GRADER_USERNAME=lms", check=False)
+    (service.folder / "root" / "config.yml").write_text(kept)
+    assert (done.returncode, "is the LMS's account" in done.stderr) == (1, True)
 
 
 def test_beside_tutor_xqueue_it_says_which_one_to_disable(tmp_path: Path) -> None:
@@ -319,14 +358,15 @@ def commands_of_the_pages() -> list[list[str]]:
     return [words[1:] for words in lines if words[:1] == ["tutor"]]
 
 
-# What needs no container is done; of all else Tutor is asked what it would be.
-HARMLESS = ("plugins", "config", "images")
+# What needs no container and no registry is done; of all else Tutor is asked what it would be.
+HARMLESS = (("plugins",), ("config",), ("images", "build"))
 
 
 @pytest.mark.parametrize("words", commands_of_the_pages(), ids=" ".join)
 def test_tutor_knows_each_command_of_the_pages(service: Site, words: list[str]) -> None:
     kept = (service.folder / "root" / "config.yml").read_text()
-    service.tutor(*words, *([] if words[0] in HARMLESS else ["--help"]))
+    done = any(words[: len(harmless)] == [*harmless] for harmless in HARMLESS)
+    service.tutor(*words, *([] if done else ["--help"]))
     (service.folder / "root" / "config.yml").write_text(kept)
 
 

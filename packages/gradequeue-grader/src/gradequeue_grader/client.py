@@ -67,8 +67,13 @@ class _Sender:
         return form | {"timeout": whole if request.within is None else min(whole, request.within)}
 
     def _address(self, path: str) -> str:
-        """Raises NotGradequeue for one of another server: the token stays here."""
-        whole = str(httpx.URL(self.base).join(path))
+        """Raises NotGradequeue for one of another server: the token stays here.
+
+        The server may go by another name than the one it is asked by (its public one, inside a cluster): what is below
+        its API is asked for where the API is.
+        """
+        _, own, below = path.partition(API)
+        whole = str(httpx.URL(self.base).join(below if own else path))
         if _origin(whole) != _origin(self.base):
             raise NotGradequeue(f"{whole} is not at {self.base}; the token is not sent there.")
         return whole

@@ -95,8 +95,8 @@ def queue_group(name: str) -> click.Group:
 def submissions(context: click.Context, queue: str, url: str | None) -> None:
     tutor: Context = context.obj
     config = tutor_config.load(tutor.root)
+    # Logged in by each command: click comes here for its --help, too.
     context.obj = Queue(url or _address(config), queue, *_account(config))
-    context.obj.login()
 
 
 def _address(config: dict[str, Any]) -> str:
@@ -115,12 +115,14 @@ def _show(answer: dict[str, Any]) -> None:
 @submissions.command(help="How many submissions wait.")
 @click.pass_obj
 def count(queue: Queue) -> None:
+    queue.login()
     _show(queue.count())
 
 
 @submissions.command(help="Take the next submission and show it: until its lease ends, no other grader gets it.")
 @click.pass_obj
 def show(queue: Queue) -> None:
+    queue.login()
     _show(queue.take())
 
 
@@ -132,6 +134,7 @@ def show(queue: Queue) -> None:
 @click.argument("message")
 @click.pass_obj
 def grade(queue: Queue, submission_id: int, submission_key: str, grade: float, correct: bool, message: str) -> None:
+    queue.login()
     _show(queue.grade(submission_id, submission_key, correct=correct, score=grade, msg=message))
 
 

@@ -82,6 +82,14 @@ Filters.CLI_DO_COMMANDS.add_item(import_xqueue)
 def _check(config: dict[str, Any]) -> None:
     if config["GRADEQUEUE_MODE"] not in MODES:
         raise exceptions.TutorError(f"GRADEQUEUE_MODE must be service or embedded, not {config['GRADEQUEUE_MODE']!r}.")
+    if (
+        config["GRADEQUEUE_MODE"] == "service"
+        and config["GRADEQUEUE_GRADER_USERNAME"] == config["XQUEUE_AUTH_USERNAME"]
+    ):
+        raise exceptions.TutorError(
+            "GRADEQUEUE_GRADER_USERNAME is the LMS's account, which would lose its password and its right to submit. "
+            "Choose another name; with GRADEQUEUE_SHARED_ACCOUNT the LMS's account may grade, too."
+        )
     if "xqueue" in plugins.iter_loaded():
         raise exceptions.TutorError(
             "The plugins gradequeue and xqueue both tell the LMS where its queue is. "
