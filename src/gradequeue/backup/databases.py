@@ -33,14 +33,21 @@ def load(connection: BaseDatabaseWrapper, place: Path) -> None:
 
 def _dump_sqlite(connection: BaseDatabaseWrapper, place: Path) -> None:
     connection.ensure_connection()
-    with closing(sqlite3.connect(place)) as copy:
-        connection.connection.backup(copy)
+    try:
+        with closing(sqlite3.connect(place)) as copy:
+            connection.connection.backup(copy)
+    except sqlite3.Error as error:  # a full disk
+        raise CommandError(f"The database could not be copied to {place}: {error}.") from error
 
 
 def _load_sqlite(connection: BaseDatabaseWrapper, place: Path) -> None:
     connection.ensure_connection()
-    with closing(sqlite3.connect(place)) as copy:
-        copy.backup(connection.connection)
+    # Immutable: else SQLite would write beside the copy, which may stand where nobody can write.
+    try:
+        with closing(sqlite3.connect(f"{place.resolve().as_uri()}?immutable=1", uri=True)) as copy:
+            copy.backup(connection.connection)
+    except sqlite3.Error as error:
+        raise CommandError(f"The database could not be brought back: {error}.") from error
 
 
 def _dump_postgresql(connection: BaseDatabaseWrapper, place: Path) -> None:
@@ -100,7 +107,8 @@ def _client(connection: BaseDatabaseWrapper, *options: str) -> tuple[list[str], 
 
 def _run(command: list[str], environment: dict[str, str], given: IO[bytes] | None = None) -> None:
     done = subprocess.run(  # noqa: S603 - the database's own programs, with the operator's settings
-        command, env=environment, stdin=given or subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, env=environment, stdin=given or subprocess.DEVNULL, capture_output=True, check=False
     )
     if done.returncode:
-        raise CommandError(f"{Path(command[0]).name} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.decode("utf-8", "replace").strip()  # in whatever its server speaks
+        raise CommandError(f"{Path(command[0]).name} ended with {done.returncode}: {said[-2000:]}")
