@@ -18,6 +18,7 @@ from pytest_django import Settings
 from gradequeue import env
 from gradequeue.xqueue_import.source import Row, Skipped, Source, _row
 from submissions import api, queue
+from submissions.intake import jobs
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from submissions.upkeep import audit
 from tests.platform_stub import Platform, Reply
@@ -143,6 +144,28 @@ def test_a_second_import_takes_only_what_is_new(old: Old, capsys: pytest.Capture
     assert (outcomes(rows), code) == ({1: "known", 2: "taken"}, 0)
     assert told == "1 taken, 0 scored, 1 known, 0 skipped."
     assert ExternalGraderDetail.objects.count() == 2
+
+
+def test_of_two_imports_at_once_each_row_is_taken_by_one(
+    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.add(1)
+    old.add(2, grader_reply=GOOD, minute=1)
+    old.add(3, minute=2)
+    take = jobs._take_over
+    others: list[jobs.TakenOver] = []
+
+    def overtaken(*words: Any) -> jobs.TakenOver:
+        """Somebody else has committed the first two since this one looked."""
+        if len(others) < 2:
+            others.append(take(*words))
+        return take(*words)
+
+    monkeypatch.setattr(jobs, "_take_over", overtaken)
+    rows, _, code = run(capsys, old.url)
+    assert (outcomes(rows), code) == ({1: "known", 2: "known", 3: "taken"}, 0)
+    assert [one.scored for one in others] == [False, True]
+    assert Delivery.objects.count() == ExternalGraderDetail.objects.count() == 3
 
 
 def test_a_result_that_the_platform_never_took_is_told_and_not_graded_again(
@@ -343,14 +366,13 @@ def test_a_row_that_holds_no_times_or_texts_is_skipped_and_the_rest_is_taken(
     assert [row["reason"] for row in rows if row["id"] == 1] == [reason]
 
 
-@pytest.mark.databases("sqlite")
 def test_a_batch_of_rows_without_a_time_does_not_end_the_import(
-    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    old: Old, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gradequeue.xqueue_import.source.BATCH", 2)
     with old.connection.cursor() as cursor:
         cursor.execute("DROP TABLE queue_submission")
-        cursor.execute(f"CREATE TABLE queue_submission ({TABLES['sqlite'].format(TEXTS)})".replace(" NOT NULL", ""))
+        cursor.execute(f"CREATE TABLE queue_submission ({TABLES[kind].format(TEXTS)})".replace(" NOT NULL", ""))
     for number in (1, 2, 3):
         old.add(number, arrival_time=None, grader_id=None, grader_reply=None)
     old.add(4)

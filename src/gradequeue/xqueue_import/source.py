@@ -176,7 +176,8 @@ class Source:
         columns = COLUMNS
         if self.connection.vendor == "sqlite":  # as it stands there: Django would end with a time that is none
             columns = columns.replace("arrival_time", "CAST(arrival_time AS TEXT)")
-        text = f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY arrival_time, id LIMIT {BATCH}"  # noqa: S608
+        first = " NULLS FIRST" if self.connection.vendor == "postgresql" else ""  # as the others have it
+        text = f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY arrival_time{first}, id LIMIT {BATCH}"  # noqa: S608
         with self.connection.cursor() as cursor:
             cursor.execute(text, params)
             return [_row(*values) for values in cursor.fetchall()]
