@@ -315,6 +315,31 @@ def test_one_process_tells_at_a_time(inbox: Inbox) -> None:
     assert (sender.once(), len(inbox.mails)) == (1, 1)
 
 
+def test_who_took_too_long_does_not_end_the_turn_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(person())
+    others = now() + timedelta(minutes=4)
+    monkeypatch.setattr(sender, "_look", lambda: NoticeTurn.objects.update(until=others))
+    sender.once()
+    assert NoticeTurn.objects.get().until == others
+
+
+def test_a_clock_that_is_set_back_silences_nobody(inbox: Inbox) -> None:
+    subscribe(person())
+    red()
+    ahead = now() + timedelta(hours=2)
+    sender.once()
+    Notice.objects.update(since=ahead)
+    NoticeTurn.objects.update(until=ahead)
+    pass_minutes()
+    assert len(inbox.mails) == 1
+    well()
+    sender.once()
+    Notice.objects.update(well_at=ahead)
+    NoticeTurn.objects.update(until=ahead)
+    pass_minutes()
+    assert (len(inbox.mails), Notice.objects.count()) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
