@@ -127,6 +127,43 @@ def test_what_is_committed_late_is_found_at_the_second_look() -> None:
     assert history.totals()["q"].completed == 2
 
 
+def pass_hours(hours: int) -> None:
+    """For all that happened; less than 0: as if it had happened while a clock was ahead."""
+    time = timedelta(hours=hours)
+    columns = ("created_at", "status_time", "pulled_at", "returned_at")
+    ExternalGraderDetail.objects.update(**{column: F(column) - time for column in columns})
+    QueueMinute.objects.update(minute=F("minute") - time)
+    RollUp.objects.update(until=F("until") - time, checked=F("checked") - time)
+
+
+def test_a_clock_that_is_set_back_stops_no_counting() -> None:
+    scored(finished=ago(minutes=30))
+    while history.roll_up():
+        pass
+    pass_hours(-2)
+    scored()
+    assert history.totals()["q"].completed == 2
+    assert numbers(whole()) == (1, 1, 0)  # the other one is still to come
+    pass_hours(2)
+    while history.roll_up():
+        pass
+    assert history.totals()["q"].completed == QueueTotal.objects.get().completed == 2
+    assert numbers(whole()) == (2, 2, 0)
+
+
+def test_totals_do_not_fall_where_a_clock_was_set_back() -> None:
+    scored(finished=ago(minutes=30))
+    while history.roll_up():
+        pass
+    moment = ago(minutes=1)
+    ExternalGraderDetail.objects.update(created_at=moment, status_time=moment)
+    QueueMinute.objects.update(minute=moment.replace(second=0, microsecond=0))
+    RollUp.objects.update(until=ago(hours=-1), checked=ago(hours=-1))
+    assert history.totals()["q"].completed == 1
+    scored(finished=moment)
+    assert history.totals()["q"].completed == 2
+
+
 def test_a_reader_catches_up_with_few_jobs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MOST_JOBS", 4)
     start = ago(minutes=90).replace(second=0, microsecond=0)

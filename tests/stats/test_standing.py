@@ -149,6 +149,11 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=2))
     assert depths.recount() == 1
     assert numbers_of("deep").waiting == 6
+    # A clock was set back.
+    make("deep")
+    QueueTotal.objects.update(counted_at=now() + timedelta(hours=1))
+    assert [depths.recount(), depths.recount()] == [1, 0]
+    assert numbers_of("deep").waiting == 7
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=20))
     assert (numbers_of("deep").waiting, numbers_of("deep").count.at_least) == (3, True)
 

@@ -92,6 +92,7 @@ def recount() -> int:
     for name, depths in counts(names).items():
         states = [state for state in STATES if getattr(depths, state) >= MOST]
         due = Q(counted_at=None) | Q(counted_at__lt=DatabaseNow() - AGAIN)
+        due |= Q(counted_at__gt=DatabaseNow() + AGAIN)  # before a clock was set back
         # First taken, then done: of several processes one counts.
         if states and QueueTotal.objects.filter(due, queue_name=name).update(counted_at=DatabaseNow()):
             exact = {state: _in_state(name, state).count() for state in states}

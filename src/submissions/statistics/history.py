@@ -170,12 +170,15 @@ def totals() -> dict[str, Count]:
         sums = {row.queue_name: Count.of(row) for row in QueueTotal.objects.all()}
         if state is None:
             return sums
+        # Minutes that were counted before a clock was set back are in the totals.
+        rows = QueueMinute.objects.filter(minute__gte=state.until)
+        known = {(row.queue_name, row.minute): Count.of(row) for row in rows}
         tail = _tail(state)
         # Counted on meanwhile: a part would be in both.
         if RollUp.objects.filter(until=state.until).exists():
             break
-    for (queue_name, _at), count in tail.items():
-        sums.setdefault(queue_name, Count()).add(count)
+    for (queue_name, at), count in tail.items():
+        sums.setdefault(queue_name, Count()).add(count.since(known.get((queue_name, at), Count())))
     return sums
 
 
