@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -15,6 +16,7 @@ from pytest_django import Settings
 
 from submissions import queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally
+from submissions.statistics import history
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of, later, limit
 from tests.xqueue.talk import Http, make_grader
@@ -212,6 +214,19 @@ def test_a_scaler_learns_how_many_graders_would_do(settings: Settings) -> None:
     ExternalGraderDetail.objects.filter(status="retired").update(pulled_at=now() - timedelta(seconds=58))
     assert scaled("q")["desired_graders"] == 3  # 3 jobs of nearly a minute each
     GraderQueue.objects.update(paused=True)
+    assert scaled("q")["desired_graders"] == 1
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_scaler_is_answered_by_a_node_whose_clock_is_wrong(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    make("q")
+    watermark = history.watermark
+
+    def of_the_database() -> history.Watermark | None:
+        found = watermark()
+        return found and replace(found, now=found.now + timedelta(hours=hours))
+
+    monkeypatch.setattr(history, "watermark", of_the_database)
     assert scaled("q")["desired_graders"] == 1
 
 
