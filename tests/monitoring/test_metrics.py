@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from submissions import queue
-from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally
+from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally, Transport
 from submissions.statistics import history
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of, later, limit
@@ -129,6 +129,14 @@ def test_deliveries_and_refused_logins() -> None:
     assert 60 <= found["gradequeue_outbox_oldest_seconds",] < 120
     assert found["gradequeue_deliveries_total", "callback", "delivered"] == 3
     assert found["gradequeue_logins_refused_total",] == 2
+
+
+def test_what_was_given_up_is_counted_from_nothing_on() -> None:
+    """A rule that asks for an increase sees none in a counter that appears with the first hundred."""
+    Tally.objects.add("deliveries:callback:given_up", 100)
+    found = samples()
+    given_up = {name: found["gradequeue_deliveries_total", name, "given_up"] for name in Transport.values}
+    assert given_up == {"signal": 0, "event": 0, "callback": 100, "webhook": 0}
 
 
 def test_a_queue_of_any_name_is_written_so_that_it_can_be_read() -> None:

@@ -17,7 +17,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector as Base
 
 from gradequeue.monitoring.health import outbox_age
-from submissions.models import Delivery, DeliveryState, Tally
+from submissions.deliveries import Outcome
+from submissions.models import Delivery, DeliveryState, Tally, Transport
 from submissions.statistics import depths, history, lights, standing
 from submissions.statistics.histogram import Histogram
 from submissions.statistics.rollup import watermark
@@ -147,7 +148,9 @@ def _outbox() -> Iterator[Metric]:
     deliveries = CounterMetricFamily(
         "gradequeue_deliveries", "Attempts to send a result.", labels=["transport", "outcome"]
     )
-    for name, value in Tally.objects.beginning_with("deliveries:"):
+    # What a rule asks for is there from the beginning: a counter that begins at 300 has not grown.
+    found = {f"{transport}:{Outcome.GIVEN_UP.name.lower()}": 0 for transport in Transport.values}
+    for name, value in (found | dict(Tally.objects.beginning_with("deliveries:"))).items():
         transport, _, outcome = name.partition(":")
         deliveries.add_metric([transport, outcome], value)
     yield deliveries
