@@ -151,5 +151,6 @@ def _damaged_files() -> Iterator[Problem]:
         jobs = Job.objects.filter(pk__in={row.external_grader_id for row in batch})
         submissions = dict(jobs.order_by().values_list("pk", "submission_id"))
         for row in batch:
-            if damage := find_damage(row):
+            damage = find_damage(row)
+            if damage and SubmissionFile.objects.filter(pk=row.pk).exists():  # else it was pruned meanwhile
                 yield Problem(submissions.get(row.external_grader_id or 0), damage)
