@@ -52,6 +52,17 @@ def test_one_that_failed_costs_no_older_one(server: Server, tmp_path: Path) -> N
     assert not (folder / "unfinished").exists()
 
 
+def test_one_without_a_lost_file_is_kept_beside_the_older_ones(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    (folder / "2026-01-01T000000Z").mkdir(parents=True)
+    (lost,) = (path for path in (tmp_path / "data" / "files").rglob("*") if path.is_file())
+    lost.unlink()
+    done = back_up(server, folder, "1")
+    assert (done.returncode, "some files are not in it; older backups stay" in done.stderr) == (1, True)
+    older, made = sorted(path.name for path in folder.iterdir())
+    assert (older, (folder / made / "backup.json").is_file()) == ("2026-01-01T000000Z", True)
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("words", [[], ["folder"], ["folder", "0"], ["folder", "many"]])
 def test_wrong_words_are_refused(words: list[str], tmp_path: Path) -> None:
