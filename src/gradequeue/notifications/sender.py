@@ -67,7 +67,7 @@ def _look() -> int:
     Notice.objects.filter(since__gt=now).update(since=now)
     Notice.objects.filter(well_at__gt=now).update(well_at=now)
     problems = find_problems()
-    for subscription in Subscription.objects.select_related("account").order_by("pk"):
+    for subscription in _in_turns():
         try:
             _compare(subscription, problems, now)
             if time.monotonic() < until and not is_quiet(subscription, now):
@@ -77,6 +77,15 @@ def _look() -> int:
         except Exception:  # what is wrong with one must not keep the news from all behind it
             logger.exception("subscription %s could not be told", subscription.pk)
     return sent
+
+
+def _in_turns() -> list[Subscription]:
+    """Those that could not be told last time come last, and not always the same one first: a few of them can take all
+    the time that there is for sending."""
+    found = list(Subscription.objects.select_related("account").order_by("pk"))
+    failed = [one for one in found if one.last_error]
+    random.shuffle(failed)
+    return [one for one in found if not one.last_error] + failed
 
 
 def _compare(subscription: Subscription, problems: list[Problem], now: datetime) -> None:
