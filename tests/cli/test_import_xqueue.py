@@ -18,6 +18,7 @@ from pytest_django import Settings
 from gradequeue import env
 from gradequeue.xqueue_import.source import Row, Skipped, Source, _row
 from submissions import api, queue
+from submissions.errors import SubmissionRequestError
 from submissions.intake import jobs
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from submissions.upkeep import audit
@@ -233,6 +234,22 @@ def test_what_cannot_be_taken_is_skipped_with_the_reason_and_the_others_go_on(
     rows, told, code = run(capsys, old.url)
     assert rows[0] == {"id": 1, "outcome": "skipped", "submission_id": None, "reason": reason}
     assert (rows[1]["outcome"], told, code) == ("taken", "1 taken, 0 scored, 0 known, 1 skipped.", 1)
+
+
+def test_a_body_that_the_database_does_not_take_skips_its_row_alone(
+    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def require(body: str) -> None:
+        """As where a server takes statements of a few bytes."""
+        if body != BODY:
+            raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
+
+    monkeypatch.setattr(jobs, "_require_packet", require)
+    old.add(1, xqueue_body=BODY + " ")
+    old.add(2, minute=1)
+    rows, _, code = run(capsys, old.url)
+    assert (outcomes(rows), code) == ({1: "skipped", 2: "taken"}, 1)
+    assert "The database takes no text of this length" in rows[0]["reason"]
 
 
 def test_a_row_in_bytes_that_are_no_text_ends_nothing() -> None:

@@ -82,6 +82,7 @@ def take_over(
 
     Raises UnknownQueue, QueueFull, SubmissionRequestError.
     """
+    _require_packet(handed.body)
     try:
         return None if is_known(key) else _take_over(handed, key, arrived, file_links, result)
     except IntegrityError:
