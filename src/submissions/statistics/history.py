@@ -171,7 +171,7 @@ def totals() -> dict[str, Count]:
         if state is None:
             return sums
         # Minutes that were counted before a clock was set back are in the totals.
-        rows = QueueMinute.objects.filter(minute__gte=state.until)
+        rows = QueueMinute.objects.filter(minute__gte=state.until, minute__lt=state.until + TAIL)
         known = {(row.queue_name, row.minute): Count.of(row) for row in rows}
         tail = _tail(state)
         # Counted on meanwhile: a part would be in both.
