@@ -120,7 +120,7 @@ def test_rows_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Any]:
+def empty(db: None, tmp_path: Path) -> Iterator[Any]:
     settings = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "empty.sqlite3")}}
     made = ConnectionHandler(settings)["default"]
     yield made
