@@ -19,6 +19,8 @@ from django.test.utils import CaptureQueriesContext
 
 from gradequeue.backup import contents, databases
 from submissions.models import SubmissionFile, get_storage
+from submissions.upkeep import audit
+from tests.connections import end_connection
 from tests.make import make
 
 files = pytest.mark.django_db
@@ -117,6 +119,28 @@ def test_rows_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert list(contents.save(tmp_path)) == [None] * 3
     assert len(asked) == 3
     assert all("LIMIT 2" in one["sql"] for one in asked)
+
+
+@pytest.mark.databases("postgresql", "mariadb")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_idle_for_too_long_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """During the dump, and while the files of a batch are copied."""
+    monkeypatch.setattr(contents, "BATCH", 1)
+    monkeypatch.setattr(audit, "BATCH", 1)
+    for _ in range(2):
+        row_of()
+    for found in (contents.save(tmp_path), contents.bring_back(tmp_path)):
+        for _ in range(2):
+            end_connection()
+            assert next(found) is None
+    find = audit.find_damage
+
+    def slowly(row: SubmissionFile) -> str | None:
+        end_connection()
+        return find(row)
+
+    monkeypatch.setattr(audit, "find_damage", slowly)
+    assert list(audit.problems()) == []
 
 
 @pytest.fixture

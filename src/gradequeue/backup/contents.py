@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.files import File
+from django.db import close_old_connections
 
 from submissions.files import BLOCK, digest, find_damage, sync
 from submissions.models import SubmissionFile
@@ -32,7 +33,12 @@ def _rows() -> Iterator[SubmissionFile]:
     could not shorten its log as long as one is read."""
     last = 0
     rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
-    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    while True:
+        # It was idle during the dump, or a batch of large files: for longer perhaps than its server lets it be.
+        close_old_connections()
+        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
+        if not batch:
+            return
         yield from batch
         last = batch[-1].pk
 
@@ -44,6 +50,7 @@ def _saved(row: SubmissionFile, folder: Path) -> str | None:
         with row.file.storage.open(str(row.file.name), "rb") as stored:
             _copy(stored, place)
     except Exception as error:  # each storage has exceptions of its own
+        close_old_connections()  # it may have hung for long
         if not SubmissionFile.objects.filter(pk=row.pk).exists():  # pruned meanwhile
             return None
         return f"file {row.original_filename!r} of submission {_submission(row)} was not saved: {error}"
