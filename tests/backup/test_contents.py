@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -149,6 +151,21 @@ def empty(db: None, tmp_path: Path) -> Iterator[Any]:
     made = ConnectionHandler(settings)["default"]
     yield made
     made.close()
+
+
+@files
+@pytest.mark.databases("mariadb")
+def test_what_the_server_takes_the_programs_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their own limits are below the largest body."""
+    run: list[list[str]] = []
+    monkeypatch.setattr(databases, "_run", lambda command, *_, **__: run.append(command))
+    place = tmp_path / "database.sql"
+    place.touch()
+    databases._DUMPS["mysql"](connection, place)
+    databases._LOADS["mysql"](connection, place)
+    for command in run:
+        said = subprocess.run([*command[:-1], "--help"], capture_output=True, text=True, check=True)
+        assert re.search(r"^max-allowed-packet +1073741824$", said.stdout, re.MULTILINE)
 
 
 @pytest.mark.once

@@ -17,6 +17,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # What the copy is called, by vendor.
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump", "mysql": "database.sql"}
 
+# The most there is. MySQL's programs have limits of their own, 24 and 16 MB, and a job may have a body of 25.
+PACKET = "--max-allowed-packet=1G"
+
 
 def dump(connection: BaseDatabaseWrapper, place: Path) -> None:
     """As it stands at one moment, while others read and write. Raises CommandError."""
@@ -68,13 +71,13 @@ def _dump_mysql(connection: BaseDatabaseWrapper, place: Path) -> None:
     words, environment = _client(connection)
     # One snapshot of all tables, and no lock that graders would wait for. Bytes that are no text stay as they are.
     options = ("--single-transaction", "--quick", "--skip-lock-tables", "--hex-blob", f"--result-file={place}")
-    _run([program, *words[:-1], *options, words[-1]], environment)
+    _run([program, *words[:-1], PACKET, *options, words[-1]], environment)
 
 
 def _load_mysql(connection: BaseDatabaseWrapper, place: Path) -> None:
     words, environment = _client(connection)
     with place.open("rb") as statements:
-        _run([_program("mariadb", "mysql"), *words], environment, given=statements)
+        _run([_program("mariadb", "mysql"), *words[:-1], PACKET, words[-1]], environment, given=statements)
 
 
 _DUMPS: dict[str, Callable[[BaseDatabaseWrapper, Path], None]] = {
