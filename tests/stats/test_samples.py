@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from submissions import operators, queue
@@ -102,7 +103,10 @@ def test_a_longer_step_shows_its_highest() -> None:
     assert plot(2, 3) == [(9, 0), (2, 0)]
     assert samples.of_all(NOON, 3 * MINUTE, 3) == [Depth(10), Depth(10), None]
     # The highest sum is not the sum of the highest.
-    assert samples.of_some(["q", "r"], NOON, 3 * MINUTE, 2) == [Depth(10), Depth(10)]
+    with CaptureQueriesContext(connection) as asked:
+        assert samples.of_some(["q", "r"], NOON, 3 * MINUTE, 2) == [Depth(10), Depth(10)]
+    # A month of many queues is added up by the database.
+    assert all(" GROUP BY " in one["sql"] for one in asked)
     assert samples.of_some(["q"], NOON, 3 * MINUTE, 3) == [Depth(9), Depth(2), None]
     assert samples.of_some([], NOON, 3 * MINUTE, 2) == [Depth(), Depth()]
 
