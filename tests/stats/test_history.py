@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from submissions import queue
 from submissions.errors import LeaseLost
@@ -86,6 +87,21 @@ def test_buckets_stand_where_things_happened() -> None:
     assert [bucket.completed for bucket in buckets[:3]] == [1, 1, 0]
     together = history.history(None, since=start, step=timedelta(minutes=10))
     assert [bucket.completed for bucket in together[:3]] == [1, 2, 0]
+
+
+def test_several_queues_are_added_up_by_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, minutes in (("a", 30), ("b", 30), ("b", 20), ("c", 30), ("a", 0)):
+        scored(name, finished=ago(minutes=minutes))
+    while history.roll_up():
+        pass
+    monkeypatch.setattr(history, "roll_up", lambda limit, most: 0)
+    for names, done in ((None, 5), (["a", "b"], 4), (["c"], 1), ([], 0)):
+        with CaptureQueriesContext(connection) as asked:
+            found = history.together(history.sums(names, span=timedelta(hours=2), step=timedelta(minutes=1)))
+        assert numbers(found) == (done, done, 0)
+        # A month of a hundred queues has millions of minutes.
+        read = [one["sql"] for one in asked if "queueminute" in one["sql"]]
+        assert all(" GROUP BY " in sql for sql in read)
 
 
 def test_nothing_at_all_is_a_line_of_empty_buckets() -> None:
