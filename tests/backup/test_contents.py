@@ -20,6 +20,7 @@ from django.db.utils import ConnectionHandler
 from django.test.utils import CaptureQueriesContext
 
 from gradequeue.backup import contents, databases
+from submissions.files import find_damage
 from submissions.models import SubmissionFile, get_storage
 from submissions.upkeep import audit
 from tests.connections import end_connection
@@ -30,6 +31,11 @@ files = pytest.mark.django_db
 
 def row_of(content: bytes = b"print(1)") -> SubmissionFile:
     return SubmissionFile.objects.get(external_grader=make(files={"a.py": content}))
+
+
+def number_of(row: SubmissionFile) -> int:
+    assert row.external_grader is not None
+    return row.external_grader.submission_id
 
 
 def place_of(row: SubmissionFile, folder: Path) -> Path:
@@ -55,7 +61,7 @@ def test_half_a_file_does_not_stay_in_a_backup(tmp_path: Path, monkeypatch: pyte
         raise OSError("the connection was lost")
 
     monkeypatch.setattr("django.core.files.base.File.chunks", broken)
-    told = f"file 'a.py' of submission {row.external_grader.submission_id} was not saved: the connection was lost"
+    told = f"file 'a.py' of submission {number_of(row)} was not saved: the connection was lost"
     assert list(contents.save(tmp_path)) == [told]
     assert not place_of(row, tmp_path).exists()
     monkeypatch.undo()
@@ -106,8 +112,7 @@ def test_a_storage_that_fails_costs_one_file(tmp_path: Path, monkeypatch: pytest
         return save(self, name, *words)
 
     monkeypatch.setattr(InMemoryStorage, "save", failing)
-    number = rows[1].external_grader.submission_id
-    told = f"file 'a.py' of submission {number} was not brought back: SlowDown"
+    told = f"file 'a.py' of submission {number_of(rows[1])} was not brought back: SlowDown"
     assert list(contents.bring_back(tmp_path)) == [None, told, None]
     assert [get_storage().exists(str(row.file.name)) for row in rows] == [True, False, True]
 
@@ -135,11 +140,10 @@ def test_a_connection_that_was_idle_for_too_long_is_made_anew(tmp_path: Path, mo
         for _ in range(2):
             end_connection()
             assert next(found) is None
-    find = audit.find_damage
 
     def slowly(row: SubmissionFile) -> str | None:
         end_connection()
-        return find(row)
+        return find_damage(row)
 
     monkeypatch.setattr(audit, "find_damage", slowly)
     assert list(audit.problems()) == []

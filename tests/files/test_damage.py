@@ -85,14 +85,13 @@ def test_what_is_pruned_while_it_is_looked_at_is_no_problem(monkeypatch: pytest.
     make(files={"a": b"1"})
     lost = make(files={"b": b"2"})
     removed = SubmissionFile.objects.get(original_filename="a")
-    find = audit.find_damage
 
     def later(row: SubmissionFile) -> str | None:
         if row.pk == removed.pk:
             remove_files([int(row.external_grader_id or 0)])
         else:
             default_storage.delete(str(row.file.name))
-        return find(row)
+        return files.find_damage(row)
 
     monkeypatch.setattr(audit, "find_damage", later)
     assert list(audit.problems()) == [audit.Problem(lost.submission_id, "lost its file 'b'")]

@@ -17,6 +17,7 @@ from pytest_django import Settings
 from submissions import queue
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally, Transport
 from submissions.statistics import history
+from submissions.statistics.rollup import Watermark, watermark
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of, later, limit
 from tests.xqueue.talk import Http, make_grader
@@ -228,9 +229,8 @@ def test_a_scaler_learns_how_many_graders_would_do(settings: Settings) -> None:
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_scaler_is_answered_by_a_node_whose_clock_is_wrong(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     make("q")
-    watermark = history.watermark
 
-    def of_the_database() -> history.Watermark | None:
+    def of_the_database() -> Watermark | None:
         found = watermark()
         return found and replace(found, now=found.now + timedelta(hours=hours))
 
