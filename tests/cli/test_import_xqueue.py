@@ -330,6 +330,22 @@ def test_the_old_database_cannot_be_written_through_it(old: Old) -> None:
         source.close()
 
 
+@pytest.mark.databases("postgresql")
+@pytest.mark.parametrize(("pooled", "read_only"), [(False, "on"), (True, "off")])
+def test_a_poolers_connection_is_left_as_it_was(
+    old: Old, monkeypatch: pytest.MonkeyPatch, pooled: bool, read_only: str
+) -> None:
+    """The service may be the next one that gets it."""
+    monkeypatch.setattr("gradequeue.xqueue_import.source.is_pooled", lambda _: pooled)
+    source = Source(old.url)
+    try:
+        with source.connection.cursor() as cursor:
+            cursor.execute("SHOW default_transaction_read_only")
+            assert cursor.fetchone() == (read_only,)
+    finally:
+        source.close()
+
+
 def test_without_json_only_what_was_skipped_is_told(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
     old.add(1, header="")
     old.add(2)
