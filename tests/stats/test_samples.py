@@ -118,6 +118,16 @@ def test_two_that_count_at_once_are_one() -> None:
     assert plot(1) == [(3, 0)]
 
 
+def test_minutes_that_a_clock_which_was_set_back_has_left_are_counted_when_they_come() -> None:
+    make("q")
+    minute = samples.minute_of(now())
+    for ahead in (2, 60):
+        samples.write(minute + ahead, {"q": Depth(7)})
+    assert samples.take()
+    left = set(DepthSample.objects.filter(minute__gt=minute + 1).values_list("queue_name", "minute"))
+    assert left == {("q", minute + 2), ("", minute + 2)}  # that may be somebody who was faster
+
+
 def test_what_no_plot_shows_is_removed() -> None:
     today = samples.minute_of(now())
     for days in (36, 34):
