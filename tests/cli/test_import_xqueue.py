@@ -147,6 +147,17 @@ def test_a_second_import_takes_only_what_is_new(old: Old, capsys: pytest.Capture
     assert ExternalGraderDetail.objects.count() == 2
 
 
+def test_what_is_known_is_known_also_without_its_files(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
+    """The old service's files may be gone when the last rows are taken."""
+    old.add(1)
+    run(capsys, old.url)
+    with old.connection.cursor() as cursor:
+        cursor.execute("UPDATE queue_submission SET s3_urls = %s", [AWAY])
+    for words in ((), ("--dry-run",)):
+        rows, _, code = run(capsys, old.url, *words)
+        assert (outcomes(rows), code) == ({1: "known"}, 0)
+
+
 def test_of_two_imports_at_once_each_row_is_taken_by_one(
     old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
