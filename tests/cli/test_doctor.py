@@ -223,6 +223,15 @@ def test_the_file_system_of_a_file_is_that_of_the_nearest_mount() -> None:
 
 
 @pytest.mark.once
+def test_a_mount_whose_name_is_no_text_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    # Latin 1, and what Unicode holds to be the end of a line.
+    mounts.write_bytes(b"/dev/sda1 /srv/\xe9\xe2\x80\xa8x ext4 rw 0 0\n10.0.0.5:/ /srv/shared nfs4 rw 0 0\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", mounts)
+    assert file_systems.networked(Path("/srv/shared/x")) == "nfs4"
+
+
+@pytest.mark.once
 def test_a_database_that_several_machines_could_write_is_found() -> None:
     assert doctor.one_machine("") == Finding("one machine", True, "The database is on a disk of this machine.")
     assert doctor.one_machine("nfs4") == Finding(

@@ -18,6 +18,8 @@ from pytest_django import Settings
 from gradequeue import env
 from gradequeue.xqueue_import.source import Row, Skipped, Source, _row
 from submissions import api, queue
+from submissions.errors import SubmissionRequestError
+from submissions.intake import jobs
 from submissions.models import Delivery, ExternalGraderDetail, GraderQueue
 from submissions.upkeep import audit
 from tests.platform_stub import Platform, Reply
@@ -145,6 +147,39 @@ def test_a_second_import_takes_only_what_is_new(old: Old, capsys: pytest.Capture
     assert ExternalGraderDetail.objects.count() == 2
 
 
+def test_what_is_known_is_known_also_without_its_files(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
+    """The old service's files may be gone when the last rows are taken."""
+    old.add(1)
+    run(capsys, old.url)
+    with old.connection.cursor() as cursor:
+        cursor.execute("UPDATE queue_submission SET s3_urls = %s", [AWAY])
+    for words in ((), ("--dry-run",)):
+        rows, _, code = run(capsys, old.url, *words)
+        assert (outcomes(rows), code) == ({1: "known"}, 0)
+
+
+def test_of_two_imports_at_once_each_row_is_taken_by_one(
+    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.add(1)
+    old.add(2, grader_reply=GOOD, minute=1)
+    old.add(3, minute=2)
+    take = jobs._take_over
+    others: list[jobs.TakenOver] = []
+
+    def overtaken(*words: Any) -> jobs.TakenOver:
+        """Somebody else has committed the first two since this one looked."""
+        if len(others) < 2:
+            others.append(take(*words))
+        return take(*words)
+
+    monkeypatch.setattr(jobs, "_take_over", overtaken)
+    rows, _, code = run(capsys, old.url)
+    assert (outcomes(rows), code) == ({1: "known", 2: "known", 3: "taken"}, 0)
+    assert [one.scored for one in others] == [False, True]
+    assert Delivery.objects.count() == ExternalGraderDetail.objects.count() == 3
+
+
 def test_a_result_that_the_platform_never_took_is_told_and_not_graded_again(
     old: Old, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +245,22 @@ def test_what_cannot_be_taken_is_skipped_with_the_reason_and_the_others_go_on(
     rows, told, code = run(capsys, old.url)
     assert rows[0] == {"id": 1, "outcome": "skipped", "submission_id": None, "reason": reason}
     assert (rows[1]["outcome"], told, code) == ("taken", "1 taken, 0 scored, 0 known, 1 skipped.", 1)
+
+
+def test_a_body_that_the_database_does_not_take_skips_its_row_alone(
+    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def require(body: str) -> None:
+        """As where a server takes statements of a few bytes."""
+        if body != BODY:
+            raise SubmissionRequestError(field_errors={"xqueue_body": ["The database takes no text of this length."]})
+
+    monkeypatch.setattr(jobs, "_require_packet", require)
+    old.add(1, xqueue_body=BODY + " ")
+    old.add(2, minute=1)
+    rows, _, code = run(capsys, old.url)
+    assert (outcomes(rows), code) == ({1: "skipped", 2: "taken"}, 1)
+    assert "The database takes no text of this length" in rows[0]["reason"]
 
 
 def test_a_row_in_bytes_that_are_no_text_ends_nothing() -> None:
@@ -290,6 +341,22 @@ def test_the_old_database_cannot_be_written_through_it(old: Old) -> None:
         source.close()
 
 
+@pytest.mark.databases("postgresql")
+@pytest.mark.parametrize(("pooled", "read_only"), [(False, "on"), (True, "off")])
+def test_a_poolers_connection_is_left_as_it_was(
+    old: Old, monkeypatch: pytest.MonkeyPatch, pooled: bool, read_only: str
+) -> None:
+    """The service may be the next one that gets it."""
+    monkeypatch.setattr("gradequeue.xqueue_import.source.is_pooled", lambda _: pooled)
+    source = Source(old.url)
+    try:
+        with source.connection.cursor() as cursor:
+            cursor.execute("SHOW default_transaction_read_only")
+            assert cursor.fetchone() == (read_only,)
+    finally:
+        source.close()
+
+
 def test_without_json_only_what_was_skipped_is_told(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
     old.add(1, header="")
     old.add(2)
@@ -343,14 +410,13 @@ def test_a_row_that_holds_no_times_or_texts_is_skipped_and_the_rest_is_taken(
     assert [row["reason"] for row in rows if row["id"] == 1] == [reason]
 
 
-@pytest.mark.databases("sqlite")
 def test_a_batch_of_rows_without_a_time_does_not_end_the_import(
-    old: Old, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    old: Old, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gradequeue.xqueue_import.source.BATCH", 2)
     with old.connection.cursor() as cursor:
         cursor.execute("DROP TABLE queue_submission")
-        cursor.execute(f"CREATE TABLE queue_submission ({TABLES['sqlite'].format(TEXTS)})".replace(" NOT NULL", ""))
+        cursor.execute(f"CREATE TABLE queue_submission ({TABLES[kind].format(TEXTS)})".replace(" NOT NULL", ""))
     for number in (1, 2, 3):
         old.add(number, arrival_time=None, grader_id=None, grader_reply=None)
     old.add(4)

@@ -14,8 +14,10 @@ from django.core.files.storage import InMemoryStorage, Storage, default_storage
 from django.test import override_settings
 
 from submissions import api, files, queue
+from submissions.files import digests
 from submissions.models import SubmissionFile
-from submissions.upkeep import audit
+from submissions.upkeep import audit, doctor
+from submissions.upkeep.removal import remove_files
 from tests.make import make
 from tests.server import Server
 
@@ -68,6 +70,31 @@ def test_a_row_without_a_digest_is_only_looked_for(capsys: pytest.CaptureFixture
     assert list(api.get_files_for_grader(job)) == ["a"]
     default_storage.delete(str(SubmissionFile.objects.get().file.name))
     assert list(audit.problems()) == [audit.Problem(job.submission_id, "lost its file 'a'")]
+
+
+@pytest.mark.django_db
+def test_the_doctor_reads_no_file_of_unknown_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    make(files={"a": b"1"})
+    SubmissionFile.objects.update(size=None, sha256=None)
+    monkeypatch.setattr(digests, "digest", lambda _: pytest.fail("it was read"))
+    assert doctor._files().sentence == "1 file looked at: as handed in."
+
+
+@pytest.mark.django_db
+def test_what_is_pruned_while_it_is_looked_at_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    make(files={"a": b"1"})
+    lost = make(files={"b": b"2"})
+    removed = SubmissionFile.objects.get(original_filename="a")
+
+    def later(row: SubmissionFile) -> str | None:
+        if row.pk == removed.pk:
+            remove_files([int(row.external_grader_id or 0)])
+        else:
+            default_storage.delete(str(row.file.name))
+        return files.find_damage(row)
+
+    monkeypatch.setattr(audit, "find_damage", later)
+    assert list(audit.problems()) == [audit.Problem(lost.submission_id, "lost its file 'b'")]
 
 
 @pytest.mark.django_db

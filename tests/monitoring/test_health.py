@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -112,6 +113,23 @@ def test_a_storage_that_keeps_nothing_is_asked_only_now_and_then(monkeypatch: py
     monkeypatch.undo()
     health.storage.until = 0.0  # half a minute later
     assert ready()[0] == 200
+
+
+@pytest.mark.once
+def test_where_no_thread_can_be_started_the_next_one_who_asks_tries_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = health._Looks()
+    monkeypatch.setattr(health, "_run", lambda look: look.done.set())
+
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(threading.Thread, "start", full)
+        assert looks.newest(0.01).answer().status_code == 503
+    assert "not ready: nobody could look" in caplog.text
+    assert looks.newest(10).done.is_set()
 
 
 @pytest.mark.django_db

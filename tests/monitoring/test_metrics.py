@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -14,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from submissions import queue
-from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally
+from submissions.models import Delivery, ExternalGraderDetail, GraderQueue, GraderSighting, Tally, Transport
+from submissions.statistics import history
+from submissions.statistics.rollup import Watermark, watermark
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of, later, limit
 from tests.xqueue.talk import Http, make_grader
@@ -129,6 +132,14 @@ def test_deliveries_and_refused_logins() -> None:
     assert found["gradequeue_logins_refused_total",] == 2
 
 
+def test_what_was_given_up_is_counted_from_nothing_on() -> None:
+    """A rule that asks for an increase sees none in a counter that appears with the first hundred."""
+    Tally.objects.add("deliveries:callback:given_up", 100)
+    found = samples()
+    given_up = {name: found["gradequeue_deliveries_total", name, "given_up"] for name in Transport.values}
+    assert given_up == {"signal": 0, "event": 0, "callback": 100, "webhook": 0}
+
+
 def test_a_queue_of_any_name_is_written_so_that_it_can_be_read() -> None:
     name = 'q"\\ \u00fc {x="1"}'
     make(name)
@@ -212,6 +223,18 @@ def test_a_scaler_learns_how_many_graders_would_do(settings: Settings) -> None:
     ExternalGraderDetail.objects.filter(status="retired").update(pulled_at=now() - timedelta(seconds=58))
     assert scaled("q")["desired_graders"] == 3  # 3 jobs of nearly a minute each
     GraderQueue.objects.update(paused=True)
+    assert scaled("q")["desired_graders"] == 1
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_scaler_is_answered_by_a_node_whose_clock_is_wrong(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    make("q")
+
+    def of_the_database() -> Watermark | None:
+        found = watermark()
+        return found and replace(found, now=found.now + timedelta(hours=hours))
+
+    monkeypatch.setattr(history, "watermark", of_the_database)
     assert scaled("q")["desired_graders"] == 1
 
 

@@ -79,6 +79,15 @@ def test_every_label_in_an_expression_is_told(told: dict[str, set[str]]) -> None
             assert used <= told[name], expression
 
 
+def test_a_service_before_its_first_job_is_not_taken_for_a_silent_one(settings: Settings) -> None:
+    settings.METRICS_TOKEN = "x"
+    text = Client().get("/metrics", headers={"Authorization": "Bearer x"}).content.decode()
+    told = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    missed = {name for rule in rules() for name in re.findall(r"absent\((gradequeue_\w+)", rule["expr"])}
+    assert missed
+    assert missed <= told
+
+
 def test_every_alert_says_what_is_wrong() -> None:
     assert len({rule["alert"] for rule in rules()}) == len(rules()) > 8
     for rule in rules():
@@ -124,7 +133,7 @@ tests:
   - interval: 1m
     input_series:
       - {{series: 'up{{job="gradequeue", instance="a"}}', values: '1x10'}}
-      - {{series: gradequeue_counted_until_timestamp_seconds, values: '0+60x10'}}
+      - {{series: gradequeue_outbox_pending, values: '0x10'}}
     alert_rule_test:
       - {{eval_time: 10m, alertname: GradequeueIsDown, exp_alerts: []}}
       - {{eval_time: 10m, alertname: GradequeueTellsNothing, exp_alerts: []}}

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from django.utils.timezone import now
 
 from gradequeue import env
 from gradequeue.notifications import sender
+from gradequeue.notifications.channels import News, NotTold
 from submissions import operators
 from submissions.models import (
     ClaimEnd,
@@ -313,6 +315,54 @@ def test_one_process_tells_at_a_time(inbox: Inbox) -> None:
     # The process that had it died.
     NoticeTurn.objects.update(until=now() - timedelta(seconds=1))
     assert (sender.once(), len(inbox.mails)) == (1, 1)
+
+
+def test_webhooks_that_do_not_answer_keep_the_news_from_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    told: list[int] = []
+
+    def send(subscription: Subscription, news: News) -> None:
+        if subscription.channel == "webhook":
+            clock[0] += 20
+            raise NotTold("It took too long.")
+        told.append(subscription.pk)
+
+    monkeypatch.setattr(sender, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(sender, "send", send)
+    ada = person()
+    for number in range(8):
+        subscribe(ada, channel="webhook", address=f"https://hook{number}.example.org/")
+    mine = subscribe(ada)
+    red()
+    pass_minutes()
+    sender.once()
+    assert told == [mine.pk]
+    assert Subscription.objects.exclude(last_error="").count() == 8  # each of the others had its turn, too
+
+
+def test_who_took_too_long_does_not_end_the_turn_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(person())
+    others = now() + timedelta(minutes=4)
+    monkeypatch.setattr(sender, "_look", lambda: NoticeTurn.objects.update(until=others))
+    sender.once()
+    assert NoticeTurn.objects.get().until == others
+
+
+def test_a_clock_that_is_set_back_silences_nobody(inbox: Inbox) -> None:
+    subscribe(person())
+    red()
+    ahead = now() + timedelta(hours=2)
+    sender.once()
+    Notice.objects.update(since=ahead)
+    NoticeTurn.objects.update(until=ahead)
+    pass_minutes()
+    assert len(inbox.mails) == 1
+    well()
+    sender.once()
+    Notice.objects.update(well_at=ahead)
+    NoticeTurn.objects.update(until=ahead)
+    pass_minutes()
+    assert (len(inbox.mails), Notice.objects.count()) == (2, 0)
 
 
 @pytest.mark.parametrize(

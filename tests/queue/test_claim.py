@@ -261,6 +261,19 @@ def test_the_queue_remembers_who_polled_it_and_does_not_write_that_with_every_po
     assert GraderQueue.objects.get().last_polled_by == "third"
 
 
+def test_a_poll_is_written_down_though_a_clock_was_set_back() -> None:
+    limit()
+    queue.claim("q", grader="ada")
+    ahead = timezone.now() + timedelta(hours=1)
+    GraderQueue.objects.update(last_polled_at=ahead, last_polled_by="grace")
+    GraderSighting.objects.update(seen_at=ahead)
+    queue.claim("q", grader="ada")
+    row = GraderQueue.objects.get()
+    assert row.last_polled_by == "ada"
+    assert row.last_polled_at is not None
+    assert max(row.last_polled_at, GraderSighting.objects.get().seen_at) < timezone.now() + timedelta(minutes=1)
+
+
 def test_a_job_that_one_grader_failed_at_is_offered_to_another_one_first_where_there_is_one() -> None:
     limit()
     queue.claim("q", grader="good")

@@ -252,6 +252,14 @@ def test_what_operators_did_is_kept_for_its_own_time(settings: Any) -> None:
     assert recorded()[-1].endswith(": prune: 0 jobs that ended at least 30 days ago")
 
 
+@pytest.mark.parametrize("days", [1_000_000, 10**12])
+def test_what_operators_did_can_be_kept_for_ever(settings: Any, days: int) -> None:
+    settings.SUBMISSIONS_ACTIVITY_DAYS = days
+    operators.RETRY.by(TESTER).note([Touched("q", 1)])
+    OperatorMove.objects.update(at=now() - timedelta(days=20_000))
+    assert prune("--older-than", "30")["moves"] == 0
+
+
 def test_one_of_each_is_no_plural_and_a_dry_run_is_data_too(capsys: pytest.CaptureFixture[str]) -> None:
     job = make("q")
     queue.retire(job.submission_id)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from submissions import queue
 from submissions.errors import LeaseLost
@@ -88,6 +89,21 @@ def test_buckets_stand_where_things_happened() -> None:
     assert [bucket.completed for bucket in together[:3]] == [1, 2, 0]
 
 
+def test_several_queues_are_added_up_by_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, minutes in (("a", 30), ("b", 30), ("b", 20), ("c", 30), ("a", 0)):
+        scored(name, finished=ago(minutes=minutes))
+    while history.roll_up():
+        pass
+    monkeypatch.setattr(history, "roll_up", lambda limit, most: 0)
+    for names, done in ((None, 5), (["a", "b"], 4), (["c"], 1), ([], 0)):
+        with CaptureQueriesContext(connection) as asked:
+            found = history.together(history.sums(names, span=timedelta(hours=2), step=timedelta(minutes=1)))
+        assert numbers(found) == (done, done, 0)
+        # A month of a hundred queues has millions of minutes.
+        read = [one["sql"] for one in asked if "queueminute" in one["sql"]]
+        assert all(" GROUP BY " in sql for sql in read)
+
+
 def test_nothing_at_all_is_a_line_of_empty_buckets() -> None:
     buckets = history.history(None, since=ago(minutes=5), step=MINUTE)
     assert [numbers(bucket) for bucket in buckets] == [(0, 0, 0)] * 6
@@ -124,6 +140,43 @@ def test_what_is_committed_late_is_found_at_the_second_look() -> None:
     while history.roll_up():
         pass
     assert numbers(whole()) == (2, 2, 0)
+    assert history.totals()["q"].completed == 2
+
+
+def pass_hours(hours: int) -> None:
+    """For all that happened; less than 0: as if it had happened while a clock was ahead."""
+    time = timedelta(hours=hours)
+    columns = ("created_at", "status_time", "pulled_at", "returned_at")
+    ExternalGraderDetail.objects.update(**{column: F(column) - time for column in columns})
+    QueueMinute.objects.update(minute=F("minute") - time)
+    RollUp.objects.update(until=F("until") - time, checked=F("checked") - time)
+
+
+def test_a_clock_that_is_set_back_stops_no_counting() -> None:
+    scored(finished=ago(minutes=30))
+    while history.roll_up():
+        pass
+    pass_hours(-2)
+    scored()
+    assert history.totals()["q"].completed == 2
+    assert numbers(whole()) == (1, 1, 0)  # the other one is still to come
+    pass_hours(2)
+    while history.roll_up():
+        pass
+    assert history.totals()["q"].completed == QueueTotal.objects.get().completed == 2
+    assert numbers(whole()) == (2, 2, 0)
+
+
+def test_totals_do_not_fall_where_a_clock_was_set_back() -> None:
+    scored(finished=ago(minutes=30))
+    while history.roll_up():
+        pass
+    moment = ago(minutes=1)
+    ExternalGraderDetail.objects.update(created_at=moment, status_time=moment)
+    QueueMinute.objects.update(minute=moment.replace(second=0, microsecond=0))
+    RollUp.objects.update(until=ago(hours=-1), checked=ago(hours=-1))
+    assert history.totals()["q"].completed == 1
+    scored(finished=moment)
     assert history.totals()["q"].completed == 2
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from submissions import operators, queue
@@ -102,7 +103,10 @@ def test_a_longer_step_shows_its_highest() -> None:
     assert plot(2, 3) == [(9, 0), (2, 0)]
     assert samples.of_all(NOON, 3 * MINUTE, 3) == [Depth(10), Depth(10), None]
     # The highest sum is not the sum of the highest.
-    assert samples.of_some(["q", "r"], NOON, 3 * MINUTE, 2) == [Depth(10), Depth(10)]
+    with CaptureQueriesContext(connection) as asked:
+        assert samples.of_some(["q", "r"], NOON, 3 * MINUTE, 2) == [Depth(10), Depth(10)]
+    # A month of many queues is added up by the database.
+    assert all(" GROUP BY " in one["sql"] for one in asked)
     assert samples.of_some(["q"], NOON, 3 * MINUTE, 3) == [Depth(9), Depth(2), None]
     assert samples.of_some([], NOON, 3 * MINUTE, 2) == [Depth(), Depth()]
 
@@ -112,6 +116,16 @@ def test_two_that_count_at_once_are_one() -> None:
     samples.write(at, {"q": Depth(3)})
     samples.write(at, {"q": Depth(4)})
     assert plot(1) == [(3, 0)]
+
+
+def test_minutes_that_a_clock_which_was_set_back_has_left_are_counted_when_they_come() -> None:
+    make("q")
+    minute = samples.minute_of(now())
+    for ahead in (2, 60):
+        samples.write(minute + ahead, {"q": Depth(7)})
+    assert samples.take()
+    left = set(DepthSample.objects.filter(minute__gt=minute + 1).values_list("queue_name", "minute"))
+    assert left == {("q", minute + 2), ("", minute + 2)}  # that may be somebody who was faster
 
 
 def test_what_no_plot_shows_is_removed() -> None:

@@ -149,5 +149,33 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=2))
     assert depths.recount() == 1
     assert numbers_of("deep").waiting == 6
+    # A clock was set back.
+    make("deep")
+    QueueTotal.objects.update(counted_at=now() + timedelta(hours=1))
+    assert [depths.recount(), depths.recount()] == [1, 0]
+    assert numbers_of("deep").waiting == 7
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=20))
     assert (numbers_of("deep").waiting, numbers_of("deep").count.at_least) == (3, True)
+
+
+@pytest.mark.parametrize("seeks", [1, 2, 3, 4, 5])
+def test_all_names_are_found_however_many_a_statement_looks_for(monkeypatch: pytest.MonkeyPatch, seeks: int) -> None:
+    monkeypatch.setattr(depths, "SEEKS", seeks)
+    assert depths.names_of_jobs() == []
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        make(name)
+        make(name)
+    assert depths.names_of_jobs() == names
+    assert [depths.distinct(ExternalGraderDetail, "queue_name", most) for most in (1, 3, 4)] == [
+        names[:1],
+        names[:3],
+        names,
+    ]
+
+
+def test_more_names_than_a_database_takes_steps_are_found() -> None:
+    """MySQL ends with an error after a thousand of a recursion, MariaDB leaves the others out."""
+    names = [f"q{number:04}" for number in range(1200)]
+    QueueTotal.objects.bulk_create(QueueTotal(queue_name=name) for name in names)
+    assert depths.distinct(QueueTotal, "queue_name") == names

@@ -7,48 +7,96 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.files import File
+from django.db import close_old_connections
 
-from submissions.files import BLOCK, find_damage, sync
+from submissions.files import BLOCK, digest, find_damage, sync
 from submissions.models import SubmissionFile
+
+# Files whose rows are held at a time.
+BATCH = 1000
 
 
 def save(folder: Path) -> Iterator[str | None]:
     """For each file None, or what is wrong with it."""
-    for row in SubmissionFile.objects.order_by("pk").iterator():
+    for row in _rows():
         yield _saved(row, folder)
 
 
 def bring_back(folder: Path) -> Iterator[str | None]:
     """For each file that the restored database names None, or what is wrong with it."""
-    for row in SubmissionFile.objects.order_by("pk").iterator():
+    for row in _rows():
         yield _brought_back(row, folder)
+
+
+def _rows() -> Iterator[SubmissionFile]:
+    """Batch by batch: MySQL, and PostgreSQL behind a pooler, would hand over all rows of one query at once, and SQLite
+    could not shorten its log as long as one is read."""
+    last = 0
+    rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
+    while True:
+        # It was idle during the dump, or a batch of large files: for longer perhaps than its server lets it be.
+        close_old_connections()
+        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
+        if not batch:
+            return
+        yield from batch
+        last = batch[-1].pk
 
 
 def _saved(row: SubmissionFile, folder: Path) -> str | None:
     place = folder / str(row.file.name)
-    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with row.file.storage.open(str(row.file.name), "rb") as stored, place.open("xb") as copy:
-            for chunk in stored.chunks(BLOCK):
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with row.file.storage.open(str(row.file.name), "rb") as stored:
+            _copy(stored, place)
     except Exception as error:  # each storage has exceptions of its own
+        close_old_connections()  # it may have hung for long
         if not SubmissionFile.objects.filter(pk=row.pk).exists():  # pruned meanwhile
             return None
         return f"file {row.original_filename!r} of submission {_submission(row)} was not saved: {error}"
     return None
 
 
+def _copy(stored: File[bytes], place: Path) -> None:
+    with place.open("xb") as copy:
+        try:
+            for chunk in stored.chunks(BLOCK):
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        except BaseException:
+            place.unlink()  # half a file would be brought back as if it were one
+            raise
+
+
 def _brought_back(row: SubmissionFile, folder: Path) -> str | None:
-    """What is there already stays if it is what was handed in: a bucket may have outlived the database."""
-    storage, name = row.file.storage, str(row.file.name)
-    if not storage.exists(name) and (folder / name).is_file():
-        with (folder / name).open("rb") as copy:
-            storage.save(name, File(copy))
-        sync(storage, name)
+    """What is there already stays if it is what was handed in: a bucket may have outlived the database. If it is not,
+    the copy takes its place: an earlier run may have been ended in the middle of it."""
+    copy = folder / str(row.file.name)
     damage = find_damage(row)
+    if damage and copy.is_file():
+        try:
+            _bring(copy, row)
+        except Exception as error:  # as above; the others are brought back all the same
+            return f"file {row.original_filename!r} of submission {_submission(row)} was not brought back: {error}"
+        damage = find_damage(row)
     return f"submission {_submission(row)} {damage}" if damage else None
+
+
+def _bring(copy: Path, row: SubmissionFile) -> None:
+    storage, name = row.file.storage, str(row.file.name)
+    if storage.exists(name):
+        if not _is_whole(copy, row):
+            return
+        storage.delete(name)
+    with copy.open("rb") as content:
+        storage.save(name, File(content))
+    sync(storage, name)
+
+
+def _is_whole(copy: Path, row: SubmissionFile) -> bool:
+    with copy.open("rb") as content:
+        return row.sha256 in (None, digest(File(content).chunks(BLOCK)).sha256)
 
 
 def _submission(row: SubmissionFile) -> int | None:

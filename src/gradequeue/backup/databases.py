@@ -17,6 +17,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # What the copy is called, by vendor.
 NAMES = {"sqlite": "database.sqlite3", "postgresql": "database.dump", "mysql": "database.sql"}
 
+# The most there is. MySQL's programs have limits of their own, 24 and 16 MB, and a job may have a body of 25.
+PACKET = "--max-allowed-packet=1G"
+
 
 def dump(connection: BaseDatabaseWrapper, place: Path) -> None:
     """As it stands at one moment, while others read and write. Raises CommandError."""
@@ -33,14 +36,21 @@ def load(connection: BaseDatabaseWrapper, place: Path) -> None:
 
 def _dump_sqlite(connection: BaseDatabaseWrapper, place: Path) -> None:
     connection.ensure_connection()
-    with closing(sqlite3.connect(place)) as copy:
-        connection.connection.backup(copy)
+    try:
+        with closing(sqlite3.connect(place)) as copy:
+            connection.connection.backup(copy)
+    except sqlite3.Error as error:  # a full disk
+        raise CommandError(f"The database could not be copied to {place}: {error}.") from error
 
 
 def _load_sqlite(connection: BaseDatabaseWrapper, place: Path) -> None:
     connection.ensure_connection()
-    with closing(sqlite3.connect(place)) as copy:
-        copy.backup(connection.connection)
+    # Immutable: else SQLite would write beside the copy, which may stand where nobody can write.
+    try:
+        with closing(sqlite3.connect(f"{place.resolve().as_uri()}?immutable=1", uri=True)) as copy:
+            copy.backup(connection.connection)
+    except sqlite3.Error as error:
+        raise CommandError(f"The database could not be brought back: {error}.") from error
 
 
 def _dump_postgresql(connection: BaseDatabaseWrapper, place: Path) -> None:
@@ -63,13 +73,13 @@ def _dump_mysql(connection: BaseDatabaseWrapper, place: Path) -> None:
     # Tablespaces are the server's own affair, and mysqldump may read about them with the global right PROCESS alone.
     still = ("--single-transaction", "--quick", "--skip-lock-tables", "--no-tablespaces")
     options = (*still, "--hex-blob", f"--result-file={place}")
-    _run([program, *words[:-1], *options, words[-1]], environment)
+    _run([program, *words[:-1], PACKET, *options, words[-1]], environment)
 
 
 def _load_mysql(connection: BaseDatabaseWrapper, place: Path) -> None:
     words, environment = _client(connection)
     with place.open("rb") as statements:
-        _run([_program("mariadb", "mysql"), *words], environment, given=statements)
+        _run([_program("mariadb", "mysql"), *words[:-1], PACKET, words[-1]], environment, given=statements)
 
 
 _DUMPS: dict[str, Callable[[BaseDatabaseWrapper, Path], None]] = {
@@ -102,7 +112,8 @@ def _client(connection: BaseDatabaseWrapper, *options: str) -> tuple[list[str], 
 
 def _run(command: list[str], environment: dict[str, str], given: IO[bytes] | None = None) -> None:
     done = subprocess.run(  # noqa: S603 - the database's own programs, with the operator's settings
-        command, env=environment, stdin=given or subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, env=environment, stdin=given or subprocess.DEVNULL, capture_output=True, check=False
     )
     if done.returncode:
-        raise CommandError(f"{Path(command[0]).name} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.decode("utf-8", "replace").strip()  # in whatever its server speaks
+        raise CommandError(f"{Path(command[0]).name} ended with {done.returncode}: {said[-2000:]}")

@@ -78,8 +78,13 @@ class _Looks:
         with self._lock:
             look = self._newest
             if look is None or look.done.is_set():
-                look = self._newest = Look()
-                threading.Thread(target=_run, args=(look,), daemon=True).start()
+                look = Look()
+                try:
+                    threading.Thread(target=_run, args=(look,), daemon=True).start()
+                except RuntimeError:  # no more threads for now; the next one who asks tries again
+                    logger.exception("not ready: nobody could look")
+                    return look
+                self._newest = look
         if not look.done.wait(seconds):
             logger.error("not ready: no answer within %s seconds", seconds)
         return look

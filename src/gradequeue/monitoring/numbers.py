@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,12 +10,11 @@ from prometheus_client.exposition import choose_encoder
 
 from gradequeue.monitoring.collector import Collector
 from submissions.statistics import history
-from submissions.statistics.standing import Numbers, numbers_of
+from submissions.statistics.standing import HOUR, STEP, Numbers, numbers_of
 from submissions.text import is_name
 
 # What a grading is taken to last where none was seen lately (seconds).
 UNKNOWN_GRADING = 10.0
-LATELY = timedelta(hours=1)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -41,8 +39,8 @@ def autoscaling(request: HttpRequest, queue_name: str) -> JsonResponse:
 
 
 def _grading_seconds(queue_name: str) -> float:
-    (bucket,) = history.history(queue_name, since=datetime.now(UTC) - LATELY, step=2 * LATELY)
-    return bucket.gradings.quantile(0.95) or UNKNOWN_GRADING
+    steps = history.by_queue([queue_name], span=HOUR, step=STEP)[queue_name]
+    return history.together(steps).gradings.quantile(0.95) or UNKNOWN_GRADING
 
 
 def desired_graders(queue: Numbers, grading_seconds: float) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, close_old_connections, connection, connections, router
+from django.db.models import Q
 
 from gradequeue.notifications.channels import News, NotTold, send
 from gradequeue.notifications.problems import Problem, find_problems, queues_of, wants
@@ -40,24 +41,33 @@ def run() -> None:
 
 def once() -> int:
     """Look, and tell whoever is to be told; how many messages were sent. 0 where another process has the turn."""
-    if not Subscription.objects.exists() or not _begin():
+    if not Subscription.objects.exists() or (until := _begin()) is None:
         return 0
     try:
         return _look()
     finally:
-        NoticeTurn.objects.update(until=DatabaseNow())
+        # Unless it took so long that another process has the turn.
+        NoticeTurn.objects.filter(pk=1, until=until).update(until=DatabaseNow())
 
 
-def _begin() -> bool:
+def _begin() -> datetime | None:
+    """Until when it is this process's turn; None where it is another's."""
     NoticeTurn.objects.get_or_create(pk=1, defaults={"until": datetime(2000, 1, 1, tzinfo=UTC)})
-    free = NoticeTurn.objects.filter(pk=1, until__lte=DatabaseNow())
-    return bool(free.update(until=DatabaseNow() + TURN))
+    # Nobody takes more than a turn: what is far away was written before a clock was set back. Twice as far, for of two
+    # that begin at once the later one has the earlier time, where it had to wait for the row.
+    over = Q(until__lte=DatabaseNow()) | Q(until__gt=DatabaseNow() + 2 * TURN)
+    if not NoticeTurn.objects.filter(over, pk=1).update(until=DatabaseNow() + TURN):
+        return None
+    return NoticeTurn.objects.values_list("until", flat=True).get(pk=1)
 
 
 def _look() -> int:
     now, until, sent = _now(), time.monotonic() + SENDING, 0
+    # What was noticed before a clock was set back would not be told until that time has come.
+    Notice.objects.filter(since__gt=now).update(since=now)
+    Notice.objects.filter(well_at__gt=now).update(well_at=now)
     problems = find_problems()
-    for subscription in Subscription.objects.select_related("account").order_by("pk"):
+    for subscription in _in_turns():
         try:
             _compare(subscription, problems, now)
             if time.monotonic() < until and not is_quiet(subscription, now):
@@ -67,6 +77,15 @@ def _look() -> int:
         except Exception:  # what is wrong with one must not keep the news from all behind it
             logger.exception("subscription %s could not be told", subscription.pk)
     return sent
+
+
+def _in_turns() -> list[Subscription]:
+    """Those that could not be told last time come last, and not always the same one first: a few of them can take all
+    the time that there is for sending."""
+    found = list(Subscription.objects.select_related("account").order_by("pk"))
+    failed = [one for one in found if one.last_error]
+    random.shuffle(failed)
+    return [one for one in found if not one.last_error] + failed
 
 
 def _compare(subscription: Subscription, problems: list[Problem], now: datetime) -> None:

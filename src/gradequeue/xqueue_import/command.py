@@ -85,10 +85,12 @@ def _import(source: Source, options: Options) -> Iterator[dict[str, object]]:
 
 def _take_over(row: Row, files: str, *, dry_run: bool) -> dict[str, object]:
     try:
+        # Before its files are asked for: their server may be gone by now.
+        if jobs.is_known(row.key):
+            return {"outcome": KNOWN, "submission_id": None}
         handed, links, arrived, result = row.handed_in(), row.links(files), row.arrived, row.result()
         if dry_run:
-            name = KNOWN if jobs.is_known(row.key) else TAKEN if result is None else SCORED
-            return {"outcome": name, "submission_id": None}
+            return {"outcome": TAKEN if result is None else SCORED, "submission_id": None}
         made = jobs.take_over(handed, row.key, arrived=arrived, file_links=links, result=result)
     except (Skipped, QueueError, SubmissionRequestError) as reason:
         return {"outcome": SKIPPED, "submission_id": None, "reason": str(reason).rstrip(".")}

@@ -18,6 +18,7 @@ from django.db.utils import ConnectionHandler
 from django.utils.dateparse import parse_datetime
 
 from gradequeue import env
+from submissions.connections import is_pooled
 from submissions.intake.jobs import Result
 from submissions.intake.requests import BadSubmitRequest, SubmitRequest, parse
 from submissions.outbound import http
@@ -145,8 +146,9 @@ class Source:
             raise DatabaseError(f"There is no file {wanted['NAME']}.")  # SQLite would make one
         # A handler of its own: nothing else in this process gets to know of that database.
         self.connection = ConnectionHandler({"default": wanted})["default"]
-        with self.connection.cursor() as cursor:
-            cursor.execute(READ_ONLY[self.connection.vendor])
+        if not is_pooled(self.connection):  # else the setting would stay with whoever gets this connection next
+            with self.connection.cursor() as cursor:
+                cursor.execute(READ_ONLY[self.connection.vendor])
         if TABLE not in self.connection.introspection.table_names():
             raise DatabaseError(f"There is no table {TABLE} in it.")
 
@@ -176,7 +178,8 @@ class Source:
         columns = COLUMNS
         if self.connection.vendor == "sqlite":  # as it stands there: Django would end with a time that is none
             columns = columns.replace("arrival_time", "CAST(arrival_time AS TEXT)")
-        text = f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY arrival_time, id LIMIT {BATCH}"  # noqa: S608
+        first = " NULLS FIRST" if self.connection.vendor == "postgresql" else ""  # as the others have it
+        text = f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY arrival_time{first}, id LIMIT {BATCH}"  # noqa: S608
         with self.connection.cursor() as cursor:
             cursor.execute(text, params)
             return [_row(*values) for values in cursor.fetchall()]

@@ -73,7 +73,6 @@ def submit(handed: SubmitRequest, user: Account, files: Mapping[str, object] | N
     return Accepted(known, _waiting(handed.queue_name))
 
 
-@in_transaction
 def take_over(
     handed: SubmitRequest, key: str, *, arrived: datetime, file_links: str | None = None, result: Result | None = None
 ) -> TakenOver | None:
@@ -83,8 +82,20 @@ def take_over(
 
     Raises UnknownQueue, QueueFull, SubmissionRequestError.
     """
-    if _find(key) is not None:
+    _require_packet(handed.body)
+    try:
+        return None if is_known(key) else _take_over(handed, key, arrived, file_links, result)
+    except IntegrityError:
+        # Somebody else takes over the same at the same time, was faster, and has committed.
+        if not is_known(key):
+            raise
         return None
+
+
+@in_transaction
+def _take_over(
+    handed: SubmitRequest, key: str, arrived: datetime, file_links: str | None, result: Result | None
+) -> TakenOver:
     submission_id = _enqueue(handed, key, arrived=arrived, file_links=file_links).submission_id
     if result is None:
         return TakenOver(submission_id, scored=False)

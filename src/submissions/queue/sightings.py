@@ -24,10 +24,11 @@ def note_poll(queue: QueueView, grader: str) -> None:
     """Now and then, not with every poll: a busy queue's rows must not be written thousands of times."""
     if queue.now is None:
         return  # the queue has no row
-    stale = queue.now - timedelta(seconds=conf.POLL_NOTE_SECONDS)
-    if queue.seen_at is None or queue.seen_at < stale:
+    lately = timedelta(seconds=conf.POLL_NOTE_SECONDS)
+    # What is still to come was written before a clock was set back.
+    if queue.seen_at is None or abs(queue.now - queue.seen_at) > lately:
         queue.seen_at = queue.now
-        _write_poll(queue.row, grader, queue.now, stale)
+        _write_poll(queue.row, grader, queue.now, lately)
 
 
 def note_points(queue_name: str, now: datetime) -> None:
@@ -55,11 +56,11 @@ def _note(queue_name: str, column: str, now: datetime) -> None:
 
 
 @in_transaction
-def _write_poll(queue: GraderQueue, grader: str, now: datetime, stale: datetime) -> None:
+def _write_poll(queue: GraderQueue, grader: str, now: datetime, lately: timedelta) -> None:
     mine = GraderSighting.objects.filter(queue=queue, grader=grader)
     if not mine.update(seen_at=now):
         first = GraderSighting(queue_id=queue.pk, grader=grader, seen_at=now)
         GraderSighting.objects.bulk_create([first], ignore_conflicts=True)
     # The queue's own row only where nobody else has just done it.
-    still = Q(last_polled_at=None) | Q(last_polled_at__lt=stale)
+    still = Q(last_polled_at=None) | Q(last_polled_at__lt=now - lately) | Q(last_polled_at__gt=now + lately)
     GraderQueue.objects.filter(still, pk=queue.pk).update(last_polled_at=now, last_polled_by=grader)

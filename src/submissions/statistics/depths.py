@@ -30,6 +30,8 @@ STATES = ("pending", "pulled", "retry", "failed")
 # Queues in one statement; SQLite takes 500 terms of a UNION.
 AT_ONCE = 50
 TERMS = 250
+# Values that one statement looks for: MySQL ends with an error after a thousand steps, MariaDB without one.
+SEEKS = 500
 
 
 @dataclass
@@ -90,6 +92,7 @@ def recount() -> int:
     for name, depths in counts(names).items():
         states = [state for state in STATES if getattr(depths, state) >= MOST]
         due = Q(counted_at=None) | Q(counted_at__lt=DatabaseNow() - AGAIN)
+        due |= Q(counted_at__gt=DatabaseNow() + AGAIN)  # before a clock was set back
         # First taken, then done: of several processes one counts.
         if states and QueueTotal.objects.filter(due, queue_name=name).update(counted_at=DatabaseNow()):
             exact = {state: _in_state(name, state).count() for state in states}
@@ -109,17 +112,25 @@ def names_without_row(known: Collection[str]) -> list[str]:
 
 
 def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str]:
-    """The values of a column that an index begins with, up to `most`: one seek for each, in one statement."""
+    """The values of a column that an index begins with, up to `most`: one seek for each, in a statement for SEEKS."""
     connection = connections[router.db_for_read(model)]
     table = connection.ops.quote_name(model._meta.db_table)
-    first = f"SELECT MIN({column}) FROM {table}"  # noqa: S608 - our own table's and column's name
-    after = f"(SELECT MIN({column}) FROM {table} WHERE {column} > found.name)"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH RECURSIVE found (name) AS ({first} UNION ALL SELECT {after} FROM found WHERE name IS NOT NULL) "  # noqa: S608
-            f"SELECT name FROM found WHERE name IS NOT NULL LIMIT {most}"
-        )
-        return [name for (name,) in cursor.fetchall()]
+    least = f"SELECT MIN({column}) FROM {table}"  # noqa: S608 - our own table's and column's name
+    found: list[str] = []
+    while True:
+        first = f"{least} WHERE {column} > %s" if found else least
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH RECURSIVE found (name, place) AS (SELECT ({first}), 1 UNION ALL "  # noqa: S608
+                f"SELECT ({least} WHERE {column} > found.name), place + 1 FROM found "
+                f"WHERE name IS NOT NULL AND place < {SEEKS}) "
+                "SELECT name FROM found WHERE name IS NOT NULL ORDER BY place",
+                found[-1:],
+            )
+            more = [name for (name,) in cursor.fetchall()]
+        found += more
+        if len(more) < SEEKS or len(found) >= most:
+            return found[:most]
 
 
 def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:

@@ -119,7 +119,17 @@ def watermark() -> Watermark | None:
         begin = _floor(max(oldest[0], oldest[1] - FIRST_ROUND))
         RollUp.objects.get_or_create(pk=1, defaults={"until": begin, "checked": begin})
         found = marks.get(pk=1)
+    if found[0] > found[2]:
+        _set_back(_floor(found[2] - LAG))
+        found = marks.get(pk=1)
     return Watermark(*found)
+
+
+def _set_back(time: datetime) -> None:
+    """A clock was set back: until the marks' own time had come again nothing would be counted, and later nobody would
+    look at what happened meanwhile. Minutes that are counted again do no harm."""
+    RollUp.objects.filter(until__gt=time).update(until=time)
+    RollUp.objects.filter(checked__gt=time).update(checked=time)
 
 
 def _count_on(mark: Mark, begin: datetime, goal: datetime, limit: int, most: int | None) -> int:

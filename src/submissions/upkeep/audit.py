@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db import close_old_connections
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from submissions.files import find_damage, is_near
@@ -146,10 +147,15 @@ def _damaged_files() -> Iterator[Problem]:
     """Batch by batch: MySQL, and PostgreSQL behind a pooler, would hand over all rows of one query at once."""
     last = 0
     rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
-    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+    while True:
+        close_old_connections()  # to read the last batch may have taken longer than a server lets a connection be idle
+        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
+        if not batch:
+            return
         last = batch[-1].pk
         jobs = Job.objects.filter(pk__in={row.external_grader_id for row in batch})
         submissions = dict(jobs.order_by().values_list("pk", "submission_id"))
         for row in batch:
-            if damage := find_damage(row):
+            damage = find_damage(row)
+            if damage and SubmissionFile.objects.filter(pk=row.pk).exists():  # else it was pruned meanwhile
                 yield Problem(submissions.get(row.external_grader_id or 0), damage)

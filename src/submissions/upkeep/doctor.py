@@ -143,7 +143,12 @@ def _files() -> Finding:
     if not is_near(get_storage()):
         return Finding("files", True, "Not looked at: that takes a request for each. See 'audit --files'.")
     newest = list(SubmissionFile.objects.select_related("external_grader").order_by("-pk")[:FILES_LOOKED_AT])
-    found = [(row, damage) for row in newest if (damage := find_damage(row, whole=(row.size or 0) <= SMALL_FILE))]
+    # Of edx-submissions' rows no size is known: a file may be of any.
+    found = [
+        (row, damage)
+        for row in newest
+        if (damage := find_damage(row, whole=row.size is not None and row.size <= SMALL_FILE))
+    ]
     if not found:
         return Finding("files", True, f"{counted(len(newest), 'file')} looked at: as handed in.")
     row, damage = found[0]

@@ -18,7 +18,8 @@ MOUNTS = Path("/proc/self/mounts")
 def networked(path: Path) -> str:
     """The kind of file system that `path` is on, where it is one over a network; "" where it is not, or not known."""
     try:
-        kind = kind_of(path.resolve(), MOUNTS.read_text())
+        # A place is named in bytes, which need be no text.
+        kind = kind_of(path.resolve(), MOUNTS.read_text("utf-8", "surrogateescape"))
     except OSError:  # there is no /proc
         return ""
     return kind if kind in NETWORKED else ""
@@ -27,7 +28,7 @@ def networked(path: Path) -> str:
 def kind_of(path: Path, mounts: str) -> str:
     """`mounts` as in /proc/self/mounts; of two on the same place, the later one hides the other."""
     found, depth = "", 0
-    for line in mounts.splitlines():
+    for line in filter(None, mounts.split("\n")):
         place, kind = line.split(" ")[1:3]
         mounted = Path(_plain(place))
         if path.is_relative_to(mounted) and len(mounted.parts) >= depth:

@@ -63,7 +63,8 @@ class Command(DataCommand):
             removed.add(batch)
         rows = moves = 0
         if options["queue"] is None:
-            rows, moves = prune.prune_statistics(days), prune.prune_activity(int(conf.ACTIVITY_DAYS))
+            kept = min(int(conf.ACTIVITY_DAYS), MOST_DAYS)  # "for ever" is a number of days, too
+            rows, moves = prune.prune_statistics(days), prune.prune_activity(kept)
         if options["as_json"]:
             parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
             self.say(parts | {"statistics": rows, "moves": moves})
