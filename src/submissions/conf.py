@@ -56,10 +56,10 @@ class Conf:
     LOGIN_DELAY_CEILING_SECONDS: int = 300
     """The longest delay after failed logins; 0: logins are not throttled here (seconds)."""
 
-    QUEUE_MAX_WAITING: int = 0
+    QUEUE_MAX_WAITING: int = 8
     """At how many waiting jobs a queue takes no more; 0: no limit."""
 
-    STUDENT_MAX_WAITING: int = 0
+    STUDENT_MAX_WAITING: int = 8
     """At how many waiting jobs of one student a queue takes no more of that student's; 0: no limit."""
 
     FILES_MAX_COUNT: int = 100
@@ -150,12 +150,18 @@ class Conf:
     def wrong(self) -> list[str]:
         """One sentence for each setting that has an unusable value."""
         return [
-            f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {getattr(self, name)!r}."
+            f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {self._shown(name)}."
             for name, kind in get_type_hints(type(self)).items()
             if not _is(getattr(self, name), kind, at_least=int(name not in MAY_BE_ZERO))
         ]
 
+    def _shown(self, name: str) -> str:
+        """The setting's value, or of a secret what kind of value it is: logs keep what is printed here."""
+        value = getattr(self, name)
+        return f"what this {type(value).__name__} holds" if name in SECRET else repr(value)
 
+
+SECRET = {"CALLBACK_AUTH", "WEBHOOK_SECRETS"}
 MAY_BE_ZERO = {
     "BACKOFF_SECONDS",
     "BACKOFF_CEILING_SECONDS",
