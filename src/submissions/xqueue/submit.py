@@ -14,9 +14,9 @@ from io import BytesIO
 from typing import TypeAlias
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParser
 from django.views.decorators.csrf import csrf_exempt
@@ -24,7 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
-from submissions.connections import close_after
+from submissions.connections import close_after, outside_transactions
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import jobs
 from submissions.intake.requests import BadSubmitRequest, parse
@@ -38,7 +38,8 @@ Files: TypeAlias = "Mapping[str, UploadedFile[bytes]]"
 
 
 @csrf_exempt  # The platform has a session and no token; against other sites' pages stands the check below.
-@transaction.non_atomic_requests
+@login_not_required  # Looked at below.
+@outside_transactions
 def submit(request: HttpRequest) -> HttpResponse:
     """POST xqueue_header, xqueue_body and files: a job; the content is how many wait, as a text."""
     return sessions.type_reply(request, _submit(request))
