@@ -92,3 +92,90 @@ def test_where_all_pages_are_cached_no_answer_is_given_twice(host: Settings) -> 
         assert pull(http).submission_id != pull(http).submission_id
     finally:
         cache.clear()
+
+
+def ask_for_form(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """As a middleware that keeps a log of what is sent (Open edX has one)."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        dict(request.POST)
+        return get_response(request)
+
+    return middleware
+
+
+@pytest.fixture
+def reading(host: Settings) -> None:
+    host.MIDDLEWARE = [*MIDDLEWARE, f"{__name__}.ask_for_form"]
+
+
+@pytest.mark.usefixtures("reading")
+def test_where_forms_are_read_before_us_files_are_submitted_all_the_same() -> None:
+    make_submitter()
+    make_grader("grader")
+    lms = log_in("lms")
+    body = lms_body("é")
+    assert submit(lms, body=body, **{"é.py": SimpleUploadedFile("x", b"\xff\0")})[1] == {
+        "return_code": 0,
+        "content": "1",
+    }
+    (row,) = SubmissionFile.objects.all()
+    with row.file.open() as stored:
+        assert (row.original_filename, stored.read()) == ("é.py", b"\xff\0")
+    work = pull(log_in())
+    assert job(work.submission_id).body == body
+    assert put(log_in(), work.header)[1]["return_code"] == 0
+
+
+@pytest.mark.usefixtures("reading")
+def test_where_forms_are_read_before_us_bytes_that_are_no_text_are_still_refused() -> None:
+    make_submitter()
+    raw = (
+        b'--x\r\nContent-Disposition: form-data; name="xqueue_header"\r\n\r\n{}\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="xqueue_body"\r\n\r\n\xff\r\n--x--\r\n'
+    )
+    told = said(log_in("lms").generic("POST", "/xqueue/submit/", raw, content_type="multipart/form-data; boundary=x"))
+    assert told[1]["content"].endswith(": it is not UTF-8, or has a replacement character")
+
+
+@pytest.mark.usefixtures("reading")
+def test_where_forms_are_read_before_us_files_come_by_rest_too() -> None:
+    rest = rest_platform()
+    rest.http = HostClient()
+    raw = (
+        b'--x\r\nContent-Disposition: form-data; name="submission"\r\n\r\n'
+        b'{"queue_name": "q", "course_id": "c", "item_id": "i", "learner_id": "\xc3\xa9", "answer": 1}\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.py"\r\n\r\n\xff\r\n--x--\r\n'
+    )
+    response = rest.http.generic(
+        "POST",
+        "/xqueue/api/external_grading/v1/submissions/",
+        raw,
+        content_type="multipart/form-data; boundary=x",
+        headers={**rest.headers, "Idempotency-Key": "k"},
+    )
+    assert (response.status_code, response.json()["learner_id"]) == (201, "é")
+    (row,) = SubmissionFile.objects.all()
+    assert (row.original_filename, row.size) == ("a.py", 1)
+
+
+# Its limits. --------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_may_be_larger_than_a_platforms_own_forms(host: Settings) -> None:
+    host.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    make_submitter()
+    lms = log_in("lms")
+    fields = {"xqueue_header": "{}", "xqueue_body": "x" * 1000}
+    told = said(lms.post("/xqueue/submit/", fields, content_type="application/json"))
+    assert told[1]["content"].startswith("Queue request has invalid format")  # it was read
+    # Of several parts, Django reads no more; then its number is told.
+    assert said(lms.post("/xqueue/submit/", fields))[1]["content"] == "The request is larger than 1000 bytes"
+
+
+def test_a_stranger_has_no_more_read_than_a_login_needs() -> None:
+    make_grader("grader")
+    form = {"username": "grader", "password": PASSWORD, "more": "x" * 16_384}
+    insufficient = (400, {"return_code": 1, "content": "Insufficient login info"})
+    for kind in ("application/json", "multipart/form-data; boundary=BoUnDaRyStRiNg"):
+        assert said(HostClient().post("/xqueue/login/", form, content_type=kind)) == insufficient

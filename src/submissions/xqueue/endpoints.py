@@ -101,7 +101,7 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
     if type(error) in REFUSALS:
         return refused(*REFUSALS[cast(type[QueueError], type(error))])
     if isinstance(error, RequestDataTooBig):
-        return refused(413, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+        return refused(413, f"The request is larger than {bodies.most_bytes(request)} bytes")
     if isinstance(error, wire.Malformed | SuspiciousOperation):
         told = error if isinstance(error, wire.Malformed) else wire.Malformed()
         return refused(400, "Insufficient login info" if name == "login" else str(told))
