@@ -179,3 +179,46 @@ def test_a_stranger_has_no_more_read_than_a_login_needs() -> None:
     insufficient = (400, {"return_code": 1, "content": "Insufficient login info"})
     for kind in ("application/json", "multipart/form-data; boundary=BoUnDaRyStRiNg"):
         assert said(HostClient().post("/xqueue/login/", form, content_type=kind)) == insufficient
+
+
+# Its accounts. ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_session_each() -> Iterator[None]:
+    """As Open edX's PREVENT_CONCURRENT_LOGINS: each login ends the session of the one before."""
+    last: dict[int, str] = {}
+
+    def end_last(request: Any, user: User, **_: Any) -> None:
+        if user.pk in last:
+            import_module(django_settings.SESSION_ENGINE).SessionStore(last[user.pk]).delete()
+        last[user.pk] = str(request.session.session_key)
+
+    user_logged_in.connect(end_last)
+    yield
+    user_logged_in.disconnect(end_last)
+
+
+@pytest.mark.usefixtures("one_session_each")
+def test_machines_of_one_account_do_not_end_each_others_sessions() -> None:
+    make_grader("grader")
+    machines = [log_in() for _ in range(3)]
+    for http in machines:
+        assert said(http.get("/xqueue/get_submission/", {"queue_name": "q"})) == (200, EMPTY)
+
+
+class Elsewhere(ModelBackend):
+    """Accounts that prove themselves elsewhere, as by LDAP: none has a password here."""
+
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **_: Any) -> Any:
+        return User.objects.filter(username=username).first() if password == PASSWORD else None
+
+
+def test_an_account_whose_password_is_kept_elsewhere_is_refused_or_let_in(host: Settings) -> None:
+    host.AUTHENTICATION_BACKENDS = [f"{__name__}.Elsewhere"]
+    for user in (make_grader("grader"), User.objects.create_user("learner")):
+        user.set_unusable_password()
+        user.save()
+    log_in()
+    refused = HostClient().post("/xqueue/login/", {"username": "learner", "password": PASSWORD})
+    assert said(refused) == (401, {"return_code": 1, "content": "Incorrect login credentials"})
