@@ -150,3 +150,169 @@ told["kept"] = storage._is_committed(job.pk, job.files.get().uuid)
 def test_where_a_router_reads_from_a_replica_nothing_goes_by_what_is_behind(tmp_path: Path) -> None:
     told = walk(tmp_path, REPLICA, GRADE)
     assert told == {"done": [5, 5, 5], "replies": [5, 5], "scores": [5, 5], "kept": True}
+
+
+ANOTHER_NAME = """
+DATABASES = {"default": {}, "main": sqlite("main.sqlite3", ATOMIC_REQUESTS=True)}
+DATABASE_ROUTERS = ["settings.Router"]
+
+
+class Router:
+    def db_for_read(self, model, **hints):
+        return "main"
+
+    db_for_write = db_for_read
+"""
+BY_HTTP = """
+run("migrate", "--database", "main", "-v0")
+run("grader", "create", "ada", "--password", "secret")
+token = run("token", "create", "ada", "--scope", "claim", "--queue", "*").strip()
+inside = []
+for name in ("claim", "claim_from"):
+    def watched(*args, real=getattr(queue, name), **kwargs):
+        inside.append(connections["main"].in_atomic_block)
+        return real(*args, **kwargs)
+    setattr(queue, name, watched)
+enqueue(), enqueue("other")
+http = Client()
+http.post("/xqueue/login/", {"username": "ada", "password": "secret"})
+told["xqueue"] = http.get("/xqueue/get_submission/", {"queue_name": "q"}).json()["return_code"]
+answer = http.post(
+    "/xqueue/api/external_grading/v1/claims/",
+    {"queue_name": "q"},
+    content_type="application/json",
+    headers={"Authorization": "Bearer " + token},
+)
+told.update(rest=len(answer.json()["claims"]), inside=inside)
+"""
+
+
+@pytest.mark.once
+def test_a_database_that_is_not_called_default_is_as_good(tmp_path: Path) -> None:
+    told = walk(tmp_path, ANOTHER_NAME, BY_HTTP)
+    assert (told["xqueue"], told["rest"]) == (0, 1)
+    assert told["inside"] == [False] * len(told["inside"]) != []
+
+
+class Elsewhere:
+    """A database of the platform's that none of our tables is in."""
+
+    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool:
+        return app_label != "submissions"
+
+
+@pytest.mark.once
+def test_what_another_database_has_recorded_of_our_migrations_is_no_fault(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django records each migration in each database; one that is migrated now and then lags behind."""
+    applied = {("submissions", "0001_initial"): None}
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda _: applied)
+    assert [error.id for error in earlier_upgrade_is_finished(None, ["default"])] == ["submissions.E002"]
+    settings.DATABASE_ROUTERS = [f"{__name__}.Elsewhere"]
+    assert earlier_upgrade_is_finished(None, ["default"]) == []
+
+
+# Accounts of its own. -----------------------------------------------------------------------------------------------
+
+PEOPLE = """
+INSTALLED_APPS = ["people", *INSTALLED_APPS]
+AUTH_USER_MODEL = "people.User"
+"""
+# No flag for staff, none for who is active, another way to say who is in a group, and words that we have, too.
+OWN_MODEL = """
+import uuid
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.db import models
+
+class User(AbstractBaseUser, PermissionsMixin):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    email = models.EmailField(unique=True)
+    groups = models.ManyToManyField(Group, related_name="members", blank=True)
+    objects = BaseUserManager()
+    USERNAME_FIELD = "email"
+
+class Subscription(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="subscriptions")
+
+class ApiToken(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+"""
+# As Open edX has it: no two accounts may have the same address.
+ONE_ADDRESS_EACH = """
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+class User(AbstractUser):
+    email = models.EmailField(unique=True, blank=True)
+"""
+MAKE_TABLES = """
+run("makemigrations", "people", "-v0")
+run("migrate", "-v0")
+run("check")
+"""
+USE_ACCOUNT = (
+    MAKE_TABLES
+    + """
+name = "ada@example.org"
+run("grader", "create", name, "--password", "secret", "--queue", "q")
+enqueue()
+http = Client()
+wrong = http.post("/xqueue/login/", {"username": name, "password": "wrong"})
+right = http.post("/xqueue/login/", {"username": name, "password": "secret"})
+told["logins"] = [wrong.status_code, right.status_code]
+work = http.get("/xqueue/get_submission/", {"queue_name": "q"}).json()
+header = json.loads(work["content"])["xqueue_header"]
+body = json.dumps({"correct": True, "score": 1, "msg": "m"})
+put = http.post("/xqueue/put_result/", {"xqueue_header": header, "xqueue_body": body})
+told["put"] = put.json()["return_code"]
+from submissions.models import GraderQueue, Token
+GraderQueue.objects.get().observers.add(get_user_model().objects.get())
+words = ("--scope", "claim", "--scope", "observe", "--queue", "*")
+token = run("token", "create", name, *words).strip()
+rest = {"headers": {"Authorization": "Bearer " + token}}
+told["queues"] = len(http.get("/xqueue/api/external_grading/v1/queues/", **rest).json()["results"])
+told["schema"] = http.get("/xqueue/api/external_grading/v1/schema/").status_code
+from submissions.admin.tokens import TokenAdmin
+told["found"] = [Token.objects.filter(**{path: name}).count() for path in TokenAdmin.routes]
+"""
+)
+
+
+def people(folder: Path, models: str) -> None:
+    (folder / "people").mkdir()
+    (folder / "people" / "__init__.py").touch()
+    (folder / "people" / "models.py").write_text(models)
+
+
+@pytest.mark.once
+def test_accounts_need_have_no_more_than_groups_and_a_name(tmp_path: Path) -> None:
+    people(tmp_path, OWN_MODEL)
+    told = walk(tmp_path, PEOPLE, USE_ACCOUNT)
+    assert told == {"logins": [401, 200], "put": 0, "queues": 1, "schema": 401, "found": [0, 1]}
+
+
+TWO_ACCOUNTS = (
+    MAKE_TABLES
+    + """
+run("grader", "create", "ada")
+run("grader", "create", "bob")
+run("submitter", "create", "lms")
+told["addresses"] = sorted(get_user_model().objects.values_list("email", flat=True))
+get_user_model().objects.create(username="cleo", email="a.b@gradequeue.invalid")
+for name in ("bob", "a@b"):
+    try:
+        run("grader", "create", name)
+    except CommandError as error:
+        told[name] = str(error)
+"""
+)
+
+
+@pytest.mark.once
+def test_where_no_two_accounts_may_have_the_same_address_there_can_be_several_all_the_same(tmp_path: Path) -> None:
+    people(tmp_path, ONE_ADDRESS_EACH)
+    told = walk(tmp_path, PEOPLE, TWO_ACCOUNTS)
+    assert told["addresses"] == ["", "bob@gradequeue.invalid", "lms@gradequeue.invalid"]
+    assert told["bob"] == "There is an account 'bob' already."
+    assert told["a@b"] == "The account cannot be made: UNIQUE constraint failed: people_user.email"

@@ -26,7 +26,7 @@ class Kind(models.TextChoices):
 class Subscription(Table):
     """What one person is told of, and how."""
 
-    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subscriptions")
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     # None: every queue that the account sees.
     queue = models.ForeignKey(GraderQueue, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     channel = models.CharField(max_length=10, choices=Channel.choices)

@@ -25,7 +25,7 @@ class Token(Table):
     # SHA-256 as hex: 256 random bits need no slow hash.
     secret_hash = models.CharField(max_length=64, editable=False)
     account = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("account"), on_delete=models.CASCADE, related_name="tokens"
+        settings.AUTH_USER_MODEL, verbose_name=_("account"), on_delete=models.CASCADE, related_name="+"
     )
     name = models.CharField(
         verbose_name=_("name"), max_length=100, blank=True, default="", help_text=_("What it is for.")
