@@ -316,3 +316,30 @@ def test_where_no_two_accounts_may_have_the_same_address_there_can_be_several_al
     assert told["addresses"] == ["", "bob@gradequeue.invalid", "lms@gradequeue.invalid"]
     assert told["bob"] == "There is an account 'bob' already."
     assert told["a@b"] == "The account cannot be made: UNIQUE constraint failed: people_user.email"
+
+
+# Threads. -----------------------------------------------------------------------------------------------------------
+
+ASK_AND_WAIT = """
+import time
+
+run("migrate", "-v0")
+run("grader", "create", "ada", "--password", "secret")
+token = run("token", "create", "ada", "--scope", "claim", "--queue", "*").strip()
+begun = time.monotonic()
+answer = Client().post(
+    "/xqueue/api/external_grading/v1/claims/",
+    {"queue_name": "q", "wait_seconds": 5},
+    content_type="application/json",
+    headers={"Authorization": "Bearer " + token},
+)
+told.update(answer=answer.json(), seconds=time.monotonic() - begun)
+"""
+
+
+@pytest.mark.once
+def test_a_platform_that_says_nothing_of_threads_has_none_held_by_graders(tmp_path: Path) -> None:
+    """A process of it may have one alone, and serve pages for learners with it."""
+    told = walk(tmp_path, "", ASK_AND_WAIT)
+    assert told.pop("seconds") < 4
+    assert told == {"answer": {"claims": [], "poll_after_seconds": 2}}

@@ -19,9 +19,9 @@ class Conf:
     """How long a grader may keep a job that it goes on renewing, where the queue does not say; never less than the
     lease (seconds)."""
 
-    MAX_WAITING: int = 8
-    """How many requests of graders may wait in one process for a job to come; 0: none. `serve` sets it to half of its
-    threads."""
+    MAX_WAITING: int = 0
+    """How many requests of graders may wait in one process for a job to come; 0: none, as a host's process may have one
+    thread alone. `serve` sets it to half of its threads."""
 
     MAX_FAILURES: int = 5
     """At how many failures a job is given up and waits for an operator, where the queue does not say."""
@@ -56,10 +56,10 @@ class Conf:
     LOGIN_DELAY_CEILING_SECONDS: int = 300
     """The longest delay after failed logins; 0: logins are not throttled here (seconds)."""
 
-    QUEUE_MAX_WAITING: int = 8
+    QUEUE_MAX_WAITING: int = 0
     """At how many waiting jobs a queue takes no more; 0: no limit."""
 
-    STUDENT_MAX_WAITING: int = 8
+    STUDENT_MAX_WAITING: int = 0
     """At how many waiting jobs of one student a queue takes no more of that student's; 0: no limit."""
 
     FILES_MAX_COUNT: int = 100
