@@ -343,3 +343,56 @@ def test_a_platform_that_says_nothing_of_threads_has_none_held_by_graders(tmp_pa
     told = walk(tmp_path, "", ASK_AND_WAIT)
     assert told.pop("seconds") < 4
     assert told == {"answer": {"claims": [], "poll_after_seconds": 2}}
+
+
+# Clocks. ------------------------------------------------------------------------------------------------------------
+
+CLOCK = """
+import environ
+
+DATABASES = {"default": environ.Env.db_url_config(os.environ["DATABASE_URL"])}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE"}
+"""
+TELL_TIMES = """
+from django.db import connection
+from django.utils.timezone import now
+from submissions.admin import display
+from submissions.models import ExternalGraderDetail as Job
+from submissions.upkeep import doctor
+
+run("migrate", "-v0")
+run("grader", "create", "ada", "--password", "secret")
+soon = (datetime.now().astimezone() + timedelta(minutes=30)).isoformat()
+token = run("token", "create", "ada", "--scope", "claim", "--queue", "*", "--expires-at", soon).strip()
+enqueue()
+answer = Client().post(
+    "/xqueue/api/external_grading/v1/claims/",
+    {"queue_name": "q"},
+    content_type="application/json",
+    headers={"Authorization": "Bearer " + token},
+)
+[claim] = answer.json()["claims"]
+until = datetime.fromisoformat(claim["lease_expires_at"])
+told["lease"] = (until - datetime.now().astimezone()).total_seconds()
+told["token"] = answer.status_code
+told["ages"] = [display.age(time) for time in Job.objects.values_list("created_at", "pulled_at")[0]]
+told["shown"] = "time" in display.moment(Job.objects.get().created_at)
+told["clock"] = [one.fine for one in doctor.findings() if one.check == "clock"]
+"""
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        'USE_TZ, TIME_ZONE = False, "Australia/Sydney"',
+        'USE_TZ = True\nDATABASES["default"]["TIME_ZONE"] = "America/New_York"',
+        'USE_TZ = True\nDATABASES["default"]["TIME_ZONE"] = "Europe/Paris"',
+    ],
+)
+def test_whatever_the_zone_of_a_platform_its_times_are_true(zone: str, fresh_database: str, tmp_path: Path) -> None:
+    told = walk(tmp_path, f"{CLOCK}{zone}\n", TELL_TIMES, DATABASE_URL=fresh_database)
+    assert 290 < told.pop("lease") < 310
+    ages = told.pop("ages")
+    assert all(age.endswith(" s ago") for age in ages), ages
+    assert told == {"token": 200, "shown": True, "clock": [True]}

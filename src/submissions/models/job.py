@@ -18,6 +18,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from submissions import sql
 from submissions.errors import QueueError
 from submissions.models.fields import PointsField
 from submissions.models.submission import Submission
@@ -35,8 +36,8 @@ class DatabaseNow(Now):
         return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
-        # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
-        return "UTC_TIMESTAMP(6)", ()
+        # CURRENT_TIMESTAMP is in the session's zone, which Django's times are not in.
+        return sql.mysql_now(connection), ()
 
 
 class DatabaseNowDefault(Now):

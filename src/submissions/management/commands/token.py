@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from submissions import sql
 from submissions.accounts import tokens
 from submissions.activity import note
 from submissions.management.base import DataCommand, Options, at_once, operator
@@ -126,4 +127,6 @@ def _time(text: str) -> datetime:
         found = None
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a day nor a time, such as 2027-01-31")
-    return found if found.tzinfo else timezone.make_aware(found, timezone.get_fixed_timezone(0))
+    if found.tzinfo is None:
+        found = timezone.make_aware(found, timezone.get_fixed_timezone(0))
+    return sql.as_read(found)
