@@ -37,8 +37,13 @@ _run_there: WeakKeyDictionary[object, set[str] | None] = WeakKeyDictionary()
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Whether statements are logged or wrapped, and so must go through Django's cursors."""
-    return bool(connection.queries_logged or connection.execute_wrappers)
+    """Whether statements are logged or wrapped, and so must go through Django's cursors.
+
+    A backend that is not Django's own may do with its cursors what must not be left out: one for several tenants says
+    with the first one of a request whose tables it is for.
+    """
+    is_djangos = type(connection).__module__.startswith("django.")
+    return bool(connection.queries_logged or connection.execute_wrappers or not is_djangos)
 
 
 def is_psycopg(connection: BaseDatabaseWrapper) -> bool:

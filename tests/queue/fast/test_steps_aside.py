@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.signals import setting_changed
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from submissions import queue
+from submissions import queue, sql
 from submissions.errors import LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, Submission
@@ -75,6 +75,25 @@ def test_who_logs_or_wraps_statements_sees_them() -> None:
         assert not is_fast()
         claim_one()
     assert [sql for sql in seen if "submissions_externalgraderdetail" in sql]
+
+
+def test_a_backend_that_is_not_djangos_own_has_its_cursors_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for several tenants says, with the first cursor of a request, whose tables are meant."""
+    job = make()
+    its = connections["default"]
+    monkeypatch.setattr(type(its), "__module__", "tenants.backend")
+    assert fast.statements_for(its) is None
+    asked: list[str] = []
+    real = its.cursor
+
+    def cursor() -> Any:
+        asked.append("cursor")
+        return real()
+
+    monkeypatch.setattr(its, "cursor", cursor)
+    sql.row(its, "SELECT 1", {})
+    assert asked == ["cursor"]
+    assert queue.claim("q", grader="g")[0].pk == job.pk
 
 
 def test_who_listens_to_new_scores_hears_of_them() -> None:
