@@ -23,6 +23,8 @@ from gradequeue.settings import DATABASES  # noqa: E402
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests fail to log in all the time; those of the throttle set it themselves.
 SUBMISSIONS_LOGIN_FREE_FAILURES = 100_000
+# As `serve` does, by its threads.
+SUBMISSIONS_MAX_WAITING = 8
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

@@ -19,9 +19,9 @@ class Conf:
     """How long a grader may keep a job that it goes on renewing, where the queue does not say; never less than the
     lease (seconds)."""
 
-    MAX_WAITING: int = 8
-    """How many requests of graders may wait in one process for a job to come; 0: none. `serve` sets it to half of its
-    threads."""
+    MAX_WAITING: int = 0
+    """How many requests of graders may wait in one process for a job to come; 0: none, as a host's process may have one
+    thread alone. `serve` sets it to half of its threads."""
 
     MAX_FAILURES: int = 5
     """At how many failures a job is given up and waits for an operator, where the queue does not say."""
@@ -150,12 +150,18 @@ class Conf:
     def wrong(self) -> list[str]:
         """One sentence for each setting that has an unusable value."""
         return [
-            f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {getattr(self, name)!r}."
+            f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {self._shown(name)}."
             for name, kind in get_type_hints(type(self)).items()
             if not _is(getattr(self, name), kind, at_least=int(name not in MAY_BE_ZERO))
         ]
 
+    def _shown(self, name: str) -> str:
+        """The setting's value, or of a secret what kind of value it is: logs keep what is printed here."""
+        value = getattr(self, name)
+        return f"what this {type(value).__name__} holds" if name in SECRET else repr(value)
 
+
+SECRET = {"CALLBACK_AUTH", "WEBHOOK_SECRETS"}
 MAY_BE_ZERO = {
     "BACKOFF_SECONDS",
     "BACKOFF_CEILING_SECONDS",

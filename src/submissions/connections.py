@@ -1,11 +1,34 @@
-"""What a connection to the database is good for: whether it is of use any more, and whose it is."""
+"""What a connection to the database is good for: whether it is of use any more, whose it is, and for which views."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError, connections
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def outside_transactions(view: View) -> View:
+    """`view` without a transaction around it, in whichever databases ATOMIC_REQUESTS asks for one.
+
+    The verbs bring their own. One around the whole request would hold locks while the reply is written, and undo a
+    failure that was already told.
+    """
+    for alias in connections:
+        view = transaction.non_atomic_requests(alias)(view)
+    return view
 
 
 def close_after(error: BaseException) -> None:

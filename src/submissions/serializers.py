@@ -145,7 +145,7 @@ class SubmissionSerializer(serializers.ModelSerializer[Submission]):
     team_submission_uuid = serializers.SlugRelatedField(
         slug_field="uuid",
         source="team_submission",
-        queryset=TeamSubmission.objects.all(),
+        queryset=TeamSubmission.objects,  # not a query: which database is asked is not known yet
         allow_null=True,
         required=False,
     )

@@ -7,10 +7,11 @@ Who calls this outside a transaction closes the connection after an error of it;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BinaryField, F, Func, Model, QuerySet
@@ -36,8 +37,13 @@ _run_there: WeakKeyDictionary[object, set[str] | None] = WeakKeyDictionary()
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Whether statements are logged or wrapped, and so must go through Django's cursors."""
-    return bool(connection.queries_logged or connection.execute_wrappers)
+    """Whether statements are logged or wrapped, and so must go through Django's cursors.
+
+    A backend that is not Django's own may do with its cursors what must not be left out: one for several tenants says
+    with the first one of a request whose tables it is for.
+    """
+    is_djangos = type(connection).__module__.startswith("django.")
+    return bool(connection.queries_logged or connection.execute_wrappers or not is_djangos)
 
 
 def is_psycopg(connection: BaseDatabaseWrapper) -> bool:
@@ -106,19 +112,35 @@ CLOCKS = {"postgresql": "statement_timestamp()", "mysql": "UTC_TIMESTAMP(6)", "s
 
 def read_now(connection: BaseDatabaseWrapper, clock: Any) -> datetime:
     """The time now, of what a statement has read by `CLOCKS`; SQLite's is this process's own."""
-    found: datetime = timezone.now() if connection.vendor == "sqlite" else read_time(connection, clock)
-    return found
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    if connection.vendor != "mysql":
+        return clock  # type: ignore[no-any-return]
+    return as_read(clock.replace(tzinfo=UTC))
+
+
+def as_read(time: datetime) -> datetime:
+    """A time that names its zone, as Django reads times of rows: where USE_TZ is False, the local one and no zone."""
+    return time if settings.USE_TZ else timezone.make_naive(time, timezone.get_default_timezone())
+
+
+def mysql_now(connection: BaseDatabaseWrapper) -> str:
+    """MySQL's clock as Django keeps times there: in UTC, or where a host has it so, in a time of its own."""
+    # Its own names of zones are in tables that a server need not have.
+    offset = datetime.now(connection.timezone or timezone.get_default_timezone()).utcoffset()
+    seconds = round(offset.total_seconds()) if offset else 0
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {seconds} SECOND)" if seconds else "UTC_TIMESTAMP(6)"
 
 
 def read_time(connection: BaseDatabaseWrapper, time: Any) -> Any:
-    """A time, or None, as Django reads it there: MySQL and SQLite keep times in UTC and do not say so."""
+    """A time, or None, as Django reads it there: MySQL and SQLite keep times in one zone and do not say so."""
     if time is None or time.tzinfo is not None or connection.timezone is None:
         return time
     return timezone.make_aware(time, connection.timezone)
 
 
 def adapted(connection: BaseDatabaseWrapper, values: Values) -> dict[str, Any]:
-    """`values` with times as MySQL and SQLite keep them: in UTC, without saying so."""
+    """`values` with times as MySQL and SQLite keep them: in one zone, without saying so."""
     adapt = connection.ops.adapt_datetimefield_value
     return {name: adapt(value) if isinstance(value, datetime) else value for name, value in values.items()}
 

@@ -225,6 +225,9 @@ def _listening() -> Iterator[Any]:
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {CHANNEL}")
     yield connection.connection
+    with connection.cursor() as cursor:
+        # Django may keep it in a pool: what is told to a connection that nobody listens on would pile up there.
+        cursor.execute(f"UNLISTEN {CHANNEL}")
     connection.close()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from submissions import operators, queue
 from submissions.activity import Act, Touched
@@ -161,6 +162,16 @@ def test_more_than_one_request_may_take_goes_on_in_the_next(root: Client, monkey
     assert told(response) == ["5 jobs will be graded again.", "1 job skipped: not failed."]
     # One line, however many requests it took.
     assert recorded() == ["root: retry 5 in q"]
+
+
+def test_where_a_platform_groups_numbers_it_goes_on_all_the_same(
+    root: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    monkeypatch.setattr(many, "BATCH", 1)
+    monkeypatch.setattr(Working, "seconds_per_request", 0)
+    response = act(root, "retry_failed", failed(3), done="12345")
+    assert '<input type="hidden" name="done" value="12346">' in response.content.decode()
 
 
 def test_nothing_to_be_done(root: Client) -> None:

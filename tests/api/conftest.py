@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db.models import Manager
 from django.dispatch import Signal
 from pytest_django import Settings
 
@@ -66,7 +67,7 @@ Stored = Callable[[], list[bytes]]
 
 def rows() -> dict[str, int]:
     """How many rows stand in each table that a submission can write to; those with none are left out."""
-    managers = {
+    managers: dict[str, Manager[Any]] = {
         "items": StudentItem.objects,
         "teams": TeamSubmission._objects,
         "submissions": Submission._objects,

@@ -25,7 +25,9 @@ NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
         ("TRANSPORTS", "event", "SUBMISSIONS_TRANSPORTS must be a list of texts, not 'event'."),
         ("TRANSPORTS", [1], "SUBMISSIONS_TRANSPORTS must be a list of texts, not [1]."),
         ("TRANSPORTS", ["event", "pigeon"], "SUBMISSIONS_TRANSPORTS may be signal, event and auto, not 'pigeon'."),
-        ("CALLBACK_AUTH", {"host": 1}, "SUBMISSIONS_CALLBACK_AUTH must be a dict of texts, not {'host': 1}."),
+        # Secrets are not printed.
+        ("CALLBACK_AUTH", {"host": 1}, "SUBMISSIONS_CALLBACK_AUTH must be a dict of texts, not what this dict holds."),
+        ("WEBHOOK_SECRETS", SECRET, "SUBMISSIONS_WEBHOOK_SECRETS must be a list of texts, not what this str holds."),
         (
             "OUTBOUND_NETWORKS",
             ["all"],

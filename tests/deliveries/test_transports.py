@@ -8,6 +8,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.dispatch import Signal
@@ -17,7 +18,8 @@ from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from submissions import deliveries, queue, signals
-from submissions.deliveries import deliver_due
+from submissions.deliveries import claims, deliver_due
+from submissions.deliveries.attempt import Outcome, attempt
 from submissions.models import Delivery, DeliveryHost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.outbound.http import Failed
@@ -421,6 +423,29 @@ def test_the_event_has_all_nine_fields(
         "queue_name": "q",
     }
     assert row().state == "delivered"
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("Europe/Paris"), ZoneInfo("UTC"), None])
+def test_a_platform_whose_times_are_not_in_utc_gets_the_event_and_the_moment(
+    block: Block, zone: ZoneInfo | None
+) -> None:
+    """A database's TIME_ZONE, or USE_TZ = False. The event takes one way to say UTC, and no other."""
+    graded(make())
+    read = claims.take(1, lambda _: 1)[0]
+    moment = read.row.ready_at
+    assert moment is not None
+    read.row.ready_at = moment.astimezone(zone).replace(tzinfo=zone)
+    told_at: list[datetime] = []
+
+    def hear(metadata: Any, **_: Any) -> None:
+        told_at.append(metadata.time)
+
+    EXTERNAL_GRADER_SCORE_SUBMITTED.connect(hear)
+    try:
+        assert attempt(read) == Outcome.DELIVERED
+    finally:
+        EXTERNAL_GRADER_SCORE_SUBMITTED.disconnect(hear)
+    assert told_at == [moment]
 
 
 def test_a_platform_that_raises_never_undoes_the_score_and_gets_the_event_again(block: Block) -> None:

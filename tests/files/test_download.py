@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.test import Client, override_settings
+from pytest_django import Settings
 
 from submissions import files
 from submissions.models import SubmissionFile
@@ -279,3 +280,14 @@ def test_a_row_that_was_deleted_is_told(folder: Path, submit: Submit) -> None:
     row.delete()
     response = fetch(address)
     assert response.told() == (404, GONE)
+
+
+def test_an_address_outlives_a_change_of_the_secret_key_where_the_old_one_is_still_known(settings: Settings) -> None:
+    until = int(time.time()) + 60
+    settings.SECRET_KEY = "old"
+    signed = files.signature(1, until)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", ["old"]
+    assert files.is_signed(1, str(until), signed)
+    assert not files.is_signed(2, str(until), signed)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not files.is_signed(1, str(until), signed)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from submissions import queue, waiting
 from submissions.queue import ClaimedJob
@@ -102,3 +102,18 @@ def test_who_joins_others_has_the_database_asked_for_nothing_more(room: Room, mo
     for thread in threads:
         thread.join()
     assert asked == [["q"], ["other", "q"]]
+
+
+@pytest.mark.databases("postgresql")
+def test_a_connection_that_goes_back_to_a_pool_is_told_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "close", lambda: None)  # a pool keeps it open
+    with waiting._listening() as listener:
+        assert listener is not None
+        assert listens() == [waiting.CHANNEL]
+    assert listens() == []
+
+
+def listens() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_listening_channels()")
+        return [name for (name,) in cursor.fetchall()]

@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from submissions import api, queue
 from submissions.errors import QueueError
@@ -118,6 +119,13 @@ def test_what_she_handed_in_over_http_is_emptied_too() -> None:
     api.create_job(ITEM, "my own words", queue_name="q", queue_key="her attempt", kept=kept_whole)
     retire(ADA)
     assert [secret for secret in SECRETS if secret in kept()] == []
+
+
+def test_a_platforms_secret_key_may_be_bytes(settings: Settings) -> None:
+    settings.SECRET_KEY = "secret é"
+    name = retire_learner.pseudonym(ADA)
+    settings.SECRET_KEY = "secret é".encode()
+    assert retire_learner.pseudonym(ADA) == name
 
 
 def test_her_scores_stay_under_the_pseudonym() -> None:

@@ -45,6 +45,11 @@ def may_submit_to(user: Account, queue_name: str) -> bool:
     return _is_of_platform(user) or GraderQueue.objects.filter(name=queue_name, submitters=user.pk).exists()
 
 
+def is_staff(user: Account) -> bool:
+    """Whether the account is one of the staff; a host without Django's admin may have no such flag."""
+    return bool(getattr(user, "is_staff", False))
+
+
 def wants_text_html(user: Account) -> bool:
     return bool(user.groups.filter(name=TEXT_HTML_GROUP).exists())
 

@@ -20,7 +20,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext
 
 from submissions import sql
-from submissions.accounts.permissions import is_grader, is_submitter, memberships
+from submissions.accounts.permissions import is_grader, is_staff, is_submitter, memberships
 from submissions.conf import conf
 from submissions.models import GraderQueue, Scope, Token
 from submissions.queue.transactions import in_transaction
@@ -220,7 +220,7 @@ def may(account: Any, scope: Scope) -> bool:
         return not account.is_superuser and (is_grader if scope is Scope.CLAIM else is_submitter)(account)
     if not account.is_active:
         return False
-    staff = bool(account.is_staff and account.has_perm(VIEW))
+    staff = is_staff(account) and bool(account.has_perm(VIEW))
     if scope is Scope.OPERATE:
         return staff
     return staff or GraderQueue.objects.filter(observers=account.pk).exists()

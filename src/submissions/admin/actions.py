@@ -83,7 +83,8 @@ class Working(Base):
             "going_on": going_on,
             "so_far": move.so_far(work.done, work.refused),
             "kept": _kept(request, going_on=going_on),
-            "numbers": [(name, getattr(work, name)) for name in (*COUNTED, "group")],
+            # As text: a host may have numbers grouped ("12,345"), and read back they would be none.
+            "numbers": [(name, str(getattr(work, name))) for name in (*COUNTED, "group")],
             "back": self.url(self.model, "changelist"),
         }
         return TemplateResponse(request, "admin/submissions/work.html", context)

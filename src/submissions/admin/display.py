@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -89,7 +89,7 @@ def moment(when: datetime | None) -> str:
     """In the server's zone, with its age; a script rewrites it in the reader's zone."""
     if when is None:
         return EMPTY
-    local = timezone.localtime(when)
+    local = timezone.localtime(_with_zone(when))
     return format_html(
         '<time class="gq-time" datetime="{}">{}</time> <span class="gq-age">{}</span>',
         local.isoformat(timespec="milliseconds"),
@@ -102,7 +102,7 @@ def moment_short(when: datetime | None) -> str:
     """For a column of a list: the age, and below it the minute."""
     if when is None:
         return EMPTY
-    local = timezone.localtime(when)
+    local = timezone.localtime(_with_zone(when))
     return format_html(
         '{}<br><time class="gq-time gq-short gq-note" datetime="{}">{}</time>',
         age(when),
@@ -113,10 +113,15 @@ def moment_short(when: datetime | None) -> str:
 
 def age(when: datetime) -> str:
     """``12 min ago``, ``in 4 min``."""
-    seconds = (timezone.now() - when).total_seconds()
+    seconds = (datetime.now(UTC) - _with_zone(when)).total_seconds()
     text = duration(abs(seconds))
     words = gettext("%(time)s ago") if seconds >= 0 else gettext("in %(time)s")
     return words % {"time": text}
+
+
+def _with_zone(when: datetime) -> datetime:
+    """Where USE_TZ is False, a row's time is a local one and does not say so."""
+    return when if when.tzinfo else timezone.make_aware(when, timezone.get_default_timezone())
 
 
 def table(name: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import now
@@ -15,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from submissions.accounts import tokens
+from submissions.accounts.permissions import is_staff
 from submissions.activity import note
 from submissions.admin import display
 from submissions.admin.base import Base, actor_of
@@ -49,7 +51,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _may_make_for(maker: Any, account: Any) -> bool:
     """Whoever may make tokens would otherwise have the rights of every account."""
-    return bool(maker.is_superuser or maker.pk == account.pk or not (account.is_staff or account.is_superuser))
+    return bool(maker.is_superuser or maker.pk == account.pk or not (is_staff(account) or account.is_superuser))
 
 
 def _patterns(cleaned: dict[str, Any]) -> list[str]:
@@ -61,7 +63,7 @@ class TokenAdmin(Base):
     form = TokenForm
     list_display = ("token", "account", "name", "scopes", "state", "last_used", "expires")
     list_select_related = ("account",)
-    routes: ClassVar[dict[str, Any]] = {"public_id": Text, "account__username": Text}
+    routes: ClassVar[dict[str, Any]] = {"public_id": Text, f"account__{get_user_model().USERNAME_FIELD}": Text}
     search_help_text = _("Exactly: the eight characters behind gq_, or an account's name")
     raw_id_fields = ("account",)
     actions = ("revoke",)
@@ -96,7 +98,7 @@ class TokenAdmin(Base):
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(Token)):
             rows = [tokens.revoke(token.public_id) for token in queryset]
             for row in filter(None, rows):
                 note(actor_of(request), "revoke", subject=f"{row.account.get_username()}: {row}")

@@ -91,7 +91,7 @@ def _remove_orphan(storage: Storage, name: str, values: tuple[int | None, UUID])
 
 def _is_committed(job_id: int | None, uuid: UUID) -> bool:
     # On a connection of its own: the one that was rolled back is still being put in order when this runs.
-    connection = connections.create_connection(router.db_for_read(SubmissionFile))
+    connection = connections.create_connection(router.db_for_write(SubmissionFile))
     field = SubmissionFile._meta.get_field("uuid")
     try:
         with connection.cursor() as cursor:

@@ -12,15 +12,15 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 
 from submissions.accounts.passwords import set_random_password
 from submissions.activity import note
 from submissions.conf import conf
-from submissions.management.base import DataCommand, Options, operator
+from submissions.management.base import DataCommand, Options, at_once, operator
 from submissions.models import GraderQueue
-from submissions.text import is_name, queue_name_of
+from submissions.text import first_line, is_name, queue_name_of
 
 LOCAL = "http://127.0.0.1:8000"
 
@@ -95,29 +95,36 @@ class AccountCommand(DataCommand):
         user = get_user_model()(**{get_user_model().USERNAME_FIELD: options["name"]})
         _check_name(user)
         password = _set_password(user, options["password"])
+        self._save_new(user, options)
+        self._print(options, user, password)
+
+    def _save_new(self, user: User, options: Options) -> None:
         try:
-            with transaction.atomic():
+            with at_once():
                 user.save(force_insert=True)
                 if self.every_member or not options["queue"]:
                     user.groups.add(Group.objects.get_or_create(name=self.group)[0])
                 self._grant_to(user, options["queue"])
                 self.prepare(user, options)
                 note(operator(), "account", subject=options["name"], queue_names=options["queue"] or [""])
-        except IntegrityError:
-            raise CommandError(f"There is an account {options['name']!r} already.") from None
-        self._print(options, user, password)
+        except IntegrityError as error:
+            if _is_taken(user.get_username()):
+                raise CommandError(f"There is an account {options['name']!r} already.") from None
+            if not _give_address(user):
+                raise CommandError(f"The account cannot be made: {first_line(error)}") from None
+            self._save_new(user, options)
 
     def _password(self, options: Options) -> None:
         user = self._account(options["name"])
         # Sessions carry a hash of the password and end with it.
         password = _set_password(user, options["password"])
-        with transaction.atomic():
+        with at_once():
             user.save(update_fields=["password"])
             note(operator(), "password", subject=options["name"])
         self._print(options, user, password)
 
     def _grant(self, options: Options) -> None:
-        with transaction.atomic():
+        with at_once():
             self._grant_to(self._account(options["name"]), options["queue"])
             note(operator(), "grant", subject=options["name"], queue_names=map(queue_name_of, options["queue"]))
         self._list(options, only=options["name"])
@@ -125,7 +132,7 @@ class AccountCommand(DataCommand):
     def _disable(self, options: Options) -> None:
         user = self._account(options["name"])
         user.is_active = False
-        with transaction.atomic():
+        with at_once():
             user.save(update_fields=["is_active"])
             note(operator(), "disable", subject=options["name"])
         self._list(options, only=options["name"])
@@ -189,6 +196,20 @@ def _check_name(user: User) -> None:
         user.full_clean(exclude=others, validate_unique=False)
     except ValidationError as error:
         raise CommandError(f"{user.get_username()!r} cannot be a name: {' '.join(error.messages)}") from None
+
+
+def _is_taken(name: str) -> bool:
+    return get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).exists()
+
+
+def _give_address(user: User) -> bool:
+    """An e-mail address that leads nowhere, where it has none: some platforms (Open edX) let no two accounts have the
+    same, not even none. False where it needs none."""
+    field = get_user_model().get_email_field_name()
+    if getattr(user, field, None) != "":
+        return False
+    setattr(user, field, f"{user.get_username().replace('@', '.')}@gradequeue.invalid")
+    return True
 
 
 def _set_password(user: User, chosen: str | None) -> str:

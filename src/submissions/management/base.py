@@ -9,18 +9,19 @@ import pwd
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connections, router, transaction
 from rich.console import Console
 from rich.table import Column, Table
 
 from submissions.activity import LONGEST_TEXT, Actor
 from submissions.management.quiet import QuietCommand
-from submissions.models import Door, ExternalGraderDetail
+from submissions.models import Door, ExternalGraderDetail, OperatorMove
 from submissions.text import first_line, one_line, printable, row_id, squeezed, storable
 
 Options = dict[str, Any]
@@ -66,6 +67,11 @@ class DataCommand(QuietCommand):
         Console(file=cast(IO[str], self.stdout), width=width, markup=False, highlight=False).print(table)
 
 
+def at_once() -> AbstractContextManager[None]:
+    """One transaction, of the database that our tables and the accounts are in: a host need not call it "default"."""
+    return transaction.atomic(using=router.db_for_write(OperatorMove))
+
+
 def operator() -> Actor:
     """Who runs this command: the account of the operating system, with sudo that of the person, and the machine."""
     name = os.environ.get("SUDO_USER", "")
@@ -80,7 +86,7 @@ def operator() -> Actor:
 def _require_tables() -> None:
     """A sentence now, instead of an error for each row later."""
     try:
-        tables = connection.introspection.table_names()
+        tables = connections[router.db_for_write(ExternalGraderDetail)].introspection.table_names()
     except DatabaseError as error:
         raise CommandError(f"The database cannot be used: {first_line(error)}") from error
     if ExternalGraderDetail._meta.db_table not in tables:

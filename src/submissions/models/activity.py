@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from submissions.models.table import Table
+
 
 class Door(models.TextChoices):
     """Where an operator came in."""
@@ -13,7 +15,7 @@ class Door(models.TextChoices):
     REST = "rest", "REST"
 
 
-class OperatorMove(models.Model):
+class OperatorMove(Table):
     """What an operator did in one queue with one press of a button, one command or one request (ADR 0133)."""
 
     at = models.DateTimeField(db_index=True)
@@ -46,7 +48,7 @@ class OperatorMove(models.Model):
         return f"{self.actor}: {self.move}"
 
 
-class MovedJob(models.Model):
+class MovedJob(Table):
     """One job, or one delivery of a job, that an operator moved."""
 
     move = models.ForeignKey(OperatorMove, on_delete=models.CASCADE, related_name="jobs")

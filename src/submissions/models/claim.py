@@ -3,9 +3,10 @@ from __future__ import annotations
 from django.db import models
 
 from submissions.models.job import ExternalGraderDetail
+from submissions.models.table import Table
 
 
-class ClaimNote(models.Model):
+class ClaimNote(Table):
     """What a grader said of its claim of a job by REST. Beside the job: its row is written by every claim.
 
     It counts for one claim alone: that of `claim_id`.
@@ -32,7 +33,7 @@ class ClaimNote(models.Model):
         return f"Claim {self.claim_id}"
 
 
-class ClaimRequest(models.Model):
+class ClaimRequest(Table):
     """The answer to a request for claims that had an Idempotency-Key: the same again gives the same claims."""
 
     # SHA-256 of account and key, as hex: some databases take keys for equal that differ in their letters' case.
@@ -50,7 +51,7 @@ class ClaimRequest(models.Model):
         return self.request_key
 
 
-class SubmitRequest(models.Model):
+class SubmitRequest(Table):
     """A submission that was handed in by REST: whose it is, and by which request it was made."""
 
     job = models.OneToOneField(

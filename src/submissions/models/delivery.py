@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from submissions.models.fields import PointsField
 from submissions.models.job import ExternalGraderDetail
+from submissions.models.table import Rows, Table
 
 
 class Transport(models.TextChoices):
@@ -53,7 +54,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.filter(job=row.job_id, transport=row.transport, destination_key=row.destination_key)
 
 
-class Delivery(models.Model):
+class Delivery(Table):
     """One result on its way to one destination: made with the job, due when the job ends."""
 
     job = models.ForeignKey(ExternalGraderDetail, on_delete=models.CASCADE, related_name="deliveries")
@@ -87,7 +88,7 @@ class Delivery(models.Model):
     # The last attempts, as JSON; `submissions.deliveries.attempts_of` reads it.
     history = models.TextField(null=True, blank=True, editable=False)
 
-    objects = models.Manager.from_queryset(DeliveryQuerySet)()
+    objects = Rows.from_queryset(DeliveryQuerySet)()  # type: ignore[misc]  # on the class, as all managers
 
     class Meta:
         app_label = "submissions"
@@ -106,7 +107,7 @@ class Delivery(models.Model):
         return f"{self.transport} of job {self.job_id}: {self.state}"
 
 
-class DeliveryHost(models.Model):
+class DeliveryHost(Table):
     """A host that does not answer: all workers leave it alone until `held_until`, then one of them tries once."""
 
     host = models.CharField(max_length=255, unique=True)

@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from submissions.models.job import ExternalGraderDetail
+from submissions.models.table import Table
 
 
 class ConfiguredStorage(LazyObject):  # type: ignore[type-arg]
@@ -50,7 +51,7 @@ def submission_file_path(instance: SubmissionFile, _: str) -> str:
     return f"{folder if folder.strip('.') else '_'}/{instance.uuid}"
 
 
-class SubmissionFile(models.Model):
+class SubmissionFile(Table):
     """One file of a submission, kept under a name of our own; the learner's name for it is only data."""
 
     uuid = models.UUIDField(verbose_name=_("uuid"), default=uuid4, editable=False)

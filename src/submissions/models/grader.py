@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from submissions.models.table import Table
 
-class DrainedGrader(models.Model):
+
+class DrainedGrader(Table):
     """An account that is given no further job; what it holds it may finish."""
 
     grader = models.CharField(max_length=150, unique=True)

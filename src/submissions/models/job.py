@@ -18,9 +18,11 @@ from django.utils.timezone import now
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from submissions import sql
 from submissions.errors import QueueError
 from submissions.models.fields import PointsField
 from submissions.models.submission import Submission
+from submissions.models.table import Rows, Table
 
 Sql: TypeAlias = tuple[str, tuple[Any, ...]]
 
@@ -34,8 +36,8 @@ class DatabaseNow(Now):
         return "%s", (connection.ops.adapt_datetimefield_value(now()),)
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: object) -> Sql:
-        # CURRENT_TIMESTAMP is in the session's zone; Django stores UTC.
-        return "UTC_TIMESTAMP(6)", ()
+        # CURRENT_TIMESTAMP is in the session's zone, which Django's times are not in.
+        return sql.mysql_now(connection), ()
 
 
 class DatabaseNowDefault(Now):
@@ -88,7 +90,7 @@ class ExternalGraderDetailQuerySet(models.QuerySet["ExternalGraderDetail"]):
         return pending.order_by("created_at", "id").select_for_update().first()
 
 
-ExternalGraderDetailManager = models.Manager.from_queryset(ExternalGraderDetailQuerySet)
+ExternalGraderDetailManager = Rows.from_queryset(ExternalGraderDetailQuerySet)
 
 
 class Status(models.TextChoices):
@@ -168,7 +170,7 @@ class IndexWhere(models.Index):
         return index.create_sql(model, schema_editor, using, **kwargs)
 
 
-class ExternalGraderDetail(models.Model):
+class ExternalGraderDetail(Table):
     """A job: one submission that waits for, or went through, an external grader.
 
     Only the verbs of `submissions.queue` change it. `available_at` decides who is next:
@@ -236,7 +238,7 @@ class ExternalGraderDetail(models.Model):
     # Claims in a row that ended without anybody's fault: given back, or the grader's machine broke.
     interruptions = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
-    objects = ExternalGraderDetailManager()
+    objects = ExternalGraderDetailManager()  # type: ignore[misc]  # on the class, as all managers
 
     class Meta:
         app_label = "submissions"

@@ -3,8 +3,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from submissions.models.table import Table
 
-class LoginCounter(models.Model):
+
+class LoginCounter(Table):
     """Failed logins of late, counted by account and network (`submissions.accounts.throttle`, ADR 0030)."""
 
     # A keyed digest: neither the names that strangers try nor addresses are kept.

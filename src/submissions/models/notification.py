@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from submissions.models.queue import GraderQueue
+from submissions.models.table import Table
 
 
 class Channel(models.TextChoices):
@@ -22,10 +23,10 @@ class Kind(models.TextChoices):
     LATE = "late", _("Results come after their lease")
 
 
-class Subscription(models.Model):
+class Subscription(Table):
     """What one person is told of, and how."""
 
-    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subscriptions")
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     # None: every queue that the account sees.
     queue = models.ForeignKey(GraderQueue, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     channel = models.CharField(max_length=10, choices=Channel.choices)
@@ -48,7 +49,7 @@ class Subscription(models.Model):
         return f"{self.account}: {self.channel}"
 
 
-class Notice(models.Model):
+class Notice(Table):
     """Something that is wrong, and whether a subscription was told. The row goes when it is told that all is well."""
 
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="notices")
@@ -70,7 +71,7 @@ class Notice(models.Model):
         return f"{self.queue_name}: {self.kind}"
 
 
-class NoticeTurn(models.Model):
+class NoticeTurn(Table):
     """Whose turn it is to tell: one row. Until then the process that took it is the only one that does."""
 
     until = models.DateTimeField()

@@ -13,6 +13,7 @@ from submissions.checks import validate_webhook_secrets
 from submissions.conf import conf
 from submissions.errors import AboveShare, BadReply
 from submissions.models.fields import whole
+from submissions.models.table import Table
 
 # Where nobody told the maximum: larger ones are a grader's mistake.
 MOST_POINTS = 1_000_000
@@ -29,7 +30,7 @@ class ScoreMeaning(models.TextChoices):
     POINTS = "points", _("Points")
 
 
-class GraderQueue(models.Model):
+class GraderQueue(Table):
     """The settings of one queue. An empty number means: as SUBMISSIONS_* says."""
 
     name = models.CharField(verbose_name=_("name"), max_length=128, unique=True)
@@ -249,7 +250,7 @@ def _without_rounding_error(score: float, top: float) -> float:
     return top if top < score <= top + slack else score
 
 
-class GraderSighting(models.Model):
+class GraderSighting(Table):
     """When a grader last polled a queue: is there somebody else to offer a job to, and whom does an operator miss?"""
 
     queue = models.ForeignKey(GraderQueue, on_delete=models.CASCADE, related_name="sightings")

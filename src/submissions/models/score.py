@@ -11,9 +11,10 @@ from submissions.errors import Overtaken
 from submissions.models.fields import AnonymizedUserIDField, PointsField
 from submissions.models.student_item import StudentItem
 from submissions.models.submission import Submission
+from submissions.models.table import Table
 
 
-class Score(models.Model):
+class Score(Table):
     """What a learner scored for an item at one time; never changed afterwards. Points, not a share."""
 
     student_item = models.ForeignKey(StudentItem, on_delete=models.CASCADE)
@@ -58,7 +59,7 @@ class Score(models.Model):
         return cls.objects.create(student_item=student_item, reset=True)
 
 
-class ScoreSummary(models.Model):
+class ScoreSummary(Table):
     """The highest and the latest score of a learner for an item."""
 
     student_item = models.OneToOneField(StudentItem, on_delete=models.CASCADE)
@@ -154,7 +155,7 @@ def _make_first(score: Score) -> bool:
     return True
 
 
-class ScoreAnnotation(models.Model):
+class ScoreAnnotation(Table):
     """Why a score is what it is, where a person decided it."""
 
     score = models.ForeignKey(Score, verbose_name=_("score"), on_delete=models.CASCADE)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from submissions.models.table import Rows, Table
+
 
 class ClaimOutcome(models.TextChoices):
     """How a claim ended that brought no score."""
@@ -15,7 +17,7 @@ class ClaimOutcome(models.TextChoices):
     """No end, but the result of a claim whose lease was over: accepted where nobody else had taken the job."""
 
 
-class ClaimEnd(models.Model):
+class ClaimEnd(Table):
     """A claim that ended without a score. Rows are only added: a job's own row tells of its last claim alone."""
 
     queue_name = models.CharField(max_length=128)
@@ -37,7 +39,7 @@ class ClaimEnd(models.Model):
         return f"Claim of submission {self.submission_id} by {self.grader}: {self.outcome}"
 
 
-class Counted(models.Model):
+class Counted(Table):
     """What is counted of one queue. The two histograms are JSON, as `submissions.statistics.histogram` writes them."""
 
     arrived = models.PositiveBigIntegerField(default=0)
@@ -83,7 +85,7 @@ class QueueTotal(Counted):
         return self.queue_name
 
 
-class RollUp(models.Model):
+class RollUp(Table):
     """How far the minutes are counted: one row, whose lock decides who counts on."""
 
     until = models.DateTimeField()
@@ -97,7 +99,7 @@ class RollUp(models.Model):
         return f"Until {self.until}"
 
 
-class TallyManager(models.Manager["Tally"]):
+class TallyManager(Rows["Tally"]):
     def add(self, name: str, number: int = 1) -> None:
         """Count `number` more of `name`; the row is made with the first."""
         rows = self.filter(name=name)
@@ -114,10 +116,10 @@ class TallyManager(models.Manager["Tally"]):
         return [(name.removeprefix(prefix), number) for name, number in rows.values_list("name", "value")]
 
 
-class Tally(models.Model):
+class Tally(Table):
     """A number that only grows, of what has no table of its own; the same for each process."""
 
-    objects = TallyManager()
+    objects = TallyManager()  # type: ignore[misc]  # on the class, as all managers
 
     name = models.CharField(max_length=100, unique=True)
     value = models.PositiveBigIntegerField(default=0)
@@ -129,7 +131,7 @@ class Tally(models.Model):
         return f"{self.name}: {self.value}"
 
 
-class DepthSample(models.Model):
+class DepthSample(Table):
     """How deep a queue was in one minute, as it was counted then; no row where nothing was in it.
 
     The rows without a name are the sums of all queues, and say which minutes were looked at.

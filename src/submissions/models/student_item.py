@@ -4,9 +4,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from submissions.models.fields import AnonymizedUserIDField
+from submissions.models.table import Table
 
 
-class StudentItem(models.Model):
+class StudentItem(Table):
     """One item (a problem) of one course, for one learner."""
 
     student_id = AnonymizedUserIDField(verbose_name=_("student id"))

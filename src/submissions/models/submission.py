@@ -11,20 +11,21 @@ from django.utils.translation import gettext_lazy as _
 from submissions.conf import conf
 from submissions.models.fields import JSONTextField
 from submissions.models.student_item import StudentItem
+from submissions.models.table import Rows, Table
 
 DELETED = "D"
 ACTIVE = "A"
 STATUS_CHOICES = ((DELETED, _("Deleted")), (ACTIVE, _("Active")))
 
 
-class SoftDeletedManager(models.Manager[Any]):
+class SoftDeletedManager(Rows[Any]):
     """Leaves out the rows that somebody deleted."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
         return super().get_queryset().exclude(status=DELETED)
 
 
-class Submission(models.Model):
+class Submission(Table):
     """One attempt of one learner at one item. It is never changed after it was made, only soft-deleted."""
 
     uuid = models.UUIDField(verbose_name=_("uuid"), db_index=True, default=uuid4)
@@ -45,8 +46,8 @@ class Submission(models.Model):
     )
 
     SoftDeletedManager = SoftDeletedManager
-    objects = SoftDeletedManager()
-    _objects = models.Manager()
+    objects = SoftDeletedManager()  # type: ignore[misc]  # on the class, as all managers
+    _objects = Rows()
 
     class Meta:
         app_label = "submissions"

@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from submissions.errors import DuplicateTeamSubmissionsError, TeamSubmissionInternalError, TeamSubmissionNotFoundError
 from submissions.models.student_item import StudentItem
 from submissions.models.submission import ACTIVE, STATUS_CHOICES, SoftDeletedManager
+from submissions.models.table import Rows, Table
 
 logger = logging.getLogger("submissions.models")
 
 
-class TeamSubmission(models.Model):
+class TeamSubmission(Table):
     """One response of a team; each member has a Submission that points here."""
 
     created = models.DateTimeField(default=now, editable=False)
@@ -37,8 +38,8 @@ class TeamSubmission(models.Model):
     status = models.CharField(verbose_name=_("status"), max_length=1, choices=STATUS_CHOICES, default=ACTIVE)
 
     SoftDeletedManager = SoftDeletedManager
-    objects = SoftDeletedManager()
-    _objects = models.Manager()
+    objects = SoftDeletedManager()  # type: ignore[misc]  # on the class, as all managers
+    _objects = Rows()
 
     class Meta:
         app_label = "submissions"

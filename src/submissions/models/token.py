@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from submissions.models.table import Table
+
 
 class Scope(models.TextChoices):
     """What a token may do. No scope contains another."""
@@ -16,14 +18,14 @@ class Scope(models.TextChoices):
     OPERATE = "operate", _("See all submissions of its queues, and move them")
 
 
-class Token(models.Model):
+class Token(Table):
     """A secret of an account for REST: ``gq_<name>_<secret>``. The secret itself is shown once and kept nowhere."""
 
     public_id = models.CharField(max_length=8, unique=True, editable=False)
     # SHA-256 as hex: 256 random bits need no slow hash.
     secret_hash = models.CharField(max_length=64, editable=False)
     account = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("account"), on_delete=models.CASCADE, related_name="tokens"
+        settings.AUTH_USER_MODEL, verbose_name=_("account"), on_delete=models.CASCADE, related_name="+"
     )
     name = models.CharField(
         verbose_name=_("name"), max_length=100, blank=True, default="", help_text=_("What it is for.")

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from django.utils.dateparse import parse_datetime
 
+from submissions import sql
 from submissions.text import duration
 
 # A job that operators put back again and again must not grow forever: the newest entries are kept.
@@ -122,4 +123,4 @@ def _time(value: object) -> datetime | None:
         found = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+    return None if found is None else sql.as_read(found if found.tzinfo else found.replace(tzinfo=UTC))

@@ -33,7 +33,7 @@ def known_settings(queue_name: str) -> GraderQueue | None:
 
 def kept_name(queue_name: str) -> str:
     """The name as the queue's row has it: MySQL finds a queue by what differs in case or accents, too."""
-    if connections[router.db_for_read(GraderQueue)].vendor != "mysql":
+    if connections[router.db_for_write(GraderQueue)].vendor != "mysql":
         return queue_name
     known = known_settings(queue_name)
     return queue_name if known is None else known.name
@@ -57,7 +57,7 @@ def recall(key: tuple[str, str | None], ask: Callable[[], T | None]) -> T | None
 
     Asked anew where a transaction is open: what was changed in it must count there, and may yet be undone.
     """
-    if not conf.QUEUE_CACHE_SECONDS or connections[router.db_for_read(GraderQueue)].in_atomic_block:
+    if not conf.QUEUE_CACHE_SECONDS or connections[router.db_for_write(GraderQueue)].in_atomic_block:
         return ask()
     until, kept = _remembered.get(key, (0.0, None))
     if time.monotonic() < until:

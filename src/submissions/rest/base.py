@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.urls import reverse
 from rest_framework import authentication, exceptions, negotiation, parsers, permissions, renderers, viewsets
@@ -22,7 +22,7 @@ from submissions import queue
 from submissions.accounts import tokens
 from submissions.activity import Actor
 from submissions.conf import conf
-from submissions.connections import close_after
+from submissions.connections import close_after, outside_transactions
 from submissions.errors import QueueError
 from submissions.models import Door, Scope, Token
 from submissions.rest import bodies, problems
@@ -143,7 +143,7 @@ class Resource(viewsets.ViewSet):
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         # The verbs bring their own transactions, and a refusal that is told must stay written down.
-        return transaction.non_atomic_requests(super().as_view(actions, **initkwargs))
+        return outside_transactions(super().as_view(actions, **initkwargs))
 
 
 def http(request: Any) -> HttpRequest:

@@ -9,6 +9,7 @@ from django.http import HttpResponseBase
 
 from submissions import operators
 from submissions.accounts import tokens
+from submissions.accounts.permissions import is_staff
 from submissions.models import GraderQueue, Scope
 from submissions.rest import fields, problems
 from submissions.rest.base import Resource, answer
@@ -57,7 +58,7 @@ class Queues(Resource):
     def _rows(self) -> Any:
         rows = GraderQueue.objects.order_by("name")
         user = self.token.account
-        return rows if user.is_staff and user.has_perm(tokens.VIEW) else rows.filter(observers=user)
+        return rows if is_staff(user) and user.has_perm(tokens.VIEW) else rows.filter(observers=user)
 
     def _row(self, name: str) -> GraderQueue:
         self.require_queue(name)

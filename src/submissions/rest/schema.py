@@ -13,6 +13,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.templatetags.static import static
 from rest_framework.request import Request
 
+from submissions.accounts.permissions import is_staff
 from submissions.models import Token
 from submissions.rest import base, problems
 from submissions.rest.base import Resource, http
@@ -43,9 +44,9 @@ class ForReaders(Resource):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # REST framework puts its own nobody there, where there is no token.
         user = getattr(http(request), "user", None)
-        is_staff = bool(user is not None and user.is_active and user.is_staff)
+        may_read = user is not None and user.is_active and is_staff(user)
         super().initial(request, *args, **kwargs)
-        if not isinstance(request.auth, Token) and not (is_staff and request.method in ("GET", "HEAD")):
+        if not isinstance(request.auth, Token) and not (may_read and request.method in ("GET", "HEAD")):
             realm = {"WWW-Authenticate": 'Bearer realm="gradequeue"'}
             raise Problem(problems.AUTHN, "This needs a token, or a session of staff.", headers=realm)
 

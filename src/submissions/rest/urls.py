@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
@@ -20,6 +21,7 @@ from submissions.rest.tokens import Me
 
 
 @csrf_exempt
+@login_not_required
 def nothing(request: HttpRequest, *_: object, **__: object) -> HttpResponseBase:
     return base.with_request_id(base.refusal(request, Http404()))
 

@@ -113,7 +113,7 @@ def names_without_row(known: Collection[str]) -> list[str]:
 
 def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str]:
     """The values of a column that an index begins with, up to `most`: one seek for each, in a statement for SEEKS."""
-    connection = connections[router.db_for_read(model)]
+    connection = connections[router.db_for_write(model)]
     table = connection.ops.quote_name(model._meta.db_table)
     least = f"SELECT MIN({column}) FROM {table}"  # noqa: S608 - our own table's and column's name
     found: list[str] = []
@@ -149,7 +149,7 @@ def capped(asked: Sequence[QuerySet[Any]]) -> list[int]:
 
 def _count_capped(asked: Sequence[QuerySet[Any]], found: list[int], start: int) -> None:
     terms, params = [], []
-    connection = connections[router.db_for_read(asked[0].model)]
+    connection = connections[router.db_for_write(asked[0].model)]
     for position, rows in enumerate(asked, start):
         compiler = rows.values("pk")[: MOST + 1].query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count as Number
 from django.db.models import Q, Sum
+from django.utils import timezone
 
 from submissions.models import ClaimEnd, ClaimOutcome, QueueMinute, QueueTotal, RollUp
 from submissions.statistics.histogram import Histogram
@@ -58,7 +59,7 @@ def history(queue_name: str | None, *, since: datetime, step: timedelta) -> list
         raise ValueError("A step is a whole number of minutes.")
     roll_up(CATCH_UP, most=MOST_JOBS)
     state = watermark()
-    now = state.now if state is not None else datetime.now(UTC)
+    now = state.now if state is not None else timezone.now()
     start = since.replace(second=0, microsecond=0)
     buckets = _empty(start, step, max(-((start - now) // step), 0))
     names = None if queue_name is None else [queue_name]

@@ -72,7 +72,7 @@ def standing() -> tuple[list[Host], int]:
 
 def latest() -> tuple[str, datetime] | None:
     """The host that took the last result, and when."""
-    connection = connections[router.db_for_read(Delivery)]
+    connection = connections[router.db_for_write(Delivery)]
     table, newest = connection.ops.quote_name(Delivery._meta.db_table), None
     names = distinct(Delivery, "host", MOST_HOSTS)
     for start in range(0, len(names), AT_ONCE):
@@ -132,6 +132,6 @@ def _delivered_at(name: str) -> datetime | None:
 
 
 def _now() -> datetime:
-    connection = connections[router.db_for_read(Delivery)]
+    connection = connections[router.db_for_write(Delivery)]
     connection.ensure_connection()
     return sql.now(connection)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.files.base import ContentFile
@@ -12,6 +11,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from submissions import sql
 from submissions.conf import conf
 from submissions.connections import is_pooled
 from submissions.files import find_damage, is_near
@@ -109,19 +109,12 @@ def _skip_locked(connection: BaseDatabaseWrapper) -> Finding:
 
 
 def _clock(connection: BaseDatabaseWrapper) -> Finding:
-    theirs = timezone.now() if connection.vendor == "sqlite" else _database_time(connection)
-    skew = abs((theirs - timezone.now()).total_seconds())
+    skew = abs((sql.now(connection) - timezone.now()).total_seconds())
     apart = f"The database's clock and this machine's are {skew:.1f} seconds apart; leases go by the database's."
     if found := ahead.count().total():
         jobs = counted(found, "job has a time", "jobs have a time")
         return Finding("clock", False, f"{jobs} still to come: a clock was set back. {LATER}")
     return Finding("clock", skew <= SKEW, apart if skew > SKEW else "The clocks agree.")
-
-
-def _database_time(connection: BaseDatabaseWrapper) -> datetime:
-    question = "SELECT UTC_TIMESTAMP(6)" if connection.vendor == "mysql" else "SELECT STATEMENT_TIMESTAMP()"
-    moment: datetime = one(connection, question)
-    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
 
 
 def _storage() -> Finding:

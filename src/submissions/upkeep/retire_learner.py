@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.utils.encoding import force_bytes
 
 from submissions import queue, sql
 from submissions.api.caching import forget
@@ -41,7 +42,7 @@ LEARNER_RETIRED = "The learner was retired."
 
 def pseudonym(student_id: str) -> str:
     """By Open edX' convention for retired names: the same each time, and no way back without the secret key."""
-    digest = hmac.new(settings.SECRET_KEY.encode(), b"retired\0" + student_id.encode("utf-8", "replace"), "sha256")
+    digest = hmac.new(force_bytes(settings.SECRET_KEY), b"retired\0" + student_id.encode("utf-8", "replace"), "sha256")
     return f"{RETIRED_PREFIX}{digest.hexdigest()[:40]}"
 
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 from rest_framework import negotiation, parsers
 from rest_framework.request import Request
 
+from submissions.conf import conf
 from submissions.text import is_slow_to_read, unquoted
 from submissions.xqueue import wire
 
@@ -26,6 +27,12 @@ def declared_length(request: HttpRequest) -> int:
     """How many bytes the client says that it sends; 0 for what is no number, or none that a server takes."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+
+
+def most_bytes(request: HttpRequest) -> int:
+    """How large it may be: of the fields of a form of several parts, Django itself reads no more than a host allows."""
+    most, of_host = int(conf.REQUEST_MAX_BYTES), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return most if of_host is None or request.content_type != PARTS else min(most, of_host)
 
 
 def fields(request: HttpRequest) -> Mapping[str, object]:
@@ -52,7 +59,10 @@ def is_json(request: HttpRequest, body: bytes) -> bool:
 
 def _parse(request: HttpRequest) -> object:
     # read(), not body: how much is too much is REQUEST_MAX_BYTES, not what a host allows its own forms.
-    body = request.read()
+    most = most_bytes(request)
+    body = request.read(most + 1)
+    if len(body) > most:  # in chunks, it does not say how much it is
+        raise RequestDataTooBig
     # A charset counts with a type that is right.
     right = request.content_type in (FORM, JSON)
     encoding = (right and request.encoding) or settings.DEFAULT_CHARSET

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
-from submissions.connections import close_after
+from submissions.connections import close_after, outside_transactions
 from submissions.errors import AlreadyGraded, BadReply, LeaseLost, QueueError, UnknownJob
 from submissions.words import in_english
 from submissions.xqueue import bodies, patience, sessions, wire
@@ -30,6 +30,8 @@ REFUSALS: dict[type[QueueError], tuple[int, str]] = {
     AlreadyGraded: (409, "Submission was already graded with another result"),
 }
 
+# A cache in front, or a host's own, would hand the same job out again, and call a queue empty that is not.
+NOT_KEPT = {"Cache-Control": "no-store"}
 # With escapes: whatever came in can go out again, also a lone surrogate, and any client can read it.
 _json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -62,9 +64,8 @@ def endpoint(verb: View, *methods: str, for_all: bool = False) -> View:
         return response if name == "status" else sessions.type_reply(request, response)
 
     view.__name__ = view.__qualname__ = name
-    # The verbs bring their own transactions; one around the whole request (ATOMIC_REQUESTS) would hold locks while
-    # the reply is written, and undo a failure that was already told.
-    return cast(View, transaction.non_atomic_requests(csrf_exempt(view)))
+    # Who may ask is looked at here: a host's LoginRequiredMiddleware would send graders to a page for people.
+    return outside_transactions(login_not_required(csrf_exempt(view)))
 
 
 def ok(content: str | int) -> HttpResponse:
@@ -78,7 +79,7 @@ def refused(status: int, content: str) -> HttpResponse:
 def _answer(status: int, return_code: int, content: str | int) -> HttpResponse:
     # Bytes: of text Django would ask, by a pattern, which charset the content type names.
     body = _json(wire.envelope(return_code, content)).encode()
-    return HttpResponse(body, status=status, content_type="application/json")
+    return HttpResponse(body, status=status, content_type="application/json", headers=NOT_KEPT)
 
 
 def _check(request: HttpRequest, name: str, for_all: bool) -> HttpResponse | None:
@@ -100,7 +101,7 @@ def _refusal(request: HttpRequest, name: str, error: Exception) -> HttpResponse:
     if type(error) in REFUSALS:
         return refused(*REFUSALS[cast(type[QueueError], type(error))])
     if isinstance(error, RequestDataTooBig):
-        return refused(413, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+        return refused(413, f"The request is larger than {bodies.most_bytes(request)} bytes")
     if isinstance(error, wire.Malformed | SuspiciousOperation):
         told = error if isinstance(error, wire.Malformed) else wire.Malformed()
         return refused(400, "Insufficient login info" if name == "login" else str(told))

@@ -8,6 +8,7 @@ from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
 
@@ -62,16 +63,21 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
     attempt.admit()
     user = None if attempt.repeated else auth.authenticate(request, username=username, password=password)
     if user is None or not may_log_in(user):
-        if user is not None:
+        if user is not None and user.has_usable_password():  # who has proved it elsewhere (LDAP) has none here
             # It must take as long as a wrong password does.
             identify_hasher(user.password).harden_runtime(password, user.password)
         attempt.record_failure()
         return False
     attempt.record_success()
-    request.session = type(request.session)()
+    begun = type(request.session)()
     # A store may draw its key by it; to others it means nothing.
-    request.session.owner = user.pk  # type: ignore[attr-defined]
+    begun.owner = user.pk  # type: ignore[attr-defined]
+    # Receivers of user_logged_in see a session that nothing is kept of: a host that ends an account's last session with
+    # each login (Open edX does) would have machines that share an account log each other out for ever.
+    request.session = SessionStore()
     auth.login(request, user)
+    begun.update(dict(request.session.items()))
+    request.session = begun
     if wants_text_html(user):
         request.session[TEXT_HTML] = True
     return True

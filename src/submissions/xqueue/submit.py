@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import codecs
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParser
 from django.views.decorators.csrf import csrf_exempt
@@ -24,7 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 from submissions import signals
 from submissions.accounts.permissions import is_grader, is_submitter
 from submissions.conf import conf
-from submissions.connections import close_after
+from submissions.connections import close_after, outside_transactions
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import jobs
 from submissions.intake.requests import BadSubmitRequest, parse
@@ -38,7 +38,8 @@ Files: TypeAlias = "Mapping[str, UploadedFile[bytes]]"
 
 
 @csrf_exempt  # The platform has a session and no token; against other sites' pages stands the check below.
-@transaction.non_atomic_requests
+@login_not_required  # Looked at below.
+@outside_transactions
 def submit(request: HttpRequest) -> HttpResponse:
     """POST xqueue_header, xqueue_body and files: a job; the content is how many wait, as a text."""
     return sessions.type_reply(request, _submit(request))
@@ -77,7 +78,7 @@ def _answer_non_submitter(request: HttpRequest) -> HttpResponse:
 
 def _answer_error(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, RequestDataTooBig):
-        return _refuse(request, f"The request is larger than {conf.REQUEST_MAX_BYTES} bytes")
+        return _refuse(request, f"The request is larger than {bodies.most_bytes(request)} bytes")
     if isinstance(error, BadSubmitRequest | QueueError | SubmissionRequestError | InvalidFileTypeError):
         return _refuse(request, str(error))
     logger.exception("%s failed", request.path, exc_info=error)
@@ -133,14 +134,18 @@ def _read(request: HttpRequest) -> Iterator[tuple[Fields, Files]]:
 def _fields(request: HttpRequest) -> tuple[Fields, Files]:
     if request.content_type == bodies.PARTS:
         return _parts(request)
-    if bodies.is_json(request, request.body):
-        found = wire.parse_request(request.body.decode("utf-8-sig"))
+    # read(), not body: how much is too much is REQUEST_MAX_BYTES, not what a host allows its own forms.
+    body = request.read()
+    if bodies.is_json(request, body):
+        found = wire.parse_request(body.decode("utf-8-sig"))
         return found if isinstance(found, dict) else {}, {}
-    return dict(bodies.read_form(request.body.removeprefix(codecs.BOM_UTF8), errors="strict")), {}
+    return dict(bodies.read_form(body.removeprefix(codecs.BOM_UTF8), errors="strict")), {}
 
 
 def _parts(request: HttpRequest) -> tuple[Fields, Files]:
     body = request.read()
+    if not body and bodies.declared_length(request):
+        return _parts_of_host(request)
     # Latin-1 is every byte as it is.
     texts, files = Parts(request.META, BytesIO(body), request.upload_handlers, "latin-1").parse()
     # Django passes over a part whose head it cannot read, and one without an end: a learner's file would be gone.
@@ -148,12 +153,25 @@ def _parts(request: HttpRequest) -> tuple[Fields, Files]:
     delimiter = b"--" + (request.content_params or {})["boundary"].encode()
     if body.count(delimiter) != found + 1 or delimiter + b"--" not in body:
         raise BadSubmitRequest("a part of it cannot be read")
-    # Only one of them could be kept.
-    for name, many in files.lists():
-        if len(many) > 1:
-            raise BadSubmitRequest(f"it has {len(many)} files named {_utf8(name)[:200]!r}")
+    _require_one_of_each(files, _utf8)
     fields = {_utf8(name): _utf8(str(text)) for name, text in texts.items()}
     return fields, {_utf8(name): file for name, file in files.items() if isinstance(file, UploadedFile)}
+
+
+def _parts_of_host(request: HttpRequest) -> tuple[Fields, Files]:
+    """Where a host's own middleware has asked for ``request.POST``: the bytes are gone, and that is all there is."""
+    fields = {name: str(text) for name, text in request.POST.items()}
+    if any("\ufffd" in text for part in fields.items() for text in part):
+        raise BadSubmitRequest("it is not UTF-8, or has a replacement character")
+    _require_one_of_each(request.FILES, str)
+    return fields, {name: file for name, file in request.FILES.items() if isinstance(file, UploadedFile)}
+
+
+def _require_one_of_each(files: Any, read_name: Callable[[str], str]) -> None:
+    """Only one of those with one name could be kept."""
+    for name, many in files.lists():
+        if len(many) > 1:
+            raise BadSubmitRequest(f"it has {len(many)} files named {read_name(name)[:200]!r}")
 
 
 def _utf8(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -22,6 +23,8 @@ from submissions.xqueue.jobs import body_of
 
 # How many jobs with damaged files one poll passes over.
 MOST_DAMAGED = 5
+# Name and password, whatever they are written in (bytes).
+LOGIN_BYTES = 16 * 1024
 # Watchers hang up after a second. An answer that was quicker than this is not looked after (seconds).
 SLOW_SECONDS = 0.5
 
@@ -30,7 +33,9 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         get_token(request)  # sets the cookie that newer watchers look for
         return refused(200, "login_required")
-    fields = bodies.fields(request)
+    # It is read before anybody is known.
+    is_too_long = bodies.declared_length(request) > LOGIN_BYTES
+    fields: Mapping[str, object] = {} if is_too_long else bodies.fields(request)
     username, password = fields.get("username"), fields.get("password")
     if not (isinstance(username, str) and isinstance(password, str) and username and password):
         return refused(400, "Insufficient login info")

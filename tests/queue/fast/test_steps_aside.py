@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.core.signals import setting_changed
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
-from submissions import queue
+from submissions import queue, sql
 from submissions.errors import LeaseLost
 from submissions.models import ExternalGraderDetail as Job
 from submissions.models import Score, Submission
@@ -72,6 +75,25 @@ def test_who_logs_or_wraps_statements_sees_them() -> None:
         assert not is_fast()
         claim_one()
     assert [sql for sql in seen if "submissions_externalgraderdetail" in sql]
+
+
+def test_a_backend_that_is_not_djangos_own_has_its_cursors_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for several tenants says, with the first cursor of a request, whose tables are meant."""
+    job = make()
+    its = connections["default"]
+    monkeypatch.setattr(type(its), "__module__", "tenants.backend")
+    assert fast.statements_for(its) is None
+    asked: list[str] = []
+    real = its.cursor
+
+    def cursor() -> Any:
+        asked.append("cursor")
+        return real()
+
+    monkeypatch.setattr(its, "cursor", cursor)
+    sql.row(its, "SELECT 1", {})
+    assert asked == ["cursor"]
+    assert queue.claim("q", grader="g")[0].pk == job.pk
 
 
 def test_who_listens_to_new_scores_hears_of_them() -> None:
@@ -166,8 +188,46 @@ def test_a_host_with_local_times_has_its_jobs_at_once(changed: dict[str, Any], s
         make()
         assert queue.waiting_since(["q"]).keys() == {"q"}
         (job,) = queue.claim("q", grader="g")
+        # The database's clock, said as this process would say it.
+        assert abs((job.leased_until - timezone.now()).total_seconds() - 300) < 60
+        assert abs((Job.objects.get().created_at - Submission.objects.get().created_at).total_seconds()) < 60
         assert queue.complete(job.submission_id, job.pullkey, score=1, reply="{}").points_earned == 1
         assert Job.objects.get().status == "retired"
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York"])
+def test_a_host_whose_database_has_a_zone_of_its_own_has_true_times(zone: str) -> None:
+    settle_zone(zone)
+    try:
+        make()
+        (job,) = queue.claim("q", grader="g")
+        assert abs((job.leased_until - timezone.now()).total_seconds() - 300) < 60
+        assert abs((Job.objects.get().created_at - Submission.objects.get().created_at).total_seconds()) < 60
+        assert queue.waiting_since(["q"]) == {}
+    finally:
+        settle_zone(None)
+
+
+def settle_zone(zone: str | None) -> None:
+    """What a connection does with times is settled when it is made."""
+    connection.settings_dict["TIME_ZONE"] = zone
+    connection.close()
+    setting_changed.send(sender=None, setting="USE_TZ", value=True, enter=zone is not None)
+
+
+def test_a_host_with_local_times_has_a_result_refused_that_comes_too_late(settings: Settings) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = False, "Australia/Sydney"
+    connection.close()
+    try:
+        make()
+        (first,) = queue.claim("q", grader="g")
+        Job.objects.update(available_at=timezone.now() - timedelta(seconds=1))
+        (second,) = queue.claim("q", grader="h")
+        with pytest.raises(LeaseLost):
+            queue.complete(first.submission_id, first.pullkey, score=1, reply="{}")
+        assert second.submission_id == first.submission_id
     finally:
         connection.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from datetime import UTC
 from typing import Protocol
 
 from openedx_events.learning.data import ExternalGraderScoreData
@@ -28,8 +29,9 @@ def send(message: Message) -> None:
     )
     # Receivers are written for a web request: what one of them has cached for it must not reach the next result.
     prepare_for_new_work_cycle()
-    # A receiver that raises: it is tried again.
-    EXTERNAL_GRADER_SCORE_SUBMITTED.send_event(send_robust=False, time=message.ready_at, score=score)
+    # It takes UTC alone, by Python's own name for it. A receiver that raises: it is tried again.
+    when = message.ready_at.astimezone(UTC)
+    EXTERNAL_GRADER_SCORE_SUBMITTED.send_event(send_robust=False, time=when, score=score)
 
 
 def _whole(earned: float, possible: float) -> int:

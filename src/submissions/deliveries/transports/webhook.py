@@ -48,7 +48,7 @@ def payload(message: Message) -> dict[str, object]:
     scored = message.result == Told.SCORE
     return {
         "type": TYPES[Told(message.result)],
-        "timestamp": message.ready_at.isoformat(),
+        "timestamp": message.ready_at.astimezone(UTC).isoformat(),
         "data": {
             "submission_id": message.submission_id,
             "submission_uuid": message.submission_uuid,

@@ -6,13 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandParser
-from django.db import transaction
 
 from submissions.accounts.permissions import TEXT_HTML_GROUP
 from submissions.activity import note
 from submissions.conf import conf
 from submissions.management.accounts import AccountCommand, AccountRow
-from submissions.management.base import Options, operator
+from submissions.management.base import Options, at_once, operator
 
 TYPES = ("application/json", "text/html")
 
@@ -47,7 +46,7 @@ class Command(AccountCommand):
 
     def _replies(self, options: Options) -> None:
         user, group = self._account(options["name"]), Group.objects.get_or_create(name=TEXT_HTML_GROUP)[0]
-        with transaction.atomic():
+        with at_once():
             (user.groups.add if options["type"] == "text/html" else user.groups.remove)(group)
             note(operator(), "replies", subject=f"{options['name']}: {options['type']}")
         self._list(options, only=options["name"])

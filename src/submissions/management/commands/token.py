@@ -8,13 +8,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from submissions import sql
 from submissions.accounts import tokens
 from submissions.activity import note
-from submissions.management.base import DataCommand, Options, operator
+from submissions.management.base import DataCommand, Options, at_once, operator
 from submissions.models import Scope, Token
 
 
@@ -49,7 +49,7 @@ class Command(DataCommand):
         if account is None:
             raise CommandError(f"There is no account {options['account']!r}.")
         try:
-            with transaction.atomic():
+            with at_once():
                 token, text = tokens.make_token(
                     account,
                     scopes=options["scope"],
@@ -78,7 +78,7 @@ class Command(DataCommand):
         unknown, rows = [], []
         for text in options["tokens"]:
             # Also the whole of it: whoever has found one somewhere pastes what was found.
-            with transaction.atomic():
+            with at_once():
                 token = tokens.revoke(text.removeprefix("gq_")[:8])
                 if token is not None:
                     note(operator(), "revoke", subject=f"{token.account.get_username()}: {token}")
@@ -127,4 +127,6 @@ def _time(text: str) -> datetime:
         found = None
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a day nor a time, such as 2027-01-31")
-    return found if found.tzinfo else timezone.make_aware(found, timezone.get_fixed_timezone(0))
+    if found.tzinfo is None:
+        found = timezone.make_aware(found, timezone.get_fixed_timezone(0))
+    return sql.as_read(found)

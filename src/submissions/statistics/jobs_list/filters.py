@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from submissions import sql
 from submissions.models import ClaimOutcome
 from submissions.statistics.jobs_list.states import FAILED, STATES
 from submissions.text import row_id, storable
@@ -144,7 +145,7 @@ def _time(name: str, text: str) -> Time:
         day = parse_date(text)
         found = datetime(day.year, day.month, day.day, tzinfo=UTC) if day else parse_datetime(text.replace(" ", "T"))
         if found is not None:
-            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+            return sql.as_read(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         pass
     periods = ", ".join(PERIODS)

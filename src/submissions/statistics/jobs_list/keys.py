@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from submissions import sql
 from submissions.statistics.jobs_list.filters import GIVEN_UP, BadFilter, Filters
 from submissions.text import row_id
 
@@ -37,7 +38,7 @@ def read_key(text: str) -> Key | None:
         return None
     at, _dash, number = text.partition("-")
     try:
-        when = datetime.strptime(at, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC) if at else None
+        when = sql.as_read(datetime.strptime(at, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)) if at else None
     except ValueError:
         when, number = None, ""
     if (pk := row_id(number)) is None:
