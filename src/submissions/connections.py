@@ -44,6 +44,14 @@ def close_after(error: BaseException) -> None:
                 connection.close()
 
 
+def look_at_idle() -> None:
+    """Have this thread's connections looked at before they are used again: a server, or a proxy before it, may have
+    ended one that was idle for long. What is in a transaction stays."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
 # By connection of the driver's: what `is_pooled` has found, which asks each one once.
 _pooled: WeakKeyDictionary[object, bool] = WeakKeyDictionary()
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.files import File
-from django.db import close_old_connections
 
+from submissions.connections import look_at_idle
 from submissions.files import BLOCK, digest, find_damage, sync
 from submissions.models import SubmissionFile
 
@@ -35,7 +35,7 @@ def _rows() -> Iterator[SubmissionFile]:
     rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
     while True:
         # It was idle during the dump, or a batch of large files: for longer perhaps than its server lets it be.
-        close_old_connections()
+        look_at_idle()
         batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
         if not batch:
             return
@@ -50,7 +50,7 @@ def _saved(row: SubmissionFile, folder: Path) -> str | None:
         with row.file.storage.open(str(row.file.name), "rb") as stored:
             _copy(stored, place)
     except Exception as error:  # each storage has exceptions of its own
-        close_old_connections()  # it may have hung for long
+        look_at_idle()  # it may have hung for long
         if not SubmissionFile.objects.filter(pk=row.pk).exists():  # pruned meanwhile
             return None
         return f"file {row.original_filename!r} of submission {_submission(row)} was not saved: {error}"

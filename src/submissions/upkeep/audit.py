@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db import close_old_connections
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from submissions.connections import look_at_idle
 from submissions.files import find_damage, is_near
 from submissions.models import (
     Delivery,
@@ -148,7 +148,7 @@ def _damaged_files() -> Iterator[Problem]:
     last = 0
     rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
     while True:
-        close_old_connections()  # to read the last batch may have taken longer than a server lets a connection be idle
+        look_at_idle()  # to read the last batch may have taken longer than a server lets a connection be idle
         batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
         if not batch:
             return
