@@ -250,6 +250,7 @@ def test_logins_beyond_measure_are_refused(proxy: Proxy, path: str) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(ask, range(180)))
     assert 429 in statuses
+    assert 301 not in statuses
     assert proxy.session().get(f"{proxy.url}/xqueue/status/", timeout=60).status_code == 200
 
 
