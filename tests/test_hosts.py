@@ -152,6 +152,24 @@ def test_where_a_router_reads_from_a_replica_nothing_goes_by_what_is_behind(tmp_
     assert told == {"done": [5, 5, 5], "replies": [5, 5], "scores": [5, 5], "kept": True}
 
 
+WITHOUT_ROUTER = """
+DATABASES["behind"] = sqlite("behind.sqlite3")
+"""
+ASK_REPLICA = """
+for alias in connections:
+    run("migrate", "--database", alias, "-v0")
+from submissions.models import StudentItem, Submission
+enqueue()
+mine = StudentItem.objects.filter(student_id="s")
+told.update({alias: Submission.objects.using(alias).filter(student_item__in=mine).count() for alias in connections})
+"""
+
+
+@pytest.mark.once
+def test_a_platform_may_ask_a_replica_with_a_subquery_of_ours(tmp_path: Path) -> None:
+    assert walk(tmp_path, WITHOUT_ROUTER, ASK_REPLICA) == {"default": 1, "behind": 0}
+
+
 ANOTHER_NAME = """
 DATABASES = {"default": {}, "main": sqlite("main.sqlite3", ATOMIC_REQUESTS=True)}
 DATABASE_ROUTERS = ["settings.Router"]

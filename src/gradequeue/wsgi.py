@@ -17,9 +17,8 @@ django.setup(set_prefix=False)
 
 # Only now: what it imports needs Django to be set up.
 from gradequeue.http import graders_lane  # noqa: E402  isort: skip
-from submissions.handing import HandedOut  # noqa: E402  isort: skip
+from submissions.handing import HandedOut, NoRoom  # noqa: E402  isort: skip
 from submissions.text import is_slow_to_read  # noqa: E402  isort: skip
-from submissions.waiting import NoRoomAnswer  # noqa: E402  isort: skip
 
 # What graders send needs no try.
 READABLE = {"", "application/x-www-form-urlencoded", "application/json"}
@@ -43,7 +42,7 @@ class Handler(WSGIHandler):
             # own receivers do the same there once more. A receiver that fails takes no answer away.
             request_finished.send_robust(sender=type(self))
         cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
-        ends = [("Connection", "close")] if isinstance(response, NoRoomAnswer) else []
+        ends = [("Connection", "close")] if isinstance(response, NoRoom) else []
         start_response(f"{response.status_code} {response.reason_phrase}", [*response.items(), *cookies, *ends])
         if isinstance(response, HandedOut):
             return response

@@ -1,6 +1,7 @@
-"""Answers that hand out jobs: a grader that has gone leaves its job to the others, and no failure is counted.
+"""What a web server is told with the answer to who asks for jobs.
 
-Whether a grader still waits for its answer nobody can ask a WSGI server beforehand. But it is told afterwards.
+Of jobs that are handed out: a grader that has gone leaves its job to the others, and no failure is counted. Whether a
+grader still waits for its answer nobody can ask a WSGI server beforehand. But it is told afterwards.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ def take_back(jobs: Sequence[queue.ClaimedJob]) -> None:
     for job in jobs:
         with suppress(QueueError):  # somebody has ended it meanwhile
             queue.release(job.submission_id, job.pullkey, reason=GONE)
+
+
+class NoRoom(HttpResponse):
+    """`answer`, where nobody more may wait. `serve` ends its connection: the next one may lead to another process."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__(answer.content, status=answer.status_code, headers=dict(answer.headers))
 
 
 class HandedOut(HttpResponse):

@@ -155,7 +155,8 @@ def _is_prepared(connection: BaseDatabaseWrapper, sql: str) -> bool:
             driver.prepare_threshold = ONLY_WHERE_ASKED
         _run_there[driver] = set() if direct else None
     run = _run_there[driver]
-    if run is None or sql in run:
-        return run is not None
+    if run is None:
+        return False
+    again = sql in run
     run.add(sql)
-    return False
+    return again

@@ -18,7 +18,6 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from django.db import connections, router
-from django.http import HttpResponse
 
 from submissions import signals
 from submissions.conf import conf
@@ -49,10 +48,6 @@ class Outcome(Enum):
     """Too many wait already."""
     CLOSED = "closed"
     """This process ends."""
-
-
-class NoRoomAnswer(HttpResponse):
-    """For who may not wait here. A server of ours ends its connection: the next one may lead to a process with room."""
 
 
 class _Waiter:

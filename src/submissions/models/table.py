@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self, TypeVar
 
+from django.conf import settings
 from django.db import models, router
 
 Row = TypeVar("Row", bound=models.Model)
@@ -29,7 +30,9 @@ class Rows(models.Manager[Row]):
         return found
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().using(self.db)
+        rows = super().get_queryset()
+        # Without a router they are not bound to one: a subquery of ours may be part of what a platform asks a replica.
+        return rows.using(self.db) if settings.DATABASE_ROUTERS else rows
 
 
 class Table(models.Model):

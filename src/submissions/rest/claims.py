@@ -22,7 +22,7 @@ from submissions.accounts import tokens
 from submissions.conf import conf
 from submissions.errors import FileProcessingError, LeaseLost, QueueError
 from submissions.files import name_for_graders, require_intact
-from submissions.handing import HandedOut
+from submissions.handing import HandedOut, NoRoom
 from submissions.models import ClaimRequest, DatabaseNow, ExternalGraderDetail, Scope, Status, SubmissionFile
 from submissions.queue import Terms
 from submissions.queue.transactions import in_transaction
@@ -30,7 +30,7 @@ from submissions.rest import base, bodies, fields, idempotency, problems
 from submissions.rest.base import Resource, answer, http
 from submissions.rest.problems import Problem
 from submissions.rest.result import digest_of
-from submissions.waiting import NoRoomAnswer, Outcome, room
+from submissions.waiting import Outcome, room
 
 logger = logging.getLogger("submissions.rest")
 
@@ -86,7 +86,7 @@ class Claims(Resource):
         later = 0 if claims else ask_again
         told_now = base.answer_text(f'{{"claims":[{",".join(claims)}],"poll_after_seconds":{later}}}')
         if not had_room:
-            return NoRoomAnswer(told_now.content, headers=dict(told_now.headers))
+            return NoRoom(told_now)
         # With a key the same request may have been given these claims again meanwhile, and be at work.
         return HandedOut(told_now, [one.job for one in jobs]) if claims and key is None else told_now
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from django.contrib import auth
 from django.contrib.auth.hashers import identify_hasher
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest, HttpResponse
@@ -69,18 +69,25 @@ def begin(request: HttpRequest, username: str, password: str) -> bool:
         attempt.record_failure()
         return False
     attempt.record_success()
+    _log_in(request, user)
+    if wants_text_html(user):
+        request.session[TEXT_HTML] = True
+    return True
+
+
+def _log_in(request: HttpRequest, user: User) -> None:
+    """As a browser is logged in, in a new session.
+
+    Receivers of user_logged_in see another one, of which nothing is kept: a host that ends an account's last session
+    with each login (Open edX does) would have machines that share an account log each other out for ever.
+    """
     begun = type(request.session)()
     # A store may draw its key by it; to others it means nothing.
     begun.owner = user.pk  # type: ignore[attr-defined]
-    # Receivers of user_logged_in see a session that nothing is kept of: a host that ends an account's last session with
-    # each login (Open edX does) would have machines that share an account log each other out for ever.
     request.session = SessionStore()
     auth.login(request, user)
     begun.update(dict(request.session.items()))
     request.session = begun
-    if wants_text_html(user):
-        request.session[TEXT_HTML] = True
-    return True
 
 
 def begin_with_token(request: HttpRequest, username: str, text: str) -> bool:
