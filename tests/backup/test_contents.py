@@ -20,7 +20,7 @@ from django.db.utils import ConnectionHandler
 from django.test.utils import CaptureQueriesContext
 
 from gradequeue.backup import contents, databases
-from submissions.files import find_damage
+from submissions.files import find_damage, rows
 from submissions.models import SubmissionFile, get_storage
 from submissions.upkeep import audit
 from tests.connections import end_connection
@@ -100,26 +100,26 @@ def test_what_is_damaged_where_it_is_kept_is_written_anew(tmp_path: Path) -> Non
 
 @files
 def test_a_storage_that_fails_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [row_of(), row_of(), row_of()]
+    kept = [row_of(), row_of(), row_of()]
     assert list(contents.save(tmp_path)) == [None] * 3
-    for row in rows:
+    for row in kept:
         get_storage().delete(str(row.file.name))
     save = InMemoryStorage.save
 
     def failing(self: InMemoryStorage, name: str, *words: Any) -> str:
-        if name == rows[1].file.name:
+        if name == kept[1].file.name:
             raise OSError("SlowDown")
         return save(self, name, *words)
 
     monkeypatch.setattr(InMemoryStorage, "save", failing)
-    told = f"file 'a.py' of submission {number_of(rows[1])} was not brought back: SlowDown"
+    told = f"file 'a.py' of submission {number_of(kept[1])} was not brought back: SlowDown"
     assert list(contents.bring_back(tmp_path)) == [None, told, None]
-    assert [get_storage().exists(str(row.file.name)) for row in rows] == [True, False, True]
+    assert [get_storage().exists(str(row.file.name)) for row in kept] == [True, False, True]
 
 
 @files
 def test_rows_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "BATCH", 2)
+    monkeypatch.setattr(rows, "BATCH", 2)
     for _ in range(3):
         row_of()
     with CaptureQueriesContext(connection) as asked:
@@ -132,8 +132,7 @@ def test_rows_are_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_was_idle_for_too_long_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """During the dump, and while the files of a batch are copied."""
-    monkeypatch.setattr(contents, "BATCH", 1)
-    monkeypatch.setattr(audit, "BATCH", 1)
+    monkeypatch.setattr(rows, "BATCH", 1)
     for _ in range(2):
         row_of()
     for found in (contents.save(tmp_path), contents.bring_back(tmp_path)):

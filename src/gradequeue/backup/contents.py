@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from django.core.files import File
 
-from submissions.connections import look_at_idle
-from submissions.files import BLOCK, digest, find_damage, sync
+from submissions.files import BLOCK, digest, find_damage, in_batches, is_there, sync
 from submissions.models import SubmissionFile
-
-# Files whose rows are held at a time.
-BATCH = 1000
 
 
 def save(folder: Path) -> Iterator[str | None]:
     """For each file None, or what is wrong with it."""
-    for row in _rows():
+    for row in chain.from_iterable(in_batches()):
         yield _saved(row, folder)
 
 
 def bring_back(folder: Path) -> Iterator[str | None]:
     """For each file that the restored database names None, or what is wrong with it."""
-    for row in _rows():
+    for row in chain.from_iterable(in_batches()):
         yield _brought_back(row, folder)
-
-
-def _rows() -> Iterator[SubmissionFile]:
-    """Batch by batch: MySQL, and PostgreSQL behind a pooler, would hand over all rows of one query at once, and SQLite
-    could not shorten its log as long as one is read."""
-    last = 0
-    rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
-    while True:
-        # It was idle during the dump, or a batch of large files: for longer perhaps than its server lets it be.
-        look_at_idle()
-        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
-        if not batch:
-            return
-        yield from batch
-        last = batch[-1].pk
 
 
 def _saved(row: SubmissionFile, folder: Path) -> str | None:
@@ -50,8 +32,7 @@ def _saved(row: SubmissionFile, folder: Path) -> str | None:
         with row.file.storage.open(str(row.file.name), "rb") as stored:
             _copy(stored, place)
     except Exception as error:  # each storage has exceptions of its own
-        look_at_idle()  # it may have hung for long
-        if not SubmissionFile.objects.filter(pk=row.pk).exists():  # pruned meanwhile
+        if not is_there(row):
             return None
         return f"file {row.original_filename!r} of submission {_submission(row)} was not saved: {error}"
     return None

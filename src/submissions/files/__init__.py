@@ -8,6 +8,7 @@ from submissions.files.addresses import address, download_name, is_signed, signa
 from submissions.files.contents import AnyFile, as_file, prepare, without_links
 from submissions.files.digests import BLOCK, digest, find_damage, is_near, require_intact
 from submissions.files.names import name_for_graders
+from submissions.files.rows import in_batches, is_there
 from submissions.files.storage import store, sync, sync_place
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "digest",
     "download_name",
     "find_damage",
+    "in_batches",
     "is_near",
     "is_signed",
+    "is_there",
     "name_for_graders",
     "prepare",
     "require_intact",

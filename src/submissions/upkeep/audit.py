@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from submissions.connections import look_at_idle
-from submissions.files import find_damage, is_near
+from submissions.files import find_damage, in_batches, is_near, is_there
 from submissions.models import (
     Delivery,
     DeliveryState,
@@ -23,9 +22,6 @@ from submissions.models import (
 from submissions.upkeep import numbers
 
 Job = ExternalGraderDetail
-
-# Files that are looked at in a row.
-BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -144,18 +140,10 @@ def _summaries() -> Iterator[int]:
 
 
 def _damaged_files() -> Iterator[Problem]:
-    """Batch by batch: MySQL, and PostgreSQL behind a pooler, would hand over all rows of one query at once."""
-    last = 0
-    rows = SubmissionFile.objects.defer("uuid")  # SQLite's column holds whatever was written, and need not be one
-    while True:
-        look_at_idle()  # to read the last batch may have taken longer than a server lets a connection be idle
-        batch = list(rows.filter(pk__gt=last).order_by("pk")[:BATCH])
-        if not batch:
-            return
-        last = batch[-1].pk
+    for batch in in_batches():
         jobs = Job.objects.filter(pk__in={row.external_grader_id for row in batch})
         submissions = dict(jobs.order_by().values_list("pk", "submission_id"))
         for row in batch:
             damage = find_damage(row)
-            if damage and SubmissionFile.objects.filter(pk=row.pk).exists():  # else it was pruned meanwhile
+            if damage and is_there(row):
                 yield Problem(submissions.get(row.external_grader_id or 0), damage)
