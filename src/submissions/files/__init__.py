@@ -4,9 +4,10 @@ A storage that signs addresses itself (S3) does so; everything else is served by
 who brings our signature. Nothing here asks who somebody is: a grader's downloader has no session (``docs/xqueue.md``).
 """
 
-from submissions.files.addresses import address, download_name, is_signed, signature
+from submissions.files.addresses import address, is_signed, signature
 from submissions.files.contents import AnyFile, as_file, prepare, without_links
 from submissions.files.digests import BLOCK, digest, find_damage, is_near, require_intact
+from submissions.files.downloads import download
 from submissions.files.names import name_for_graders
 from submissions.files.rows import in_batches, is_there
 from submissions.files.storage import store, sync, sync_place
@@ -17,7 +18,7 @@ __all__ = [
     "address",
     "as_file",
     "digest",
-    "download_name",
+    "download",
     "find_damage",
     "in_batches",
     "is_near",

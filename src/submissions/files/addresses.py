@@ -28,7 +28,7 @@ def address(row: SubmissionFile, mount: str, lease: int) -> str:
         return own
     expires = int(time.time()) + seconds
     query = urlencode({"expires": expires, "signature": signature(row.pk, expires)})
-    return f"{mount}files/{row.pk}/{quote(_last_part(row.original_filename), safe='')}?{query}"
+    return f"{mount}files/{row.pk}/{quote(last_part(row.original_filename), safe='')}?{query}"
 
 
 def _address_of_storage(storage: Storage, name: str, seconds: int) -> str | None:
@@ -61,12 +61,7 @@ def is_signed(file_id: int, expires: str, signed: str) -> bool:
     return time.time() < int(expires)
 
 
-def download_name(row: SubmissionFile) -> str:
-    """The learner's name for the file, as far as a header may carry it."""
-    return "".join(letter for letter in _last_part(row.original_filename) if letter.isprintable()) or "file"
-
-
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
     """Never a path: neither the address nor what a browser saves may walk up a tree."""
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2].strip()
     return last if last.strip(".") else "file"

@@ -137,7 +137,7 @@ class Resource(viewsets.ViewSet):
         return refusal(http(self.request), exc, self)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return with_request_id(response)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse, HttpResponseBase
+from django.http import HttpResponseBase
 
 from submissions import files
 from submissions.errors import LeaseLost
@@ -26,16 +26,6 @@ class Files(Resource):
         rows = SubmissionFile.objects.filter(external_grader__submission_id=found.submission_id).order_by("pk")
         row = rows[number - 1 : number].first() if 0 < number < 10_000 else None
         try:
-            if row is None:
-                raise FileNotFoundError
-            content = row.file.storage.open(str(row.file.name), "rb")
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return files.download(row)
+        except FileNotFoundError:
             raise Problem(problems.NOT_FOUND, "The claim has no such file, or it is gone.") from None
-        response = FileResponse(
-            content, as_attachment=True, filename=files.download_name(row), content_type="application/octet-stream"
-        )
-        response.block_size = files.BLOCK
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        response["Cache-Control"] = "private, no-store"
-        return response

@@ -30,8 +30,9 @@ REFUSALS: dict[type[QueueError], tuple[int, str]] = {
     AlreadyGraded: (409, "Submission was already graded with another result"),
 }
 
-# A cache in front, or a host's own, would hand the same job out again, and call a queue empty that is not.
-NOT_KEPT = {"Cache-Control": "no-store"}
+# A cache in front, or a host's own, would hand the same job out again, and call a queue empty that is not. The page
+# cache of the first Django 5.2 goes by `private` alone.
+NOT_KEPT = {"Cache-Control": "private, no-store"}
 # With escapes: whatever came in can go out again, also a lone surrogate, and any client can read it.
 _json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
