@@ -210,6 +210,11 @@ def test_what_is_no_whole_backup_is_refused(
     manifest = (copy / "backup.json").read_text()
     (copy / "backup.json").unlink()
     assert refused(other, "restore", copy) == f"{copy} holds no whole backup: its backup.json cannot be read."
+    later = manifest.replace('"gradequeue": "0.2.0"', '"gradequeue": "0.10.0"')
+    (copy / "backup.json").write_text(later)
+    assert refused(other, "restore", copy) == (
+        "The backup is of gradequeue 0.10.0, this is 0.2.0. Restore it with that version or a later one."
+    )
     # The files are looked at, too, and those that the storage has still are not written again.
     (copy / "backup.json").write_text(manifest)
     (stored,) = (copy / "files" / "q").iterdir()

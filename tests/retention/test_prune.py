@@ -223,13 +223,52 @@ def test_it_breaks_off_and_is_finished_by_the_next_run(monkeypatch: pytest.Monke
         real(self, name)
 
     monkeypatch.setattr(storage, "delete", once)
-    with pytest.raises(OSError, match="away"):
+    with pytest.raises(CommandError, match=r"^1 job stayed: their files could not be deleted; the log says why\.$"):
         prune("--older-than", "30")
     assert left() == [old.pk]
     assert SubmissionFile.objects.count() == 2
     monkeypatch.undo()
     assert prune("--older-than", "30")["files"] == 2
     assert (left(), SubmissionFile.objects.count()) == ([], 0)
+
+
+def stuck(monkeypatch: pytest.MonkeyPatch, *jobs: Job) -> None:
+    """No file of these can be deleted."""
+    names = set(SubmissionFile.objects.filter(external_grader__in=jobs).values_list("file", flat=True))
+    storage = type(get_storage()._wrapped._wrapped)  # type: ignore[attr-defined]
+    real = storage.delete
+
+    def delete(self: object, name: str) -> None:
+        if name in names:
+            raise PermissionError(13, "Permission denied", name)
+        real(self, name)
+
+    monkeypatch.setattr(storage, "delete", delete)
+
+
+def test_a_file_that_cannot_be_deleted_keeps_its_own_job_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = [scored(days, files={"a.py": "1"}) for days in (33, 32, 31)][1]
+    QueueMinute.objects.create(queue_name="q", minute=now() - timedelta(days=60))
+    name = str(SubmissionFile.objects.get(external_grader=second).file.name)
+    stuck(monkeypatch, second)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=r"^1 job stayed: "):
+        call_command("prune", "--older-than", "30", stderr=out)
+    assert (left(), QueueMinute.objects.count()) == ([second.pk], 0)
+    assert "2 jobs, 2 files, " in out.getvalue()
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said.endswith(f"({name}) could not be deleted: [Errno 13] Permission denied: '{name}'")
+
+
+def test_where_the_storage_is_away_not_each_file_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_KEPT", 2)
+    jobs = [scored(days, files={"a.py": "1"}) for days in (34, 33, 32, 31)]
+    stuck(monkeypatch, *jobs[:3])
+    with pytest.raises(CommandError, match=r"^2 jobs stayed: "):
+        prune("--older-than", "30")
+    assert left() == [job.pk for job in jobs]
 
 
 def test_an_age_is_needed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -94,6 +94,26 @@ def test_nothing_of_her_is_left_and_others_keep_theirs() -> None:
     states = ExternalGraderDetail.objects.values_list("submission__student_item__student_id", "status")
     assert sorted(states) == [("bob", "pending"), *[(retire_learner.pseudonym(ADA), "retired")] * 4]
     assert bob.submission.answer == "print(1)"
+
+
+def test_a_file_that_cannot_be_deleted_is_said_and_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    make("q", student=ADA, files={"a.py": "her file"})
+    row = SubmissionFile.objects.get()
+    storage = type(get_storage()._wrapped._wrapped)  # type: ignore[attr-defined]
+
+    def delete(self: object, name: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(storage, "delete", delete)
+    with pytest.raises(CommandError) as refused:
+        retire(ADA)
+    assert str(refused.value) == (
+        f"File {row.pk} ({row.file.name}) could not be deleted: [Errno 13] Permission denied. "
+        "Mend that, and repeat the command: it goes on from there."
+    )
+    monkeypatch.undo()
+    assert retire(ADA)["files"] == 1
+    assert not get_storage().exists(str(row.file.name))
 
 
 def test_no_copy_of_her_item_is_left() -> None:

@@ -6,7 +6,9 @@ names it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,9 +30,20 @@ from submissions.models import (
 )
 from submissions.queue.transactions import in_transaction
 from submissions.statistics.rollup import roll_up
-from submissions.upkeep.removal import BATCH, Removed, remove_files
+from submissions.upkeep.removal import BATCH, FileStays, Removed, remove_files
+
+logger = logging.getLogger("submissions.upkeep")
 
 Job = ExternalGraderDetail
+
+# After so many jobs that stay the storage is away, and each further file would wait for it.
+MOST_KEPT = 100
+
+
+@dataclass
+class Pruned(Removed):
+    kept: int = 0
+    """Jobs that stay, as a file of theirs could not be deleted."""
 
 
 def prunable(
@@ -45,12 +58,14 @@ def prunable(
     return ended.filter(~Exists(owed)).order_by("status_time", "pk")
 
 
-def prune(jobs: QuerySet[Job], days: int, *, whole_items: bool = False) -> Iterator[Removed]:
+def prune(jobs: QuerySet[Job], days: int, *, whole_items: bool = False) -> Iterator[Pruned]:
     """Remove these `prunable` jobs with their files and deliveries; what each batch removed.
 
     Submissions and scores stay. `whole_items`: those items go, too, that have neither a job left nor any attempt
-    younger than `days`. The numbers of `submissions.statistics.history` are counted first.
+    younger than `days`. The numbers of `submissions.statistics.history` are counted first. A file that cannot be
+    deleted keeps its own job; raises FileStays after MOST_KEPT of them.
     """
+    kept = 0
     while roll_up():
         pass
     after: tuple[datetime, int] | None = None
@@ -64,16 +79,32 @@ def prune(jobs: QuerySet[Job], days: int, *, whole_items: bool = False) -> Itera
         if not batch:
             return
         after = batch[-1]
-        yield _prune_batch(jobs, [pk for _, pk in batch], days=days if whole_items else None)
+        for removed in _prune_all(jobs, [pk for _, pk in batch], days=days if whole_items else None):
+            yield removed
+            kept += removed.kept
+            if kept == MOST_KEPT:
+                raise FileStays(f"{MOST_KEPT} files could not be deleted")
+
+
+def _prune_all(jobs: QuerySet[Job], pks: list[int], *, days: int | None) -> Iterator[Pruned]:
+    try:
+        yield _prune_batch(jobs, pks, days=days)
+    except FileStays:
+        for pk in pks:
+            try:
+                yield _prune_batch(jobs, [pk], days=days)
+            except FileStays as stays:
+                logger.error("%s", stays)
+                yield Pruned(kept=1)
 
 
 @in_transaction
-def _prune_batch(jobs: QuerySet[Job], pks: list[int], *, days: int | None) -> Removed:
+def _prune_batch(jobs: QuerySet[Job], pks: list[int], *, days: int | None) -> Pruned:
     # An operator may have put one back meanwhile; whoever holds one has it for something else.
     locked = Job.objects.filter(pk__in=pks).order_by("pk").locked(skip_locked=True).values_list("pk", flat=True)
     ready = list(jobs.filter(pk__in=list(locked)).values_list("pk", "submission__student_item_id"))
     mine = [pk for pk, _ in ready]
-    removed = Removed(jobs=len(mine), files=remove_files(mine))
+    removed = Pruned(jobs=len(mine), files=remove_files(mine))
     deliveries = Delivery.objects.filter(job_id__in=mine)
     removed.deliveries = deliveries.count()
     Job.objects.filter(pk__in=mine).delete()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from submissions.models import SubmissionFile
+from submissions.text import first_line
 
 # Jobs in one transaction: few, as files are deleted in it.
 BATCH = 50
@@ -27,9 +28,17 @@ class Removed:
             setattr(self, name, getattr(self, name) + number)
 
 
+class FileStays(Exception):
+    """A file could not be deleted; says which, and why."""
+
+
 def remove_files(jobs: list[int]) -> int:
+    """How many. Raises FileStays."""
     files = list(SubmissionFile.objects.filter(external_grader_id__in=jobs))
     for row in files:
-        row.file.storage.delete(str(row.file.name))
+        try:
+            row.file.storage.delete(str(row.file.name))
+        except Exception as error:  # each storage has exceptions of its own
+            raise FileStays(f"File {row.pk} ({row.file.name}) could not be deleted: {first_line(error)}") from error
     SubmissionFile.objects.filter(pk__in=[row.pk for row in files]).delete()
     return len(files)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from submissions.activity import note
 from submissions.conf import conf
@@ -13,7 +14,7 @@ from submissions.management.base import DataCommand, operator, positive
 from submissions.models import Status
 from submissions.text import counted
 from submissions.upkeep import prune
-from submissions.upkeep.removal import Removed
+from submissions.upkeep.removal import FileStays
 
 # PostgreSQL and SQLite fail at a date before there were any.
 MOST_DAYS = 100_000
@@ -58,9 +59,10 @@ class Command(DataCommand):
             return
         what = f"{counted(count, 'job')} that ended at least {counted(days, 'day')} ago"
         note(operator(), "prune", subject=what, queue_names=[options["queue"] or ""])
-        removed = Removed()
-        for batch in prune.prune(jobs, days, whole_items=options["whole_items"]):
-            removed.add(batch)
+        removed = prune.Pruned()
+        with contextlib.suppress(FileStays):  # it stands in `kept`
+            for batch in prune.prune(jobs, days, whole_items=options["whole_items"]):
+                removed.add(batch)
         rows = moves = 0
         if options["queue"] is None:
             kept = min(int(conf.ACTIVITY_DAYS), MOST_DAYS)  # "for ever" is a number of days, too
@@ -73,3 +75,7 @@ class Command(DataCommand):
             f"{counted(removed.deliveries, 'delivery', 'deliveries')}, {counted(removed.items, 'item')}, "
             f"{counted(rows, 'row')} of statistics and {counted(moves, 'old move')} of operators removed."
         )
+        if removed.kept:
+            raise CommandError(
+                f"{counted(removed.kept, 'job')} stayed: their files could not be deleted; the log says why."
+            )

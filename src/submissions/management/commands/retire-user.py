@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from submissions.activity import note
 from submissions.management.base import DataCommand, operator
 from submissions.text import counted
 from submissions.upkeep import retire_learner
-from submissions.upkeep.removal import Removed
+from submissions.upkeep.removal import FileStays, Removed
 
 
 class Command(DataCommand):
@@ -34,8 +34,11 @@ class Command(DataCommand):
             # Under the pseudonym: the id is what must be forgotten.
             note(operator(), "anonymise", subject=retire_learner.pseudonym(student_id))
             found = Removed()
-            for part in retire_learner.retire_student(student_id):
-                found.add(part)
+            try:
+                for part in retire_learner.retire_student(student_id):
+                    found.add(part)
+            except FileStays as stays:
+                raise CommandError(f"{stays}. Mend that, and repeat the command: it goes on from there.") from stays
             self.tell(f"Anonymised as {retire_learner.pseudonym(student_id)}.")
         if options["as_json"]:
             self.say(
