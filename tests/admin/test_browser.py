@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
+from tests.dashboard.browser import chromium
 from tests.server import Server
 
-playwright = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 EVIL = "<script>document.title='evil'</script><img src=x onerror=\"parent.document.title='evil'\">"
-pytestmark = [pytest.mark.once, pytest.mark.skipif(not CHROMIUM, reason="There is no Chromium here")]
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +26,8 @@ def page(server: Server) -> Iterator[Any]:
     """Logged in, on a phone. Each page comes with the policy, and what the browser complains of is a failure."""
     server.env["DJANGO_SUPERUSER_PASSWORD"] = "secret"
     server.run("createsuperuser", "--noinput", "--username", "browser", "--email", "", check=False)
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    quiet += ["--disable-background-networking", "--disable-component-update"]
     complaints: list[str] = []
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=quiet)
+    with chromium() as browser:
         opened = browser.new_page(timezone_id="America/New_York", viewport={"width": 390, "height": 844})
         opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -43,7 +37,6 @@ def page(server: Server) -> Iterator[Any]:
         opened.fill("#id_password", "secret")
         opened.click("[type=submit]")
         yield opened
-        browser.close()
     # A browser asks for an icon, too; and one test does in the frame what the frame must not let it do.
     assert [one for one in complaints if not re.search("404|about:srcdoc|origin 'null'|net::ERR_FAILED", one)] == []
 
