@@ -306,6 +306,20 @@ def test_what_nobody_can_reckon_with_is_no_result(name: str, said: str, why: str
     assert str(raised.value) == why
 
 
+@pytest.mark.parametrize("ours", [5, "no JSON", [1], {"earned": 5}, {"tests": 5}, {"stdout": 5}, {"tests": {"0": 5}}])
+def test_what_stands_under_our_name_and_is_not_ours_is_passed_over(ours: Any) -> None:
+    theirs = {"score": 1, "tests": [{"name": "a", "score": 1, "status": "passed"}], "extra_data": {"gradequeue": ours}}
+    assert text("gradescope", theirs) == {
+        "points_earned": 1,
+        "tests": [{"name": "a", "status": "passed", "points": 1}],
+    }
+
+
+def test_an_attribute_of_junit_that_is_called_like_an_element_is_nothing() -> None:
+    case = '<testsuite><testcase name="a" failure="1" error="" properties="x"/></testsuite>'
+    assert formats.read("junit", case.encode()) == {"score": 1.0, "tests": [{"name": "a", "status": "passed"}]}
+
+
 def test_as_deep_as_the_queue_takes_it() -> None:
     said = '{"score": 1, "extra": {"a": ' + "[" * 62 + "]" * 62 + "}}"
     assert formats.read("json", said.encode())["score"] == 1

@@ -125,6 +125,7 @@ FAILURES = [
     ("sys.exit()", "grader", "printed nothing"),
     (r"sys.stderr.buffer.write(b'a\0b\xff\xed\xa0\x80'); sys.exit(1)", "grader", "a\ufffdb\ufffd"),
     ("score = float('nan')", "grader", "no JSON"),
+    ("""print('{"score": 1, "tests": null, "unknown": 1}'); sys.exit()""", "grader", "There is no member `unknown`."),
 ]
 
 
