@@ -315,6 +315,13 @@ def test_what_stands_under_our_name_and_is_not_ours_is_passed_over(ours: Any) ->
     }
 
 
+@pytest.mark.parametrize("name", ["gradescope", "ctrf", "junit"])
+def test_what_is_ours_comes_back_also_where_nothing_was_earned(name: str) -> None:
+    told: Any = {"correct": False, "tests": [{"name": "a", "status": "passed", "points": 0, "max_points": 0}]}
+    back = formats.read(name, formats.write(name, told).encode())
+    assert (back.get("correct"), "score" in back) == (False, False)
+
+
 def test_an_attribute_of_junit_that_is_called_like_an_element_is_nothing() -> None:
     case = '<testsuite><testcase name="a" failure="1" error="" properties="x"/></testsuite>'
     assert formats.read("junit", case.encode()) == {"score": 1.0, "tests": [{"name": "a", "status": "passed"}]}

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from gradequeue_grader.formats import ctrf, gradescope, junit, leftovers, prairielearn, tap, watcher, xqueue
 from gradequeue_grader.formats.prairielearn import Ungradable
-from gradequeue_grader.result import NotAResult, Result, faults, loads
+from gradequeue_grader.result import NotAResult, Result, loads, misfits
 
 __all__ = ["FORMATS", "LOSSES", "Format", "NotAResult", "Ungradable", "read", "write"]
 
@@ -97,7 +97,7 @@ def _whole(name: str, found: dict[str, Any]) -> Result:
         whole = cast(Result, leftovers.into_result(plain, ours))
     except TypeError:
         return plain
-    return plain if faults(whole) else whole
+    return plain if misfits(whole) else whole
 
 
 def _plainly(name: str, found: dict[str, Any]) -> Result:
