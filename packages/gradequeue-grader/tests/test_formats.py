@@ -66,6 +66,16 @@ def test_gradescope() -> None:
     }
 
 
+def test_gradescope_says_once_how_its_tests_are_written() -> None:
+    tests = [{"output": "<b>a</b>"}, {"output": "*b*", "output_format": "md"}, {"output": "c", "output_format": "text"}]
+    report = {"score": 1, "test_output_format": "html", "tests": tests}
+    assert [test.get("format") for test in text("gradescope", report)["tests"]] == ["html", "markdown", "text"]
+    # Written again, it is what it was, and each test says so, too.
+    back = json.loads(formats.write("gradescope", text("gradescope", report)))
+    assert back["test_output_format"] == "html"
+    assert [test["output_format"] for test in back["tests"]] == ["html", "md", "text"]
+
+
 def test_gradescope_without_a_score_on_top_is_the_sum_of_its_tests() -> None:
     found = text("gradescope", {"tests": [{"score": 2, "max_score": 2}, {"score": 1, "max_score": 4}]})
     assert "score" not in found
