@@ -185,6 +185,23 @@ def test_the_learner_is_shown_what_is_visible_and_nothing_that_runs(ada: Rest) -
     }
 
 
+def test_the_message_is_xml_whatever_a_grader_prints(ada: Rest) -> None:
+    job, place = held(ada)
+    ada.put(
+        f"{place}result/",
+        {
+            "score": 1,
+            "feedback": {"format": "html", "text": "a\uffff<hr width='9'><table><colgroup><col span='2'></table><br>"},
+            "tests": [{"status": "passed", "name": "\x1b[31madds\ufffe", "output": "b\x08\U0001f600"}],
+        },
+    )
+    message = json.loads(Job.objects.get(pk=job.pk).grader_reply or "")["msg"]
+    assert message == (
+        '<div><div>a<hr width="9"/><table><colgroup><col span="2"/></colgroup></table><br/></div>'
+        "<p>✓ [31madds: passed</p><pre>b\U0001f600</pre></div>"
+    )
+
+
 # Failures. ------------------------------------------------------------------------------------------------------------
 
 

@@ -246,7 +246,7 @@ def test_a_list_is_filtered_and_ordered(lms: Rest) -> None:
     assert lms.get("submissions/?created_after=0001-01-01T00:00:00%2B14:00").status == 400
     for query in (
         "status=gone", "colour=red", "created_after=soon", "ordering=uuid", "view=all", "page=0", "page=x", "status=",
-        "learner_id=", "learner_id=l&learner_id=l2",
+        "learner_id=", "learner_id=l&learner_id=l2", "learner_id=%20", "course_id=%C2%A0",
     ):  # fmt: skip
         said = lms.get(f"submissions/?{query}")
         assert (said.status, list(said.body["errors"])) == (400, [query.partition("=")[0]])
@@ -284,6 +284,16 @@ def test_pages(lms: Rest) -> None:
         assert lms.get(f"submissions/?page_size={size}").body["num_pages"] == 1
     for page in ("1" + "0" * 30, "9" * 5000, "0", "00", "1.0"):
         assert lms.get(f"submissions/?page={page}").kind == "validation"
+
+
+def test_a_page_goes_on_behind_a_submission_that_has_left_the_list(lms: Rest) -> None:
+    first, second, third = [uuid_of(hand_in(lms, f"k{number}")) for number in range(3)]
+    grader().claim()  # the first one, which waits no more
+    query = f"submissions/?status=queued&ordering=created_at&after={first}"
+    for who in (lms, operator()):
+        assert [row["uuid"] for row in who.get(query).body["results"]] == [second, third]
+    foreign = uuid_of(hand_in(platform("other"), "k"))
+    assert list(lms.get(f"submissions/?after={foreign}").body["errors"]) == ["after"]
 
 
 def test_a_result_without_its_hidden_parts(lms: Rest) -> None:

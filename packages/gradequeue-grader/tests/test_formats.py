@@ -66,6 +66,16 @@ def test_gradescope() -> None:
     }
 
 
+def test_gradescope_says_once_how_its_tests_are_written() -> None:
+    tests = [{"output": "<b>a</b>"}, {"output": "*b*", "output_format": "md"}, {"output": "c", "output_format": "text"}]
+    report = {"score": 1, "test_output_format": "html", "tests": tests}
+    assert [test.get("format") for test in text("gradescope", report)["tests"]] == ["html", "markdown", "text"]
+    # Written again, it is what it was, and each test says so, too.
+    back = json.loads(formats.write("gradescope", text("gradescope", report)))
+    assert back["test_output_format"] == "html"
+    assert [test["output_format"] for test in back["tests"]] == ["html", "md", "text"]
+
+
 def test_gradescope_without_a_score_on_top_is_the_sum_of_its_tests() -> None:
     found = text("gradescope", {"tests": [{"score": 2, "max_score": 2}, {"score": 1, "max_score": 4}]})
     assert "score" not in found
@@ -304,6 +314,27 @@ def test_what_nobody_can_reckon_with_is_no_result(name: str, said: str, why: str
     with pytest.raises(formats.NotAResult) as raised:
         formats.read(name, said.encode())
     assert str(raised.value) == why
+
+
+@pytest.mark.parametrize("ours", [5, "no JSON", [1], {"earned": 5}, {"tests": 5}, {"stdout": 5}, {"tests": {"0": 5}}])
+def test_what_stands_under_our_name_and_is_not_ours_is_passed_over(ours: Any) -> None:
+    theirs = {"score": 1, "tests": [{"name": "a", "score": 1, "status": "passed"}], "extra_data": {"gradequeue": ours}}
+    assert text("gradescope", theirs) == {
+        "points_earned": 1,
+        "tests": [{"name": "a", "status": "passed", "points": 1}],
+    }
+
+
+@pytest.mark.parametrize("name", ["gradescope", "ctrf", "junit"])
+def test_what_is_ours_comes_back_also_where_nothing_was_earned(name: str) -> None:
+    told: Any = {"correct": False, "tests": [{"name": "a", "status": "passed", "points": 0, "max_points": 0}]}
+    back = formats.read(name, formats.write(name, told).encode())
+    assert (back.get("correct"), "score" in back) == (False, False)
+
+
+def test_an_attribute_of_junit_that_is_called_like_an_element_is_nothing() -> None:
+    case = '<testsuite><testcase name="a" failure="1" error="" properties="x"/></testsuite>'
+    assert formats.read("junit", case.encode()) == {"score": 1.0, "tests": [{"name": "a", "status": "passed"}]}
 
 
 def test_as_deep_as_the_queue_takes_it() -> None:

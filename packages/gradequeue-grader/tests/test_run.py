@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -19,7 +20,7 @@ from conftest import Typed, events
 from gradequeue_grader import Beat, Busy, Client, Problem, verbs
 from gradequeue_grader.cli import _heed
 from gradequeue_grader.delivery import insist
-from gradequeue_grader.endings import Failed
+from gradequeue_grader.endings import Failed, Graded
 from gradequeue_grader.events import JsonLines, sentence
 from gradequeue_grader.heartbeats import Heart, Held
 from gradequeue_grader.sandbox import remove_leftovers
@@ -125,6 +126,7 @@ FAILURES = [
     ("sys.exit()", "grader", "printed nothing"),
     (r"sys.stderr.buffer.write(b'a\0b\xff\xed\xa0\x80'); sys.exit(1)", "grader", "a\ufffdb\ufffd"),
     ("score = float('nan')", "grader", "no JSON"),
+    ("""print('{"score": 1, "tests": null, "unknown": 1}'); sys.exit()""", "grader", "There is no member `unknown`."),
 ]
 
 
@@ -154,6 +156,35 @@ def test_other_refusals_are_final(peer: Peer, typed: Typed, grader: str) -> None
     assert ends(done.stdout) == {"refused": 1}
     assert (job.result, job.failures) == (None, [])
     assert sum(path.endswith("result/") for _, path, _ in peer.requests) == 1
+
+
+def test_more_jobs_than_were_asked_for_are_given_back(
+    peer: Peer, typed: Typed, grader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [peer.add("score = 1") for _ in range(3)]
+    honest = peer.claim
+    monkeypatch.setattr(peer, "claim", lambda body, key: honest(body | {"max_claims": 3}, key))
+    done = typed.run(*options(peer, "--once", *BARE), "--", grader)
+    assert ends(done.stdout) == {"graded": 3}, done.stderr
+    assert sorted(job.given_back for job in jobs) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10, float("nan"), -1])
+def test_asked_for_a_pause_out_of_all_bounds_it_goes_on(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr("gradequeue_grader.worker.LONGEST_WAIT", 0.1, raising=False)
+    job, honest, first = peer.add(""), peer.claim, [{"claims": [], "poll_after_seconds": seconds}]
+    monkeypatch.setattr(peer, "claim", lambda body, key: (200, first.pop()) if first else honest(body, key))
+    with Client(peer.url, TOKEN) as client:
+        wish = Wish(("python",), 1, 20, 0, once=False, name="w")
+        worker = Worker(client, wish, lambda *_: Graded({"score": 1}), JsonLines(io.StringIO()))
+        running = threading.Thread(target=worker.run, daemon=True)
+        running.start()
+        until(lambda: job.result)
+        worker.stop.set()
+        running.join()
+    assert job.result == {"score": 1}
 
 
 def test_what_passes_is_tried_again_and_counts_once(peer: Peer, typed: Typed, grader: str) -> None:

@@ -126,7 +126,8 @@ class Resource(viewsets.ViewSet):
         if unknown := [name for name in request.query_params if name not in known]:
             raise problems.invalid({name[:100]: ["There is no such parameter."] for name in unknown[:20]})
         # An empty one would choose everything, of two only one would count: neither can be meant.
-        if faulty := [name for name, values in request.query_params.lists() if len(values) > 1 or not values[0]]:
+        lists = request.query_params.lists()
+        if faulty := [name for name, values in lists if len(values) > 1 or not values[0].strip()]:
             raise problems.invalid({name: ["Must be given once, and not be empty."] for name in faulty})
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

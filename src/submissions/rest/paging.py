@@ -26,11 +26,12 @@ def page_of(
     request: HttpRequest,
     show: Callable[[list[Any]], list[dict[str, Any]]],
     *,
+    known: Any,
     by: Sequence[str],
     newest: bool,
 ) -> dict[str, Any]:
-    """`rows`: jobs without an order, each with its submission; `by`: one or two columns that an index has in this
-    order; `newest`: whether it is walked from its end. Raises Problem."""
+    """`rows`: jobs without an order, each with its submission; `known`: all of which `after` may name one; `by`: one or
+    two columns that an index has in this order; `newest`: whether it is walked from its end. Raises Problem."""
     size = min(_number(request, "page_size", USUAL), LARGEST)
     number = _number(request, "page", 1)
     count = rows.order_by().values("pk")[: MOST + 1].count()
@@ -38,7 +39,7 @@ def page_of(
     ordered = rows.order_by(*(f"-{name}" if newest else name for name in by))
     after = request.GET.get("after")
     if after is not None:
-        found = list(_behind(ordered, after, by, newest=newest)[: size + 1])
+        found = list(_behind(ordered, _place(known, after, by), by, newest=newest)[: size + 1])
     else:
         if (number - 1) * size >= MOST:
             raise invalid({"page": [f"Pages are numbered up to the {MOST}th entry; follow next beyond."]})
@@ -64,11 +65,16 @@ def _next(request: HttpRequest, here: list[Any], number: int, size: int, *, afte
     return _address(request, page=number + 1, after=str(here[-1].submission.uuid))
 
 
-def _behind(ordered: Any, after: str, by: Sequence[str], *, newest: bool) -> Any:
+def _place(known: Any, after: str, by: Sequence[str]) -> tuple[Any, ...]:
+    """Where the page before has ended. Its last row may have left the list meanwhile: one that waited is graded."""
     name = base.parse_uuid(after)
-    last = None if name is None else ordered.filter(submission__uuid=name).values_list(*by).first()
+    last = None if name is None else known.order_by().filter(submission__uuid=name).values_list(*by).first()
     if last is None:
-        raise invalid({"after": ["Must be the uuid of a submission in the list."]})
+        raise invalid({"after": ["Must be the uuid of a submission."]})
+    return tuple(last)
+
+
+def _behind(ordered: Any, last: tuple[Any, ...], by: Sequence[str], *, newest: bool) -> Any:
     less = "lt" if newest else "gt"
     if len(by) == 1:
         return ordered.filter(**{f"{by[0]}__{less}": last[0]})

@@ -121,7 +121,8 @@ class Submissions(OfSubmissions):
 
     def list(self, request: Any) -> HttpResponseBase:
         query = http(request).GET
-        rows = chosen(self.jobs(), query)
+        known = self.jobs()
+        rows = chosen(known, query)
         minimal = query.get(VIEW) == MINIMAL
 
         def show(jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ class Submissions(OfSubmissions):
         # An account's own are found by their requests, whose index has them by number: in the order of their arrival.
         by = ("created_at", "pk") if tokens.has_scope(self.token, Scope.OPERATE) else ("pk",)
         newest = query.get("ordering") != "created_at"
-        return answer(paging.page_of(rows, http(request), show, by=by, newest=newest))
+        return answer(paging.page_of(rows, http(request), show, known=known, by=by, newest=newest))
 
     def retrieve(self, request: Any, uuid: str) -> HttpResponseBase:
         job = self.job(uuid)

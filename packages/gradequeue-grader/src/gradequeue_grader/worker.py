@@ -22,6 +22,7 @@ from gradequeue_grader.events import ENDS, Listener, Unbroken
 from gradequeue_grader.fetching import fetch
 from gradequeue_grader.heartbeats import Heart, Held
 from gradequeue_grader.problems import (
+    LONGEST_WAIT,
     Busy,
     ClaimLost,
     GraderError,
@@ -136,7 +137,7 @@ class Worker:
                 self.hopeless = error
                 claimed = Claimed((), 0)
             for claim in claimed.claims:
-                if self.stop.is_set():
+                if self.stop.is_set() or not slots:  # a server may send more than it was asked for
                     self._give_back(claim)
                 else:
                     self._begin(pool, claim, slots.pop())
@@ -145,7 +146,7 @@ class Worker:
             if not claimed.claims:
                 if self.wish.once and self.slots.qsize() == self.wish.jobs:
                     return
-                self.stop.wait(max(claimed.poll_after_seconds, LEAST_PAUSE))
+                self.stop.wait(min(max(LEAST_PAUSE, claimed.poll_after_seconds), LONGEST_WAIT))
 
     def _free_slots(self) -> list[int]:
         """All that are free; waits a moment for one."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from gradequeue_grader.formats import ctrf, gradescope, junit, leftovers, prairielearn, tap, watcher, xqueue
 from gradequeue_grader.formats.prairielearn import Ungradable
-from gradequeue_grader.result import NotAResult, Result, loads
+from gradequeue_grader.result import NotAResult, Result, loads, misfits
 
 __all__ = ["FORMATS", "LOSSES", "Format", "NotAResult", "Ungradable", "read", "write"]
 
@@ -88,9 +88,16 @@ def _scored(result: Result) -> bool:
 
 
 def _whole(name: str, found: dict[str, Any]) -> Result:
-    """With what of the result had no place in the format."""
+    """With what of the result had no place in the format; without it where somebody else has written that."""
     ours = _taken(found, FORMATS[name].extension)
-    return cast(Result, leftovers.into_result(_plainly(name, found), ours))
+    plain = _plainly(name, found)
+    if not isinstance(ours, dict):
+        return plain
+    try:
+        whole = cast(Result, leftovers.into_result(plain, ours))
+    except TypeError:
+        return plain
+    return plain if misfits(whole) else whole
 
 
 def _plainly(name: str, found: dict[str, Any]) -> Result:
@@ -144,4 +151,7 @@ def _taken(found: dict[str, Any], path: tuple[str, ...] | None) -> Any:
     ours = inner.pop(last, None)
     if parents and not inner:
         del found[parents[0]]
-    return loads(ours) if isinstance(ours, str) else ours
+    try:
+        return loads(ours) if isinstance(ours, str) else ours
+    except NotAResult:
+        return None

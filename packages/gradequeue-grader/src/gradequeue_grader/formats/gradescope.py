@@ -21,7 +21,9 @@ def read(found: dict[str, Any]) -> Result:
         if kind := FORMATS.get(text_of(found.get("output_format"))):
             result["feedback"]["format"] = kind
     if found.get("tests") is not None:
-        result["tests"] = [_read_test(one, place) for place, one in enumerate(objects(found, "tests"), 1)]
+        usual = {"output_format": found.get("test_output_format")}
+        tests = enumerate(objects(found, "tests"), 1)
+        result["tests"] = [_read_test(usual | one, place) for place, one in tests]
     if found.get("visibility") is not None:
         result["visibility"] = text_of(found["visibility"])
     if found.get("stdout_visibility") is not None:

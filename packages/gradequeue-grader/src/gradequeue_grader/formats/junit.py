@@ -22,6 +22,7 @@ Element = ElementTree.Element
 OUTCOMES: dict[str, Status] = {"error": "error", "failure": "failed", "skipped": "skipped"}
 ENDINGS = {status: tag for tag, status in OUTCOMES.items()} | {"timeout": "error"}
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+ELEMENTS = (*OUTCOMES, "properties")
 POINTS = ("points", "max_points")
 
 
@@ -50,7 +51,8 @@ def _properties(element: Element) -> dict[str, str]:
 
 def _tests(suite: Element) -> Iterator[dict[str, Any]]:
     for case in suite.findall("testcase"):
-        test: dict[str, Any] = dict(case.attrib)
+        # What these are called is an element; an attribute of that name is nothing of JUnit's.
+        test: dict[str, Any] = {name: value for name, value in case.attrib.items() if name not in ELEMENTS}
         if suite.get("name"):
             test["suite"] = suite.get("name")
         for part in case:

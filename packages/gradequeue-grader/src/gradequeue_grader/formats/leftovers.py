@@ -67,10 +67,8 @@ def of_result(wanted: Any, got: Any) -> dict[str, Any]:
     return left
 
 
-def into_result(got: Any, left: Any) -> Any:
+def into_result(got: Any, left: dict[str, Any]) -> Any:
     """`restored` for results."""
-    if not isinstance(left, dict):
-        return got
     left = dict(left)
     if "earned" in left:
         says = left.pop("earned")
