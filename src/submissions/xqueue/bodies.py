@@ -29,6 +29,11 @@ def declared_length(request: HttpRequest) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
+def is_in_chunks(request: HttpRequest) -> bool:
+    """Whether no header says how many bytes it is: then a web server may end one that broke off as if it were whole."""
+    return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
 def most_bytes(request: HttpRequest) -> int:
     """How large it may be: of the fields of a form of several parts, Django itself reads no more than a host allows."""
     most, of_host = int(conf.REQUEST_MAX_BYTES), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
