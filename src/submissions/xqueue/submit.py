@@ -139,6 +139,7 @@ def _fields(request: HttpRequest) -> tuple[Fields, Files]:
         return _parts(request)
     # read(), not body: how much is too much is REQUEST_MAX_BYTES, not what a host allows its own forms.
     body = request.read()
+    bodies.require_whole(request, body)
     if bodies.is_json(request, body):
         found = wire.parse_request(body.decode("utf-8-sig"))
         return found if isinstance(found, dict) else {}, {}
