@@ -48,6 +48,18 @@ def load_json(text: str, *, parse_constant: Callable[[str], object] | None = Non
     )
 
 
+def may_be_cut_off(text: str) -> bool:
+    """Whether `text` may be the beginning of a JSON object, and the rest of it got lost."""
+    begun = text.lstrip()
+    if has_too_many_values(text) or not (begun.startswith("{") or not begun):
+        return False
+    try:
+        load_json(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
 # Functions of Python's own, as between their calls threads may change.
 def _whole(digits: str) -> int:
     return int(digits)

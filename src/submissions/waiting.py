@@ -84,6 +84,7 @@ class Room:
                     break
                 waiter.woken.clear()
                 if found := attempt():
+                    waiter.woken.set()  # where one came, there may be more
                     return found, Outcome.CAME
             return [], Outcome.TIMED_OUT
         finally:
@@ -158,7 +159,8 @@ class Room:
         with self._lock:
             self._waiters.remove(waiter)
         if waiter.woken.is_set():
-            self.wake(sorted(waiter.names))  # it was woken for a job that it did not look for any more
+            # It got one, or was woken for a job that it did not look for any more: the next one looks.
+            self.wake(sorted(waiter.names))
 
     # The watcher. ----------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
 
 from submissions import api
-from submissions.models import ScoreSummary, StudentItem, Submission, SubmissionFile
+from submissions.models import GraderQueue, ScoreSummary, StudentItem, Submission, SubmissionFile
 from tests.api.conftest import Stored, item, points, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,6 +52,32 @@ def test_eight_jobs_with_files_of_one_learner_get_eight_attempt_numbers(stored: 
     assert rows() == {"items": 1, "submissions": 8, "jobs": 8, "files": 8, "queues": 1}
     assert stored() == [f"file {number}".encode() for number in range(8)]
     assert len({row.file.name for row in SubmissionFile.objects.all()}) == 8
+
+
+SERIAL = {
+    "mysql": "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "postgresql": "SET default_transaction_isolation = 'repeatable read'",
+}
+
+
+def test_a_job_whose_queue_another_transaction_sets_up_meanwhile_is_kept(name: str) -> None:
+    """A host may read repeatably, and then does not see the queue that it meets."""
+    is_set_up = threading.Event()
+
+    def work(number: int) -> str:
+        if number:
+            with connection.cursor() as cursor:
+                cursor.execute(SERIAL.get(connection.vendor, "SELECT 1"))
+            assert is_set_up.wait(10)
+            return api.create_external_grader_detail(item(), "x", name, None).queue_name
+        with transaction.atomic():
+            row = GraderQueue.objects.create(name=name)
+            is_set_up.set()
+            time.sleep(0.5)  # the other one waits for the end of this
+        return row.name
+
+    assert at_once(2, work) == [name, name]
+    assert rows() == {"items": 1, "submissions": 1, "jobs": 1, "queues": 1}
 
 
 def test_eight_learners_do_not_stand_in_each_others_way() -> None:

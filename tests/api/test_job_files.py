@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile
+from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile, UploadedFile
 from django.db import OperationalError, transaction
 
 from submissions import api
@@ -49,6 +49,16 @@ class Stream:
         return content
 
 
+class Pipe(io.BytesIO):
+    """The same, and it says so."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: object) -> NoReturn:
+        raise io.UnsupportedOperation
+
+
 KINDS: dict[str, tuple[Any, bytes]] = {
     "bytes": (lambda: BINARY, BINARY),
     "bytearray": (lambda: bytearray(BINARY), BINARY),
@@ -65,6 +75,8 @@ KINDS: dict[str, tuple[Any, bytes]] = {
         lambda: InMemoryUploadedFile(io.BytesIO(BINARY), None, "n", "text/plain", 256, None),
         BINARY,
     ),
+    "an uploaded stream": (lambda: UploadedFile(Pipe(BINARY), "n", size=256), BINARY),
+    "a wrapped uploaded stream": (lambda: SimpleNamespace(file=UploadedFile(Pipe(BINARY), "n", size=256)), BINARY),
     "a wrapped Django file": (lambda: SimpleNamespace(file=ContentFile(BINARY, "its own name.txt")), BINARY),
     "a wrapped file": (lambda: SimpleNamespace(file=io.BytesIO(BINARY)), BINARY),
 }

@@ -195,6 +195,15 @@ def test_a_retired_job_cannot_be_put_back_so_the_platform_is_told_at_once() -> N
     assert due_in(job) == 0
 
 
+def test_a_job_that_is_retired_after_it_was_given_up_is_told_at_once() -> None:
+    limit(max_failures=1)
+    job = owed("https://lms.example.org/x")
+    given_up(job)
+    queue.retire(job.submission_id)
+    due = Delivery.objects.filter(job=job, due_at__lte=DatabaseNow())
+    assert [(row.state, row.result) for row in due] == [("due", "failure")]
+
+
 def test_the_programs_of_a_webhook_can_tell_a_failure_from_a_score_so_they_are_told_at_once(settings: Any) -> None:
     settings.SUBMISSIONS_WEBHOOK_URL = "https://hooks.example.org/x"
     limit(max_failures=1)

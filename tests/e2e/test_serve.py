@@ -111,18 +111,25 @@ def claimed(http: requests.Session, server: Server, queue: str) -> Any:
 
 
 def half_sent(
-    http: requests.Session, server: Server, header: str, message: str = "<p>Half</p>"
+    http: requests.Session,
+    server: Server,
+    header: str,
+    message: str = "<p>Half</p>",
+    *,
+    chunked: bool = False,
 ) -> tuple[socket.socket, bytes]:
     """A put_result of which the server has the head and a part of the body; and the rest of it."""
     reply = json.dumps({"correct": True, "score": 0.5, "msg": message})
     body = urlencode({"xqueue_header": header, "xqueue_body": reply}).encode()
     cookies = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
     head = (
         f"POST /xqueue/put_result/ HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nCookie: {cookies}\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\n{length}\r\n\r\n"
     )
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    connection.sendall(head.encode() + body[:-20])
+    size = f"{len(body):x}\r\n".encode() if chunked else b""
+    connection.sendall(head.encode() + size + body[:-20])
     return connection, body[-20:]
 
 
@@ -351,6 +358,20 @@ def test_a_result_that_broke_off_changes_nothing(server: Server, grader: request
     assert (row["status"], row["num_failures"], row["grader_reply"]) == ("pulled", 0, None)
     connection, rest = half_sent(grader, server, header)
     connection.sendall(rest)
+    assert answer(connection) == (200, {"return_code": 0, "content": ""})
+
+
+def test_a_result_in_chunks_that_broke_off_changes_nothing(server: Server, grader: requests.Session, name: str) -> None:
+    (submission_id,) = server.enqueue({"queue_name": name})
+    header = claimed(grader, server, name)
+    connection, _ = half_sent(grader, server, header, chunked=True)
+    connection.shutdown(socket.SHUT_WR)
+    told = {"return_code": 1, "content": "Incorrect reply format: it may have broken off"}
+    assert answer(connection) == (400, told)
+    (row,) = server.show(submission_id)
+    assert (row["status"], row["num_failures"], row["grader_reply"]) == ("pulled", 0, None)
+    connection, rest = half_sent(grader, server, header, chunked=True)
+    connection.sendall(rest + b"\r\n0\r\n\r\n")
     assert answer(connection) == (200, {"return_code": 0, "content": ""})
 
 

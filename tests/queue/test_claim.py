@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -35,6 +35,14 @@ def test_several_are_claimed_at_once_and_no_more_than_there_are() -> None:
     assert [job.submission_id for job in queue.claim("q", grader="g", limit=2)] == ids[:2]
     assert [job.submission_id for job in queue.claim("q", grader="g", limit=5)] == ids[2:]
     assert queue.claim("q", grader="g") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_came_while_the_clock_stood_in_1970_is_handed_out(name: str) -> None:
+    job = make(name)
+    Job.objects.filter(pk=job.pk).update(available_at=datetime(1970, 1, 1, 0, 5, tzinfo=UTC))
+    assert queue.waiting_since([name]) == {name: datetime(1970, 1, 1, 0, 5, tzinfo=UTC)}
+    assert [one.pk for one in queue.claim(name, grader="g")] == [job.pk]
 
 
 def test_a_claim_looks_at_its_own_queue_only() -> None:
@@ -300,6 +308,17 @@ def test_a_grader_that_has_not_polled_for_long_is_not_waited_for() -> None:
     queue.claim("q", grader="gone")
     make()
     GraderSighting.objects.update(seen_at=F("seen_at") - timedelta(seconds=31))
+    job = claim_one(grader="left")
+    queue.fail(job.submission_id, key_of(job), reason="broke")
+    later(6)
+    assert claim_one(grader="left").submission_id == job.submission_id
+
+
+def test_a_grader_that_has_gone_before_a_clock_was_set_back_is_not_waited_for() -> None:
+    limit()
+    queue.claim("q", grader="gone")
+    GraderSighting.objects.update(seen_at=timezone.now() + timedelta(hours=1))
+    make()
     job = claim_one(grader="left")
     queue.fail(job.submission_id, key_of(job), reason="broke")
     later(6)

@@ -68,6 +68,27 @@ def test_a_process_with_many_files_watches_again_and_again(room: Room) -> None:
     assert (len(jobs), outcome) == (1, Outcome.CAME)
 
 
+def test_who_gets_a_job_wakes_the_next_one(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "ASK_SECONDS", 4)
+    monkeypatch.setattr(waiting, "ASK_BESIDE_SECONDS", 4)
+    outcomes: list[Outcome] = []
+
+    def wait() -> None:
+        try:
+            outcomes.append(room.wait(["q"], "ada", 3, claim)[1])
+        finally:
+            connections.close_all()
+
+    for _ in range(4):
+        make("q")
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [Outcome.CAME] * 4
+
+
 def test_where_no_watcher_can_be_started_nobody_waits(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     start = threading.Thread.start
 

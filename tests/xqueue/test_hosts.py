@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -16,11 +18,24 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
-from submissions.models import SubmissionFile
+from submissions.models import ExternalGraderDetail, SubmissionFile
 from tests.make import enqueue
 from tests.rest.talk import platform as rest_platform
-from tests.xqueue.talk import PASSWORD, Http, job, lms_body, make_grader, make_submitter, pull, put, said, submit
+from tests.xqueue.talk import (
+    PASSWORD,
+    Http,
+    header,
+    job,
+    lms_body,
+    make_grader,
+    make_submitter,
+    pull,
+    put,
+    said,
+    submit,
+)
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -160,6 +175,38 @@ def test_where_forms_are_read_before_us_files_come_by_rest_too() -> None:
 
 
 # Its limits. --------------------------------------------------------------------------------------------------------
+
+
+def half(http: Client, server: LiveServer, verb: str, fields: dict[str, str]) -> bytes:
+    """The first line that is answered to a form that breaks off. Django's own server, for one, says nothing of it."""
+    body = urlencode(fields).encode()
+    cookies = "; ".join(f"{name}={value.value}" for name, value in http.cookies.items())
+    address = urlsplit(server.url)
+    head = (
+        f"POST /xqueue/{verb}/ HTTP/1.1\r\nHost: {address.netloc}\r\nCookie: {cookies}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((str(address.hostname), address.port or 0), timeout=20) as connection:
+        connection.sendall(head.encode() + body[:-8])
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_breaks_off_is_no_result_and_no_submission(live_server: LiveServer) -> None:
+    make_grader("grader")
+    make_submitter()
+    submission_id = enqueue("q")
+    http = log_in()
+    result = {"xqueue_header": pull(http).header, "xqueue_body": '{"score": 1, "msg": "0123456789"}'}
+    told = half(http, live_server, "put_result", result)
+    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert told.endswith(b'{"return_code":1,"content":"Incorrect reply format: it broke off"}')
+    row = job(submission_id)
+    assert (row.status, row.num_failures, row.grader_reply) == ("pulled", 0, None)
+    told = half(log_in("lms"), live_server, "submit", {"xqueue_header": header(), "xqueue_body": lms_body()})
+    assert told.endswith(b'{"return_code":1,"content":"Queue request has invalid format: it broke off"}')
+    assert ExternalGraderDetail.objects.count() == 1
 
 
 def test_a_form_may_be_larger_than_a_platforms_own_forms(host: Settings) -> None:

@@ -292,6 +292,16 @@ def test_a_body_that_is_not_utf8_is_refused_with_the_reason(lms: Client) -> None
     assert not ExternalGraderDetail.objects.exists()
 
 
+def test_a_body_in_chunks_that_breaks_off_is_no_submission(lms: Client) -> None:
+    """No header says how long it is; only that its JSON has no end."""
+    whole = urlencode({"xqueue_header": header(), "xqueue_body": '{"student_response": "print(1)"}'})
+    form, chunks = "application/x-www-form-urlencoded", {"Transfer-Encoding": "chunked"}
+    answer = said(lms.post("/xqueue/submit/", whole[:-6], content_type=form, headers=chunks))
+    assert answer == refused("Queue request has invalid format: it may have broken off")
+    assert not ExternalGraderDetail.objects.exists()
+    assert said(lms.post("/xqueue/submit/", whole, content_type=form, headers=chunks)) == OK
+
+
 def test_a_replacement_character_of_the_learners_own_is_no_fault(lms: Client) -> None:
     assert submit(lms, body="\ufffd") == OK
     assert the_job().body == "\ufffd"

@@ -203,7 +203,9 @@ def _forget_old(now: datetime) -> None:
 
 def _seconds_left(counter: _Counter) -> int:
     until, now = counter.row.blocked_until, counter.now
-    return 0 if until is None or until <= now else int((until - now).total_seconds()) + 1
+    # No delay is longer: what is further ahead was written before a clock was set back.
+    longest = timedelta(seconds=int(conf.LOGIN_DELAY_CEILING_SECONDS))
+    return 0 if until is None or not now < until <= now + longest else int((until - now).total_seconds()) + 1
 
 
 def network_of(address: str) -> str:

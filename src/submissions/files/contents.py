@@ -115,17 +115,26 @@ def _too_much(sentence: str) -> SubmissionRequestError:
 def as_file(content: object) -> AnyFile:
     """bytes, text, a Django file, a file object, or an uploaded file that wraps one, as a Django file."""
     if isinstance(content, File):
-        return content
+        return _read_more_than_once(content)
     if isinstance(content, bytes | bytearray | memoryview):
         return ContentFile(bytes(content))
     if isinstance(content, str):
         return ContentFile(content.encode("utf-8", "surrogatepass"))
     inner = getattr(content, "file", content)
     if isinstance(inner, File):
-        return inner
+        return _read_more_than_once(inner)
     if not isinstance(inner, Readable):
         raise InvalidFileTypeError(f"A file must be bytes, text or readable, not {type(content).__name__}.")
     return ContentFile(_read(inner))
+
+
+def _read_more_than_once(file: AnyFile) -> AnyFile:
+    """The file; where it has no way back to its beginning (a stream), what is in it."""
+    try:
+        has_way_back = file.closed or file.seekable()
+    except AttributeError:  # what is within it does not say
+        return file
+    return file if has_way_back else ContentFile(_read(file))
 
 
 def _read(readable: Readable) -> bytes:

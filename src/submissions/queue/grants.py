@@ -80,11 +80,13 @@ def _with_grants(grader: str) -> Any:
     grants = GraderQueue.graders.through.objects.filter(graderqueue_id=OuterRef("pk"))
     own = grants.filter(**{f"{user._meta.model_name}__{user.USERNAME_FIELD}": grader})
     sightings = GraderSighting.objects.filter(queue=OuterRef("pk"))
-    lately = DatabaseNow() - timedelta(seconds=conf.OTHERS_SECONDS)
+    while_seen = timedelta(seconds=conf.OTHERS_SECONDS)
+    # What is further ahead was written before a clock was set back: that grader may have gone.
+    lately = sightings.filter(seen_at__gt=DatabaseNow() - while_seen, seen_at__lt=DatabaseNow() + while_seen)
     return GraderQueue.objects.annotate(
         granted=Exists(own),
         seen_at=Subquery(sightings.filter(grader=grader).values("seen_at")[:1]),
-        others=Exists(sightings.filter(seen_at__gt=lately).exclude(grader=grader)),
+        others=Exists(lately.exclude(grader=grader)),
         drained=Exists(DrainedGrader.objects.filter(grader=grader)),
         now=DatabaseNow(),
     )

@@ -16,8 +16,9 @@ from submissions.models import ExternalGraderDetail, Status, SubmissionFile, Sub
 from submissions.queue.records import DueJob, LockedJob, QueueView
 from submissions.queue.settings import MOST_REMEMBERED
 
-# Behind the finished jobs, whose available_at is NULL; said as a range, every database begins there.
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+# Behind the finished jobs, whose available_at is NULL; said as a range, every database begins there. Before all jobs:
+# a machine without a clock of its own begins in 1970.
+BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 # Queues in one statement.
 AT_ONCE = 50
 

@@ -138,6 +138,10 @@ def failed(locked: LockedJob, queue: GraderQueue, *, final: bool = False) -> Non
     later = told | {"due_at": locked.now + timedelta(seconds=0 if final else int(conf.FAILURE_NOTICE_SECONDS))}
     if not waiting.filter(transport__in=FINAL).update(**later) + waiting.update(**told):
         _make_due(job, queue, told, later)
+    if final:
+        # Of a job that was given up before: an operator had time, and needs no more.
+        held = job.deliveries.filter(state=DeliveryState.DUE, result=Told.FAILURE, attempts=0)
+        held.filter(due_at__gt=locked.now).update(due_at=locked.now)
     signals.announce(signals.deliveries_due, job=job)
 
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from django.db import connections, router
+from django.db import IntegrityError, connections, router
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
 
 from submissions.conf import conf
-from submissions.errors import UnknownQueue
+from submissions.errors import Overtaken, UnknownQueue
 from submissions.models import GraderQueue
 
 # More queues and graders than a server has: a client that makes up names must not fill the memory.
@@ -40,11 +40,15 @@ def kept_name(queue_name: str) -> str:
 
 
 def for_enqueue(queue_name: str) -> GraderQueue:
-    """The queue's row; set up by its first job, unless STRICT_QUEUES is set. Raises UnknownQueue."""
+    """The queue's row; set up by its first job, unless STRICT_QUEUES is set. Raises UnknownQueue, Overtaken."""
     known = known_settings(queue_name)
     if known is None and conf.STRICT_QUEUES:
         raise UnknownQueue(f"There is no queue {queue_name!r}; set it up first.")
-    return known or GraderQueue.objects.get_or_create(name=queue_name)[0]
+    try:
+        return known or GraderQueue.objects.get_or_create(name=queue_name)[0]
+    except IntegrityError as error:
+        # REPEATABLE READ: another first job has just set it up, and this transaction cannot see it.
+        raise Overtaken("The queue was set up by another transaction.") from error
 
 
 def names_of_pushed() -> list[str]:

@@ -128,8 +128,6 @@ def _wait(
     if not seconds:
         return [], ASK_AGAIN, True
     found, outcome = room.wait(names, account, seconds, again)
-    if found:
-        room.wake(names)  # where one came, there may be more
     return found, {Outcome.CLOSED: 1, Outcome.FULL: ASK_AGAIN}.get(outcome, 0), outcome is not Outcome.FULL
 
 

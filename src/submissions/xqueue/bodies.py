@@ -29,6 +29,17 @@ def declared_length(request: HttpRequest) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
+def is_in_chunks(request: HttpRequest) -> bool:
+    """Whether no header says how many bytes it is: then a web server may end one that broke off as if it were whole."""
+    return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
+def require_whole(request: HttpRequest, body: bytes) -> None:
+    """Raises Malformed where `body` is less than the client said: not every web server says that one broke off."""
+    if len(body) < declared_length(request):
+        raise wire.Malformed("it broke off")
+
+
 def most_bytes(request: HttpRequest) -> int:
     """How large it may be: of the fields of a form of several parts, Django itself reads no more than a host allows."""
     most, of_host = int(conf.REQUEST_MAX_BYTES), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -63,6 +74,7 @@ def _parse(request: HttpRequest) -> object:
     body = request.read(most + 1)
     if len(body) > most:  # in chunks, it does not say how much it is
         raise RequestDataTooBig
+    require_whole(request, body)
     # A charset counts with a type that is right.
     right = request.content_type in (FORM, JSON)
     encoding = (right and request.encoding) or settings.DEFAULT_CHARSET

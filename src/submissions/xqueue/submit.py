@@ -28,6 +28,7 @@ from submissions.connections import close_after, outside_transactions
 from submissions.errors import InvalidFileTypeError, QueueError, SubmissionRequestError, UnknownQueue
 from submissions.intake import jobs
 from submissions.intake.requests import BadSubmitRequest, parse
+from submissions.text import may_be_cut_off
 from submissions.xqueue import bodies, sessions, wire
 from submissions.xqueue.endpoints import log_in_first, ok, refused
 
@@ -63,6 +64,8 @@ def _submit(request: HttpRequest) -> HttpResponse:
 def _take(request: HttpRequest) -> jobs.Accepted:
     with _read(request) as (fields, files):
         handed = parse(fields.get("xqueue_header"), fields.get("xqueue_body"))
+        if bodies.is_in_chunks(request) and may_be_cut_off(handed.body):
+            raise BadSubmitRequest("it may have broken off")
         try:
             return jobs.submit(handed, request.user, files)
         except UnknownQueue:
@@ -136,6 +139,7 @@ def _fields(request: HttpRequest) -> tuple[Fields, Files]:
         return _parts(request)
     # read(), not body: how much is too much is REQUEST_MAX_BYTES, not what a host allows its own forms.
     body = request.read()
+    bodies.require_whole(request, body)
     if bodies.is_json(request, body):
         found = wire.parse_request(body.decode("utf-8-sig"))
         return found if isinstance(found, dict) else {}, {}

@@ -15,7 +15,7 @@ from submissions.accounts.throttle import Throttled
 from submissions.conf import conf
 from submissions.errors import FileProcessingError, LeaseLost, UnknownQueue
 from submissions.queue import ClaimedJob, names_for
-from submissions.text import without_doubled_slashes
+from submissions.text import may_be_cut_off, without_doubled_slashes
 from submissions.waiting import room
 from submissions.xqueue import bodies, patience, sessions, wire
 from submissions.xqueue.endpoints import View, endpoint, ok, refused
@@ -106,6 +106,8 @@ def _claim(request: HttpRequest, queue_name: str) -> list[ClaimedJob]:
 
 def put_result(request: HttpRequest) -> HttpResponse:
     result = wire.parse_result(bodies.fields(request), longest=int(conf.REPLY_MAX_BYTES))
+    if bodies.is_in_chunks(request) and may_be_cut_off(result.reply):
+        raise wire.Malformed("it may have broken off")
     try:
         return _record(result)
     except LeaseLost:
