@@ -573,6 +573,10 @@ def test_sums_are_lower_bounds_where_a_part_of_them_is(staff: Client, monkeypatc
         Delivery.objects.create(job=job, transport="callback", host="lms", state=DeliveryState.GIVEN_UP)
     said = text(staff.get("/dashboard/"))
     assert "4+ waiting 0 being graded 0 failed 2+ not delivered 0 graded in the last hour" in said
+    assert "2+ results could not be delivered to lms: no reason given" in said
+    said = text(staff.get(page_of("flat")))
+    assert "2+ to lms No reason was given" in said
+    assert "Send 2+ results again" in said
 
 
 @pytest.mark.parametrize(
