@@ -175,6 +175,20 @@ def test_what_is_not_exactly_there_is_not_found(root: Client, term: str) -> None
     assert listed(root.get(LIST, {"q": term})) == []
 
 
+@pytest.mark.parametrize("most", [1, 1000])
+@pytest.mark.parametrize("name", ["student", "course", "item", "queue_key", "grader_file_name"])
+def test_a_name_in_capital_letters_is_another_one(
+    root: Client, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    # MySQL takes them for equal, and what is done to the list would be done to both.
+    monkeypatch.setattr("submissions.admin.terms.MOST_ITEMS", most)
+    ids: dict[str, list[int]] = {"Ada": [], "ada": []}
+    for number, spelled in enumerate(("Ada", "ada", "Ada", "ada")):
+        others = {"student": f"s{number}", "course": f"c{number}", "item": f"i{number}"}
+        ids[spelled].append(one(**others | {name: spelled}).submission_id)
+    assert listed(root.get(LIST, {"q": "ada", "status__exact": "pending"})) == ids["ada"][::-1]
+
+
 def test_a_number_can_also_be_a_name(root: Client) -> None:
     job = one(queue_key="123456")
     assert listed(root.get(LIST, {"q": "123456"})) == [job.submission_id]

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
 
+from submissions.models import GraderQueue, OperatorMove
 from tests.cli.talk import log_in, pull
 from tests.server import Server
 
@@ -180,3 +181,10 @@ def test_an_account_that_is_no_grader_is_left_alone() -> None:
     with pytest.raises(CommandError, match="There is no grader 'teacher'"):
         call_command("grader", "password", "teacher")
     assert User.objects.get().check_password("secret of a teacher")
+
+
+@pytest.mark.django_db
+def test_a_new_account_is_noted_with_the_queue_that_it_may_pull_from() -> None:
+    call_command("grader", "create", "ada", "--queue", " python ")
+    assert list(GraderQueue.objects.values_list("name", flat=True)) == ["python"]
+    assert list(OperatorMove.objects.values_list("move", "subject", "queue_name")) == [("account", "ada", "python")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.utils.timezone import now
 
 from submissions.management import job_lists
+from submissions.management.base import positive
 from submissions.management.commands.jobs import Command
 from submissions.management.job_lists import narrow
 from submissions.statistics.jobs_list import Filters, Listed
@@ -32,6 +34,23 @@ def test_on_a_narrow_terminal_ids_stay_whole() -> None:
         "            s1  stack",
         "            The reply has no score.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0", "a whole number of 1 or more is needed, not '0'"),
+        ("-1", "a whole number of 1 or more is needed, not '-1'"),
+        ("²", "a whole number of 1 or more is needed, not '²'"),
+        ("99999999999", "9999999999 is the most, not '99999999999'"),
+        ("9" * 5000, f"9999999999 is the most, not '{'9' * 60}'"),
+    ],
+)
+def test_a_number_that_is_refused_is_told_why(text: str, sentence: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        positive(text)
+    assert str(refused.value) == sentence
+    assert [positive(fine) for fine in ("1", "000000000000017", "9999999999")] == [1, 17, 9_999_999_999]
 
 
 def test_jobs_are_listed_by_filters_the_latest_change_first(server: Server, name: str) -> None:

@@ -166,6 +166,22 @@ def test_filters_narrow_all_that_match(
 
 
 @in_process
+@pytest.mark.parametrize(("option", "field"), [("--learner", "student"), ("--course", "course"), ("--item", "item")])
+def test_a_name_in_capital_letters_is_another_one(capsys: pytest.CaptureFixture[str], option: str, field: str) -> None:
+    # MySQL takes them for equal, and what is ended cannot be undone.
+    learners = {"student": "s", "course": "1", "item": "i"}, {"student": "s", "course": "2", "item": "j"}
+    other, asked = (
+        made("failed", **{**learner, field: name}) for learner, name in zip(learners, ("Ada", "ada"), strict=True)
+    )
+    assert run(capsys, "retire", "--queue", "a", option, "ada", "--json") == (
+        0,
+        [{"submission_id": asked, "status": "retired"}],
+        ["Will end 1 job without a score.", "1 ended without score, 0 refused."],
+    )
+    assert states() == {other: "failed", asked: "retired"}
+
+
+@in_process
 def test_more_jobs_than_a_batch_are_each_touched_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

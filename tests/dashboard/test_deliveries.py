@@ -225,6 +225,14 @@ def test_numbers_are_capped_and_the_worst_hosts_are_shown(monkeypatch: pytest.Mo
     found, number = hosts.standing()
     assert [(one.name, one.shown(one.due)) for one in found] == [("c", "0"), ("b", "2+")]
     assert number == 3
+    for _ in range(3):
+        delivery("c", "given_up", last_error="HTTP 500")
+    later = now() - timedelta(minutes=10)
+    Delivery.objects.filter(host="b").update(due_at=later)
+    assert [one.light.causes for one in hosts.standing()[0]] == [
+        ("2+ results could not be delivered to c: HTTP 500",),
+        ("2+ results are overdue for delivery to b: not tried yet",),
+    ]
     latest = hosts.latest()
     assert latest is not None
     assert latest[0] == "a"

@@ -71,6 +71,16 @@ def test_all_graders_with_what_they_did(staff: Client, grader: User) -> None:
     assert "No grader has an account or has polled this queue." in text(staff.get(f"{GRADERS}?queue=none"))
 
 
+@pytest.mark.parametrize("name", ["a\u200cb", "no\u202esuch", "\0"])
+def test_the_graders_of_a_queue_are_those_of_no_other_one(staff: Client, name: str) -> None:
+    make("a\u200cb")
+    make("other")
+    claim_one("a\u200cb", "ada")
+    claim_one("other", "gpu-02")
+    said = text(staff.get(GRADERS, {"queue": name}))
+    assert ("ada" in said, "gpu-02" in said) == (name == "a\u200cb", False)
+
+
 def test_the_page_of_one_grader(staff: Client, grader: User) -> None:
     made = work("gpu-02")
     GraderQueue.objects.get(name="q").graders.add(grader)

@@ -270,6 +270,20 @@ def test_the_selected_jobs_are_moved(staff: Client) -> None:
     assert "Nothing was selected." in text(press(staff, "retry", which="selected"))
 
 
+@pytest.mark.parametrize("patience", [0, 5])
+def test_of_the_selected_jobs_those_in_another_state_are_told(
+    staff: Client, monkeypatch: pytest.MonkeyPatch, patience: int
+) -> None:
+    monkeypatch.setattr(bulk, "PATIENCE", patience)
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    one, two, done = failed("x"), failed("x"), make("q").submission_id
+    answer = press(staff, "retry", which="selected", job=[one, done, two])
+    while b"data-go-on" in answer.content:
+        answer = press(staff, "retry", **hidden(answer))
+    assert "2 jobs will be graded again. 1 job skipped: not failed." in text(answer)
+    assert set(statuses().values()) == {"pending"}
+
+
 def test_all_of_a_list_are_moved_after_a_question(staff: Client) -> None:
     jobs = [failed("x") for _ in range(3)]
     other = failed("x", "other")

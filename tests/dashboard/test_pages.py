@@ -509,6 +509,15 @@ def test_a_name_in_another_script_stands_for_itself(staff: Client) -> None:
     assert f"<bdi>{name}</bdi></a>" in staff.get("/dashboard/").content.decode()
 
 
+def test_sentences_with_texts_of_others_stand_for_themselves(staff: Client) -> None:
+    job = make()
+    given = {"transport": "callback", "host": "lms", "state": DeliveryState.GIVEN_UP, "last_error": "خطأ"}
+    Delivery.objects.create(job=job, **given)
+    said = staff.get(f"/dashboard/submissions/{job.submission_id}/").content.decode()
+    assert "ever polled</bdi>; <bdi>1 result could not be delivered to lms: خطأ</bdi></dd>" in said
+    assert "<code><bdi>خطأ</bdi></code>" in staff.get("/dashboard/deliveries/").content.decode()
+
+
 def test_a_joiner_may_stand_in_the_name_of_a_queue_an_override_may_not() -> None:
     assert is_name("نمی\u200cتر")
     assert [is_name(name) for name in ("a\u202eb", "a\u2066b", "a\nb", "\u200d")] == [False] * 4
@@ -573,6 +582,10 @@ def test_sums_are_lower_bounds_where_a_part_of_them_is(staff: Client, monkeypatc
         Delivery.objects.create(job=job, transport="callback", host="lms", state=DeliveryState.GIVEN_UP)
     said = text(staff.get("/dashboard/"))
     assert "4+ waiting 0 being graded 0 failed 2+ not delivered 0 graded in the last hour" in said
+    assert "2+ results could not be delivered to lms: no reason given" in said
+    said = text(staff.get(page_of("flat")))
+    assert "2+ to lms No reason was given" in said
+    assert "Send 2+ results again" in said
 
 
 @pytest.mark.parametrize(

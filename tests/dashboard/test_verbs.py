@@ -18,7 +18,7 @@ from tests.activity import recorded
 from tests.dashboard.conftest import page_of
 from tests.dashboard.test_pages import failed, graded, text
 from tests.make import make
-from tests.queue.jobs import claim_one
+from tests.queue.jobs import claim_one, later
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,20 @@ def test_a_lease_is_taken_away(staff: Client) -> None:
     answer = staff.post(f"/dashboard/submissions/{job.submission_id}/release/", follow=True)
     assert "released for other graders." in text(answer)
     assert state(job.submission_id) == "retry"
+
+
+def test_a_lease_is_not_taken_from_a_grader_that_the_button_does_not_name(staff: Client) -> None:
+    make("q")
+    job = claim_one("q", "ada").submission_id
+    shown = staff.get(f"/dashboard/submissions/{job}/").content.decode()
+    assert '<input type="hidden" name="grader" value="ada">' in shown
+    later(400)
+    claim_one("q", "bob")
+    answer = staff.post(f"/dashboard/submissions/{job}/release/", {"grader": "ada"}, follow=True)
+    assert f"Submission {job} is held by bob now; look again before you release it." in text(answer)
+    assert (state(job), recorded()) == ("pulled", [])
+    staff.post(f"/dashboard/submissions/{job}/release/", {"grader": "bob"})
+    assert (state(job), recorded()) == ("retry", ["staff: release 1 in q"])
 
 
 def test_a_job_is_ended_with_a_reason(staff: Client) -> None:

@@ -277,6 +277,21 @@ def test_a_webhook_is_told_in_words_and_in_members(receiver: Receiver) -> None:
     assert told["well_again"] == []
 
 
+def test_whoever_no_longer_sees_every_queue_has_no_webhook(receiver: Receiver) -> None:
+    user = person()
+    hook = subscribe(user, channel="webhook", address=receiver.url)
+    red()
+    GraderQueue.objects.get(name="q").observers.add(user)
+    User.objects.update(is_staff=False)
+    pass_minutes()
+    answer = browser_of(user).post(f"/dashboard/notifications/{hook.pk}/test/", follow=True)
+    assert "Webhooks are for accounts that see every queue." in text(answer)
+    assert receiver.told == []
+    User.objects.update(is_staff=True)
+    pass_minutes()
+    assert [told["text"][:31] for told in receiver.told] == ["gradequeue: q: A queue is red\nq"]
+
+
 def test_what_could_not_be_sent_is_kept_and_sent_later(inbox: Inbox, receiver: Receiver) -> None:
     mail, hook = subscribe(person()), subscribe(person("bob"), channel="webhook", address=receiver.url)
     inbox.refuses, receiver.status = True, 500

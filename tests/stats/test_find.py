@@ -64,6 +64,15 @@ def test_further_words_narrow(job: ExternalGraderDetail) -> None:
     assert (answer.filters, answer.unknown, answer.understood) == (None, "nonsense", (("s17", "learner"),))
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"), [("s17 s18", "learner"), ("cs201-java cs201-python", "queue"), ("waiting grading", "state")]
+)
+def test_no_job_is_that_of_two_of_a_kind(job: ExternalGraderDetail, text: str, kind: str) -> None:
+    make("cs201-python", student="s18")
+    one, other = text.split()
+    assert find.find(text) == Answer(text, understood=((one, kind), (other, kind)))
+
+
 def test_a_state_by_itself_is_the_list_of_its_jobs(job: ExternalGraderDetail) -> None:
     assert find.find("Failed") == Answer("Failed", Filters(state="failed"), understood=(("Failed", "state"),))
     assert find.find("waiting jobs").filters == Filters(state="waiting")

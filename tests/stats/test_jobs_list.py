@@ -12,9 +12,9 @@ from django.utils.timezone import now
 
 from submissions import queue
 from submissions.models import ClaimEnd, Delivery, DeliveryState, ExternalGraderDetail
-from submissions.statistics import causes, jobs_list
+from submissions.statistics import causes, depths, jobs_list
 from submissions.statistics.jobs_list import BadFilter, Filters, Scope, bounds
-from tests.make import make
+from tests.make import make, make_in
 from tests.queue.jobs import claim_one, key_of, later, limit
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,14 @@ def test_each_state_has_its_jobs(kinds: dict[str, int]) -> None:
             one.state for one in jobs_list.rows(Job.objects.filter(submission__in=some).values_list("pk", flat=True))
         } == {state}
         assert jobs_list.count(Filters(state=state)) == jobs_list.Count(len(some), is_exact=True)
+
+
+def test_a_number_is_exact_beside_one_that_is_not(kinds: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depths, "MOST", 2)
+    for _ in range(3):
+        make_in("failed")
+    assert jobs_list.count(Filters(state="failed")) == jobs_list.Count(3, is_exact=False)
+    assert jobs_list.count(Filters(state="grading")) == jobs_list.Count(1, is_exact=True)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from submissions.models import ExternalGraderDetail, GraderQueue, QueueTotal
 from submissions.statistics import depths, standing
 from submissions.upkeep import doctor
 from tests.make import make
+from tests.queue.jobs import claim_one, later
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +157,18 @@ def test_a_deep_queue_is_not_counted_for_each_who_asks(monkeypatch: pytest.Monke
     assert numbers_of("deep").waiting == 7
     QueueTotal.objects.update(counted_at=now() - timedelta(minutes=20))
     assert (numbers_of("deep").waiting, numbers_of("deep").count.at_least) == (3, True)
+
+
+def test_where_very_many_leases_have_expired_nobody_grades_their_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depths, "MOST", 2)
+    for _ in range(4):
+        make("deep")
+        claim_one("deep", "ada")
+    later(400)
+    QueueTotal.objects.create(queue_name="deep")
+    assert depths.recount() == 1
+    deep = numbers_of("deep")
+    assert (deep.waiting, deep.being_graded, deep.count.at_least) == (4, 0, False)
 
 
 @pytest.mark.parametrize("seeks", [1, 2, 3, 4, 5])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradequeue.dashboard.access import viewer_of
-from submissions.models import GraderQueue, Kind, Subscription
+from gradequeue.dashboard.access import Viewer, viewer_of
+from submissions.models import Channel, GraderQueue, Kind, Subscription
 from submissions.statistics import lights, standing
 
 LENGTH = 500
@@ -37,12 +37,17 @@ def _of(one: standing.Standing) -> list[Problem]:
 def queues_of(subscription: Subscription) -> set[str]:
     """The names of its queues that its account may see now."""
     viewer = viewer_of(subscription.account) if subscription.account.is_active else None
-    if viewer is None:
+    if viewer is None or not may_use(viewer, subscription.channel):
         return set()
     queues = viewer.queues()
     if subscription.queue_id is not None:
         queues = queues.filter(pk=subscription.queue_id)
     return set(queues.values_list("name", flat=True))
+
+
+def may_use(viewer: Viewer, channel: str) -> bool:
+    """Webhooks are for those who see every queue, as long as they do."""
+    return viewer.everything or channel != Channel.WEBHOOK
 
 
 def wants(subscription: Subscription, kind: str) -> bool:

@@ -119,7 +119,7 @@ class Base(admin.ModelAdmin):  # type: ignore[type-arg]
             if (items := of_items(column, term, at=self.path_to_item or "")) is not None:
                 if not items.few:
                     request.search_sample = queryset.filter(**items.newest)  # type: ignore[attr-defined]
-                return queryset.filter(**items.where), False
+                return items.of(queryset), False
         return queryset.none(), False
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from submissions import sql
 from submissions.admin.filters import exactly
 from submissions.admin.terms import ITEM_COLUMNS, Id, Text, Uuid, of_items
 from submissions.models import ExternalGraderDetail, GraderQueue, Status, Submission
@@ -94,12 +95,12 @@ def _by_text(jobs: QuerySet[Job], text: str, *, keys: bool) -> Iterator[Found]:
             jobs.filter(queue_name=text), gettext("found by queue %(term)s") % {"term": text}, narrow=False, queue=text
         )
     for column in ("queue_key", "grader_file_name"):
-        if Job.objects.filter(**{column: text}).order_by().exists():
-            yield Found(jobs.filter(**{column: text}), BY_COLUMN[column] % {"term": text})
+        if sql.exactly(Job.objects.order_by(), **{column: text}).exists():
+            yield Found(sql.exactly(jobs, **{column: text}), BY_COLUMN[column] % {"term": text})
     for column in ITEM_COLUMNS:
         if (items := of_items(column, text, at="submission__student_item")) is not None:
             sample = None if items.few else jobs.filter(**items.newest)
-            yield Found(jobs.filter(**items.where), BY_COLUMN[column] % {"term": text}, items.few, sample=sample)
+            yield Found(items.of(jobs), BY_COLUMN[column] % {"term": text}, items.few, sample=sample)
     if keys and (job := _by_key(text)) is not None:
         yield Found(jobs.filter(pk=job), gettext("found by the pull key"))
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
+from django.db.models import Model, QuerySet
+
+from submissions import sql
 from submissions.models import StudentItem
 from submissions.text import row_id, storable
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Term:
@@ -50,20 +56,28 @@ ITEM_COLUMNS = ("student_id", "course_id", "item_id")
 class Items:
     """The student items of a student, a course or an item, as a filter of a table that leads to them."""
 
-    where: Mapping[str, str | list[int]]
-    newest: Mapping[str, str | list[int]]
+    newest: Mapping[str, list[int]]
     """Only the newest of them."""
-    few: bool
+    named: Mapping[str, str]
+    """All of them, where `newest` are not all."""
+
+    @property
+    def few(self) -> bool:
+        return not self.named
+
+    def of(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Those of `rows` that belong to them."""
+        return rows.filter(**self.newest) if self.few else sql.exactly(rows, **self.named)
 
 
 def of_items(column: str, text: str, *, at: str = "") -> Items | None:
     """None where there are none. `at`: the path to the student item (``submission__student_item``), or ""."""
-    rows = StudentItem.objects.filter(**{column: text}).order_by("-id").values_list("pk", flat=True)
-    ids = list(rows[: MOST_ITEMS + 1])
+    rows = sql.exactly(StudentItem.objects.order_by("-id"), **{column: text})
+    ids = list(rows.values_list("pk", flat=True)[: MOST_ITEMS + 1])
     if not ids:
         return None
     # With their ids, a planner can only begin with them.
     newest = {f"{at or 'pk'}__in": ids}
     if len(ids) <= MOST_ITEMS:
-        return Items(newest, newest, few=True)
-    return Items({f"{at}__{column}" if at else column: text}, newest, few=False)
+        return Items(newest, {})
+    return Items(newest, {f"{at}__{column}" if at else column: text})

@@ -106,7 +106,12 @@ class AccountCommand(DataCommand):
                     user.groups.add(Group.objects.get_or_create(name=self.group)[0])
                 self._grant_to(user, options["queue"])
                 self.prepare(user, options)
-                note(operator(), "account", subject=options["name"], queue_names=options["queue"] or [""])
+                note(
+                    operator(),
+                    "account",
+                    subject=options["name"],
+                    queue_names=map(queue_name_of, options["queue"] or [""]),
+                )
         except IntegrityError as error:
             if _is_taken(user.get_username()):
                 raise CommandError(f"There is an account {options['name']!r} already.") from None

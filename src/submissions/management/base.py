@@ -152,6 +152,9 @@ def reason(text: str) -> str:
 
 def positive(text: str) -> int:
     """An argparse type: a whole number of 1 or more, and none that no date can hold as seconds."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:11]) < 10**10):
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    if not digits:
         raise argparse.ArgumentTypeError(f"a whole number of 1 or more is needed, not {text[:60]!r}")
-    return int(text)
+    if len(digits) > 10:
+        raise argparse.ArgumentTypeError(f"9999999999 is the most, not {text[:60]!r}")
+    return int(digits)

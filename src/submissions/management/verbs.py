@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
+from submissions import sql
 from submissions.activity import Act
 from submissions.errors import QueueError
 from submissions.management.base import (
@@ -81,14 +82,15 @@ class MoveCommand(DataCommand):
                 self.stdout.write(one_line(text))
 
     def _matching(self, options: Options) -> QuerySet[ExternalGraderDetail]:
-        jobs = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
+        jobs: QuerySet[ExternalGraderDetail] = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
+        if options["queue"] is not None:
+            jobs = jobs.filter(queue_name=options["queue"])
         wanted = {
-            "queue_name": options["queue"],
             "submission__student_item__course_id": options["course"],
             "submission__student_item__item_id": options["item"],
             "submission__student_item__student_id": options["learner"],
         }
-        jobs = jobs.filter(**{name: value for name, value in wanted.items() if value is not None})
+        jobs = sql.exactly(jobs, **{name: value for name, value in wanted.items() if value is not None})
         if options["older_than"]:
             jobs = jobs.filter(status_time__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
         return jobs

@@ -27,6 +27,7 @@ AGAIN = timedelta(minutes=1)
 STALE = timedelta(minutes=15)
 
 STATES = ("pending", "pulled", "retry", "failed")
+COUNTED = (*STATES, "lapsed")
 # Queues in one statement; SQLite takes 500 terms of a UNION.
 AT_ONCE = 50
 TERMS = 250
@@ -90,7 +91,7 @@ def recount() -> int:
     names = list(QueueTotal.objects.values_list("queue_name", flat=True))
     done = 0
     for name, depths in counts(names).items():
-        states = [state for state in STATES if getattr(depths, state) >= MOST]
+        states = [state for state in COUNTED if getattr(depths, state) >= MOST]
         due = Q(counted_at=None) | Q(counted_at__lt=DatabaseNow() - AGAIN)
         due |= Q(counted_at__gt=DatabaseNow() + AGAIN)  # before a clock was set back
         # First taken, then done: of several processes one counts.
@@ -134,7 +135,7 @@ def distinct(model: type[Model], column: str, most: int = 1_000_000) -> list[str
 
 
 def _capped(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    asked = [(name, state) for name in names for state in (*STATES, "lapsed")]
+    asked = [(name, state) for name in names for state in COUNTED]
     for (name, state), number in zip(asked, capped([_in_state(name, state) for name, state in asked]), strict=True):
         yield name, state, number
 
@@ -169,7 +170,7 @@ def _in_state(name: str, state: str) -> QuerySet[ExternalGraderDetail]:
 
 
 def _deep_states(depths: Depths) -> list[str]:
-    return [state for state in STATES if getattr(depths, state) > MOST]
+    return [state for state in COUNTED if getattr(depths, state) > MOST]
 
 
 def _kept(names: Sequence[str]) -> dict[str, dict[str, int]]:

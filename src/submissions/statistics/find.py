@@ -133,6 +133,8 @@ def _several(text: str, words: list[str], scope: Scope) -> Answer:
             return Answer(text, unknown=word, understood=tuple(understood))
         given = jobs_list.values(meant)
         understood += [(word, _("state"))] if state else _understood(meant)
+        if any(getattr(found, name) not in ("", None, value) for name, value in given.items()):
+            return Answer(text, understood=tuple(understood))  # no job is that of two learners, or in two queues
         found = replace(found, **given)
     if not jobs_list.page(found, scope, size=1).jobs:
         return Answer(text, understood=tuple(understood))

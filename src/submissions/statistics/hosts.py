@@ -44,14 +44,12 @@ class Host:
 
     @property
     def light(self) -> lights.Light:
-        return lights.host_light(
-            self.name,
-            overdue=self.overdue,
-            given_up=self.given_up,
-            held=self.held,
-            silent=None if self.delivered_at is None else max(self.now - self.delivered_at, timedelta()),
-            reason=self.error,
+        given_up, overdue = (
+            lights.Undelivered(self.name, min(number, MOST), self.error, more=number > MOST)
+            for number in (self.given_up, self.overdue)
         )
+        silent = None if self.delivered_at is None else max(self.now - self.delivered_at, timedelta())
+        return lights.host_light(given_up, overdue, held=self.held, silent=silent)
 
     def shown(self, number: int) -> str:
         return at_least(MOST) if number > MOST else words.number(number)

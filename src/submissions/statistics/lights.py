@@ -48,6 +48,8 @@ class Undelivered:
     reason: str
     some: tuple[int, ...] = ()
     """A few of their submissions, newest first."""
+    more: bool = False
+    """Whether `count` is a lower bound."""
 
 
 @dataclass(frozen=True)
@@ -211,9 +213,9 @@ def came_late(facts: Facts) -> str:
 
 def of_deliveries(facts: Facts) -> Iterator[tuple[str, str]]:
     for one in facts.undelivered:
-        yield RED, _undelivered(one.host, one.count, one.reason)
+        yield RED, _undelivered(one)
     for one in facts.late:
-        yield AMBER, _overdue(one.host, one.count, one.reason)
+        yield AMBER, _overdue(one)
 
 
 def host_in_words(host: str) -> str:
@@ -221,39 +223,36 @@ def host_in_words(host: str) -> str:
     return gettext("this platform") if not host or host in Transport.in_process() else host
 
 
-def _undelivered(host: str, number: int, reason: str) -> str:
+def _undelivered(one: Undelivered) -> str:
     words = ngettext(
         "%(count)s result could not be delivered to %(host)s: %(reason)s",
         "%(count)s results could not be delivered to %(host)s: %(reason)s",
-        number,
+        one.count,
     )
-    return words % {
-        "count": shown(number),
-        "host": host_in_words(host),
-        "reason": reason or gettext("no reason given"),
-    }
+    return words % _told(one, gettext("no reason given"))
 
 
-def _overdue(host: str, number: int, reason: str) -> str:
+def _overdue(one: Undelivered) -> str:
     words = ngettext(
         "%(count)s result is overdue for delivery to %(host)s: %(reason)s",
         "%(count)s results are overdue for delivery to %(host)s: %(reason)s",
-        number,
+        one.count,
     )
-    return words % {
-        "count": shown(number),
-        "host": host_in_words(host),
-        "reason": reason or gettext("not tried yet"),
-    }
+    return words % _told(one, gettext("not tried yet"))
 
 
-def host_light(host: str, *, overdue: int, given_up: int, held: bool, silent: timedelta | None, reason: str) -> Light:
+def _told(one: Undelivered, without_reason: str) -> dict[str, str]:
+    count = shown(one.count) + "+" * one.more
+    return {"count": count, "host": host_in_words(one.host), "reason": one.reason or without_reason}
+
+
+def host_light(given_up: Undelivered, overdue: Undelivered, *, held: bool, silent: timedelta | None) -> Light:
     """How deliveries to one host stand; `silent`: since it took the last one, None: never."""
-    found = []
-    if given_up:
-        found.append((RED, _undelivered(host, given_up, reason)))
-    if overdue:
-        found.append((AMBER, _overdue(host, overdue, reason)))
+    found, host, reason = [], given_up.host, given_up.reason
+    if given_up.count:
+        found.append((RED, _undelivered(given_up)))
+    if overdue.count:
+        found.append((AMBER, _overdue(overdue)))
     elif held:
         words = gettext("%(host)s does not answer: %(reason)s")
         found.append((AMBER, words % {"host": host_in_words(host), "reason": reason or gettext("no reason given")}))

@@ -26,11 +26,11 @@ def given_up() -> QuerySet[Delivery]:
 def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue and host; the reason that most of a host have stands for it."""
     values = given_up().values_list("job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id")
-    return _grouped(values[:MOST], names)
+    return _grouped(list(values[:MOST]), names)
 
 
 def _grouped(
-    values: Iterable[tuple[str, str, str | None, int]], names: Iterable[str]
+    values: list[tuple[str, str, str | None, int]], names: Iterable[str]
 ) -> dict[str, tuple[Undelivered, ...]]:
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -42,7 +42,7 @@ def _grouped(
     found: dict[str, tuple[Undelivered, ...]] = {}
     for (name, host), counter in reasons.items():
         some = tuple(ids[name, host][:MOST_SHOWN])
-        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some)
+        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some, more=len(values) == MOST)
         found[name] = (*found.get(name, ()), one)
     return found
 
@@ -53,4 +53,4 @@ def late(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     values = overdue.order_by("due_at", "id").values_list(
         "job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id"
     )
-    return _grouped(values[:MOST], names)
+    return _grouped(list(values[:MOST]), names)

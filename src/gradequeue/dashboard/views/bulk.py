@@ -54,6 +54,8 @@ class Order:
     total: str = ""
     done: int = 0
     refused: int = 0
+    skipped: int = 0
+    """Of the selected jobs those from whose state the move does not start."""
     origin: str = ""
     """The page that it began on: the number of a queue, or DELIVERIES; "" is the list."""
     going_on: bool = False
@@ -74,7 +76,7 @@ class Order:
     @property
     def hidden(self) -> list[tuple[str, str]]:
         """What the page sends again."""
-        names = ("place", "after", "total", "done", "refused", "origin")
+        names = ("place", "after", "total", "done", "refused", "skipped", "origin")
         numbers = [(name, str(getattr(self, name))) for name in names]
         jobs = [("job", str(number)) for number in self.selected]
         which = "selected" if self.selected else "all"
@@ -134,9 +136,9 @@ def move_host(request: HttpRequest, viewer: Viewer, move: Move, host: str) -> Ht
 
 def go_on(request: HttpRequest, viewer: Viewer, order: Order) -> HttpResponse:
     """Work for some seconds; then the page that goes on by itself, or, where all is done, back with what was done."""
-    work = Work(done=order.done, refused=order.refused)
+    work = Work(done=order.done, refused=order.refused, skipped=order.skipped)
     finished = _work(viewer, order, work)
-    order.done, order.refused, order.going_on = work.done, work.refused, not finished
+    order.done, order.refused, order.skipped, order.going_on = work.done, work.refused, work.skipped, not finished
     if not finished:
         return render(request, "dashboard/work.html", _context(viewer, order))
     tell(request, order.move, work, host=order.filters.host if order.is_of_host else None)
@@ -157,6 +159,7 @@ def _order(request: HttpRequest, move: Move, filters: Filters) -> Order:
         total=given.get("total", "")[:20],
         done=row_id(given.get("done", "")) or 0,
         refused=row_id(given.get("refused", "")) or 0,
+        skipped=row_id(given.get("skipped", "")) or 0,
         origin=given.get("origin", ""),
         group=_group(given.get("group", "")),
     )
@@ -208,6 +211,8 @@ def _moves_of_list(viewer: Viewer, order: Order, work: Work) -> Iterator[None]:
     for found in _batches(viewer, order):
         if batch := _movable(order, found):
             doer.do(batch, work)
+        if order.selected and order.move is not SEND_AGAIN:  # a job may have several deliveries, or none
+            work.skipped += len(found) - len(batch)
         yield
 
 
@@ -281,6 +286,8 @@ def tell(request: HttpRequest, move: Move, work: Work, *, host: str | None = Non
     if work.done:
         told = move.told(work.done) if host is None else sentences.to_host(move, host, work.done)
         messages.success(request, told)
+    if work.done and work.skipped:
+        messages.warning(request, move.skipped(work.skipped))
     if work.refused:
         messages.warning(request, " ".join([sentences.skipped(move, work.refused), *work.errors[:3]]))
     if not (work.done or work.refused):

@@ -40,8 +40,9 @@ class Change:
 def graders(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     _require_everything(viewer)
     name = request.GET.get("queue", "")
-    found = graders_page(name if name.isprintable() else "")
-    return render(request, "dashboard/graders.html", {"viewer": viewer, "found": found, "queue_name": name})
+    return render(
+        request, "dashboard/graders.html", {"viewer": viewer, "found": graders_page(name), "queue_name": name}
+    )
 
 
 @page("GET", "HEAD")

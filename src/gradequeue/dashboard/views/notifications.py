@@ -11,16 +11,18 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.views.page import page
 from gradequeue.notifications.channels import News, NotTold, send
+from gradequeue.notifications.problems import may_use
 from submissions.models import Channel, Subscription
 from submissions.outbound.http import Refused, parse
 
 MOST = 50
+NO_WEBHOOKS = gettext_noop("Webhooks are for accounts that see every queue.")
 KINDS = ("on_red", "on_given_up", "on_late")
 LABELS = {
     "queue": _("Queue"),
@@ -72,8 +74,8 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("channel", words)
 
     def _check_webhook(self, address: str) -> None:
-        if not self.viewer.everything:
-            self.add_error("channel", gettext("Webhooks are for accounts that see every queue."))
+        if not may_use(self.viewer, Channel.WEBHOOK):
+            self.add_error("channel", gettext(NO_WEBHOOKS))
             return
         try:
             parse(address)
@@ -107,8 +109,11 @@ def remove(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
 
 @page("POST")
 def test(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
+    one = _one(viewer, pk)
     try:
-        send(_one(viewer, pk), News(test=True))
+        if not may_use(viewer, one.channel):
+            raise NotTold(gettext(NO_WEBHOOKS))
+        send(one, News(test=True))
     except NotTold as reason:
         messages.error(request, str(reason))
     else:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from gradequeue.dashboard.access import Viewer
 from gradequeue.dashboard.reads.submission import job_of
@@ -17,12 +18,14 @@ from gradequeue.dashboard.views import bulk
 from gradequeue.dashboard.views.page import page
 from submissions import operators
 from submissions.admin.work import Doer, Work
-from submissions.errors import QueueError
-from submissions.models import Delivery
+from submissions.errors import NotAllowed, QueueError
+from submissions.models import Delivery, ExternalGraderDetail, Status
 from submissions.operators import RETRY, SEND_AGAIN, Move
 from submissions.statistics import jobs_list, undelivered
 from submissions.statistics.jobs_list import Filters
 from submissions.text import squeezed, storable
+
+HELD_BY_ANOTHER = gettext_noop("Submission %(id)s is held by %(grader)s now; look again before you release it.")
 
 
 @page("POST")
@@ -31,15 +34,23 @@ def move_job(request: HttpRequest, viewer: Viewer, submission_id: int, name: str
     if move is None:
         raise Http404
     viewer.require(move)
-    job_of(viewer, submission_id)
+    job = job_of(viewer, submission_id)
     reason = squeezed(request.POST.get("reason", ""), operators.LONGEST_REASON)
     try:
+        _require_holder(request, job)
         move.run(submission_id, move.by(viewer.actor, reason))
     except QueueError as refusal:
         messages.error(request, refusal.in_words())
     else:
         messages.success(request, move.told_one(submission_id))
     return redirect("dashboard:submission", submission_id=submission_id)
+
+
+def _require_holder(request: HttpRequest, job: ExternalGraderDetail) -> None:
+    """Of a button that names a grader: another one may have the job since the page was made. Raises NotAllowed."""
+    named = request.POST.get("grader", job.grader)
+    if job.status == Status.PULLED and job.grader != named:
+        raise NotAllowed(HELD_BY_ANOTHER, id=job.submission_id, grader=job.grader)
 
 
 @page("POST")

@@ -95,8 +95,8 @@ def _known(filters: Filters, scope: Scope) -> Count:
     """The sum of the numbers that other pages show."""
     counts = depths.counts(queue_names(filters, scope)).values()
     name = {WAITING: "waiting", GRADING: "being_graded"}.get(filters.state, filters.state)
-    number = sum(getattr(one, name) for one in counts)
-    return Count(number, is_exact=not any(one.at_least for one in counts))
+    is_exact = not any(one.is_bound(getattr(one, name)) for one in counts)
+    return Count(sum(getattr(one, name) for one in counts), is_exact)
 
 
 def steps(
