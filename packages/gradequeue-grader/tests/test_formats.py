@@ -185,6 +185,15 @@ def test_tap() -> None:
     }
 
 
+@pytest.mark.parametrize("said", ["ok 1\nok 2\n", "ok 1\n    1..1\n    ok 1\nok 2\n"])
+def test_tap_without_a_plan_may_have_broken_off(said: str) -> None:
+    with pytest.raises(
+        formats.NotAResult, match=r"^this is no TAP: it has no plan, as 1\.\.5, of how many tests there are$"
+    ):
+        formats.read("tap", said.encode())
+    assert formats.read("tap", f"{said}1..2\n".encode())["score"] == 1
+
+
 @pytest.mark.parametrize("said", ["1..0 # SKIP no compiler\n", "ok 1\nBail out! no disk\n", "hello\n", ""])
 def test_tap_of_which_nothing_ran_is_no_result(said: str) -> None:
     with pytest.raises(formats.NotAResult):

@@ -19,10 +19,10 @@ PLAN = re.compile(r"1\.\.(\d{1,9})\b")
 def read(text: bytes) -> Result:
     """The score is passed / (all - skipped). SKIP and TODO are skipped; planned tests that did not run are errors.
 
-    Raises NotAResult for `Bail out!`, and for what is no TAP.
+    Raises NotAResult for `Bail out!`, and for what has no plan: what broke off half-way would have passed all it ran.
     """
     tests: list[Test] = []
-    planned = 0
+    planned: int | None = None
     for line in text.decode("utf-8", "replace").splitlines():
         if line.startswith("Bail out!"):
             raise NotAResult(line.strip())
@@ -32,8 +32,10 @@ def read(text: bytes) -> Result:
             tests.append(_test(found, len(tests) + 1))
         elif tests and (said := _said(line)) is not None:
             tests[-1]["output"] = f"{tests[-1]['output']}\n{said}" if "output" in tests[-1] else said
+    if planned is None:
+        raise NotAResult("this is no TAP: it has no plan, as 1..5, of how many tests there are")
     if not tests and not planned:
-        raise NotAResult("this is no TAP: it has neither a plan nor a test")
+        raise NotAResult("this TAP has no test")
     tests += map(_absent, range(len(tests) + 1, min(planned, TESTS) + 1))
     return {**passed_share(tests), "tests": tests}
 
