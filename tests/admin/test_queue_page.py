@@ -101,8 +101,10 @@ def test_what_an_empty_number_means_is_said(root: Client, row: GraderQueue) -> N
             "At most 300 seconds: SUBMISSIONS_BACKOFF_CEILING_SECONDS cuts what is longer.",
         ),
         ("initial_delay_seconds", "2592001", "At most 2592000 seconds: learners would wait for a month."),
-        ("push_url", "ftp://example.org/", "Enter a valid URL."),
-        ("push_url", "javascript:x", "Enter a valid URL."),
+        ("push_url", "ftp://example.org/", "The address must begin with https:// or http:// and name a host."),
+        ("push_url", "javascript:x", "The address must begin with https:// or http:// and name a host."),
+        ("push_url", "https://ada:secret@example.org/", "The address must not hold a name or a password."),
+        ("webhook_url", "https://secret@example.org/", "The address must not hold a name or a password."),
     ],
 )
 def test_what_is_refused(root: Client, row: GraderQueue, field: str, value: str, sentence: str) -> None:

@@ -23,6 +23,7 @@ from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, OperatorMove, Status
 from submissions.operators import PAUSE, RESUME, Move
+from submissions.outbound.http import Refused, parse
 from submissions.statistics import lights, standing
 from submissions.statistics.standing import Standing
 from submissions.text import is_name, storable
@@ -89,6 +90,21 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_backoff_seconds(self) -> int | None:
         words = _("At most %(most)s seconds: SUBMISSIONS_BACKOFF_CEILING_SECONDS cuts what is longer.")
         return self._at_most("backoff_seconds", int(conf.BACKOFF_CEILING_SECONDS), words)
+
+    def clean_push_url(self) -> str:
+        return self._can_be_sent_to("push_url")
+
+    def clean_webhook_url(self) -> str:
+        return self._can_be_sent_to("webhook_url")
+
+    def _can_be_sent_to(self, name: str) -> str:
+        url = str(self.cleaned_data[name])
+        if url:
+            try:
+                parse(url)
+            except Refused as refused:
+                raise ValidationError(str(refused)) from refused
+        return url
 
     def _at_most(self, name: str, most: int, words: Words) -> int | None:
         seconds: int | None = self.cleaned_data.get(name)
