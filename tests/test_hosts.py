@@ -408,8 +408,8 @@ told["clock"] = [one.fine for one in doctor.findings() if one.check == "clock"]
         'USE_TZ = True\nDATABASES["default"]["TIME_ZONE"] = "Europe/Paris"',
     ],
 )
-def test_whatever_the_zone_of_a_platform_its_times_are_true(zone: str, fresh_database: str, tmp_path: Path) -> None:
-    told = walk(tmp_path, f"{CLOCK}{zone}\n", TELL_TIMES, DATABASE_URL=fresh_database)
+def test_whatever_the_zone_of_a_platform_its_times_are_true(zone: str, empty_database: str, tmp_path: Path) -> None:
+    told = walk(tmp_path, f"{CLOCK}{zone}\n", TELL_TIMES, DATABASE_URL=empty_database)
     assert 290 < told.pop("lease") < 310
     ages = told.pop("ages")
     assert all(age.endswith(" s ago") for age in ages), ages

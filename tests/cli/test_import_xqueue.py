@@ -84,8 +84,8 @@ class Old:
 
 
 @pytest.fixture
-def old(fresh_database: str, kind: str) -> Iterator[Old]:
-    made = Old(fresh_database, kind)
+def old(empty_database: str, kind: str) -> Iterator[Old]:
+    made = Old(empty_database, kind)
     yield made
     made.connection.close()
 

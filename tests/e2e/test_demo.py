@@ -49,8 +49,8 @@ class Demo:
 
 
 @pytest.fixture
-def demo(fresh_database: str, tmp_path: Path) -> Demo:
-    return Demo(fresh_database, tmp_path)
+def demo(empty_database: str, tmp_path: Path) -> Demo:
+    return Demo(empty_database, tmp_path)
 
 
 def counts(rows: list[dict[str, Any]], kind: str = "problem") -> list[tuple[object, ...]]:

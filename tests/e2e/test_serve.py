@@ -488,8 +488,8 @@ def test_a_wrong_number_is_wrong_usage(server: Server, words: tuple[str, str]) -
     assert f"error: argument {words[0]}" in done.stderr
 
 
-def test_without_tables_it_names_the_command_that_makes_them(fresh_database: str, tmp_path: Path) -> None:
-    server = Server(fresh_database, tmp_path)
+def test_without_tables_it_names_the_command_that_makes_them(empty_database: str, tmp_path: Path) -> None:
+    server = Server(empty_database, tmp_path)
     done = serve(server, "--port", str(server.port))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
