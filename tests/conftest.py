@@ -54,50 +54,39 @@ def kind() -> str:
 
 @pytest.fixture(scope="session")
 def template(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated database to be copied: to migrate takes longer than all else that a server does when it starts."""
-    address = databases.server_url(kind)
-    assert address is not None
+    """A migrated database to be copied: to migrate takes longer than all else that a server does when it starts.
+    On MariaDB, which copies none, it stays empty."""
     folder = tmp_path_factory.mktemp("template")
-    name = f"gq_{uuid.uuid4().hex[:12]}"
-    url = databases.create(kind, address, name, folder)
-    if kind != "mariadb":
-        subprocess.run([GRADEQUEUE, "migrate", "-v0"], env=Server(url, folder).env, check=True)
-    yield url
-    databases.drop(kind, address, name)
+    with databases.name_for_a_while(kind) as (address, name):
+        url = databases.create(kind, address, name, folder)
+        if kind != "mariadb":
+            subprocess.run([GRADEQUEUE, "migrate", "-v0"], env=Server(url, folder).env, check=True)
+        yield url
 
 
 @pytest.fixture
 def empty_database(kind: str, tmp_path: Path) -> Iterator[str]:
     """The DATABASE_URL of an empty database of this test's own."""
-    server = databases.server_url(kind)
-    assert server is not None
-    name = f"gq_{uuid.uuid4().hex[:12]}"
-    yield databases.create(kind, server, name, tmp_path)
-    databases.drop(kind, server, name)
+    with databases.name_for_a_while(kind) as (address, name):
+        yield databases.create(kind, address, name, tmp_path)
 
 
 @pytest.fixture
 def fresh_database(kind: str, template: str, tmp_path: Path) -> Iterator[str]:
     """The DATABASE_URL of a database of this test's own with our tables, as far as it can be copied; `serve --migrate`
     makes them where it cannot."""
-    server = databases.server_url(kind)
-    assert server is not None
-    name = f"gq_{uuid.uuid4().hex[:12]}"
-    yield databases.copy(kind, server, template, name, tmp_path)
-    databases.drop(kind, server, name)
+    with databases.name_for_a_while(kind) as (address, name):
+        yield databases.copy(kind, address, template, name, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def server(kind: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One real server for all tests of the run; each test uses queues and graders with names of its own."""
-    address = databases.server_url(kind)
-    assert address is not None
     folder = tmp_path_factory.mktemp("server")
-    name = f"gq_{uuid.uuid4().hex[:12]}"
-    running = Server(databases.copy(kind, address, template, name, folder), folder).start()
-    yield running
-    running.stop()
-    databases.drop(kind, address, name)
+    with databases.name_for_a_while(kind) as (address, name):
+        running = Server(databases.copy(kind, address, template, name, folder), folder).start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -56,6 +57,16 @@ def _own_postgresql() -> str | None:
         return None
     place = Path(tempfile.gettempdir()) / f"gradequeue-tests-postgresql-{os.getuid()}"
     return str(get_server(place).get_uri()).replace("postgresql://", "postgres://", 1)
+
+
+@contextmanager
+def name_for_a_while(kind: str) -> Iterator[tuple[str, str]]:
+    """The server's address, and a name for a database there, which is dropped at the end."""
+    address = server_url(kind)
+    assert address is not None
+    name = f"gq_{uuid.uuid4().hex[:12]}"
+    yield address, name
+    drop(kind, address, name)
 
 
 def create(kind: str, server: str, name: str, folder: Path) -> str:

@@ -41,10 +41,7 @@ def page_of(
     if after is not None:
         found = list(_behind(ordered, _place(known, after, by), by, newest=newest)[: size + 1])
     else:
-        if (number - 1) * size >= MOST:
-            raise invalid({"page": [f"Pages are numbered up to the {MOST}th entry; follow next beyond."]})
-        if number > pages:
-            raise Problem(problems.NOT_FOUND, f"There are {pages} pages.")
+        _require_page(number, size, pages)
         found = list(ordered[(number - 1) * size : number * size + 1])
     here, more = found[:size], len(found) > size
     return {
@@ -57,6 +54,13 @@ def page_of(
         "start": (number - 1) * size,
         "results": show(here),
     }
+
+
+def _require_page(number: int, size: int, pages: int) -> None:
+    if (number - 1) * size >= MOST:
+        raise invalid({"page": [f"Pages are numbered up to the {MOST}th entry; follow next beyond."]})
+    if number > pages:
+        raise Problem(problems.NOT_FOUND, f"There are {pages} pages.")
 
 
 def _next(request: HttpRequest, here: list[Any], number: int, size: int, *, after: str | None) -> str:

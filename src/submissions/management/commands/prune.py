@@ -7,14 +7,15 @@ import contextlib
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import QuerySet
 
 from submissions.activity import note
 from submissions.conf import conf
 from submissions.management.base import DataCommand, operator, positive
-from submissions.models import Status
+from submissions.models import ExternalGraderDetail, Status
 from submissions.text import counted
 from submissions.upkeep import prune
-from submissions.upkeep.removal import FileStays
+from submissions.upkeep.removal import FileStays, Removed
 
 # PostgreSQL and SQLite fail at a date before there were any.
 MOST_DAYS = 100_000
@@ -59,15 +60,19 @@ class Command(DataCommand):
             return
         what = f"{counted(count, 'job')} that ended at least {counted(days, 'day')} ago"
         note(operator(), "prune", subject=what, queue_names=[options["queue"] or ""])
-        removed = prune.Pruned()
-        with contextlib.suppress(FileStays):  # it stands in `kept`
-            for batch in prune.prune(jobs, days, whole_items=options["whole_items"]):
-                removed.add(batch)
+        removed = _prune(jobs, days, whole_items=options["whole_items"])
         rows = moves = 0
         if options["queue"] is None:
             kept = min(int(conf.ACTIVITY_DAYS), MOST_DAYS)  # "for ever" is a number of days, too
             rows, moves = prune.prune_statistics(days), prune.prune_activity(kept)
-        if options["as_json"]:
+        self._tell_removed(removed, rows, moves, as_json=options["as_json"])
+        if removed.kept:
+            raise CommandError(
+                f"{counted(removed.kept, 'job')} stayed: their files could not be deleted; the log says why."
+            )
+
+    def _tell_removed(self, removed: Removed, rows: int, moves: int, *, as_json: bool) -> None:
+        if as_json:
             parts = {name: getattr(removed, name) for name in ("jobs", "files", "deliveries", "items")}
             self.say(parts | {"statistics": rows, "moves": moves})
         self.tell(
@@ -75,7 +80,11 @@ class Command(DataCommand):
             f"{counted(removed.deliveries, 'delivery', 'deliveries')}, {counted(removed.items, 'item')}, "
             f"{counted(rows, 'row')} of statistics and {counted(moves, 'old move')} of operators removed."
         )
-        if removed.kept:
-            raise CommandError(
-                f"{counted(removed.kept, 'job')} stayed: their files could not be deleted; the log says why."
-            )
+
+
+def _prune(jobs: QuerySet[ExternalGraderDetail], days: int, *, whole_items: bool) -> prune.Pruned:
+    removed = prune.Pruned()
+    with contextlib.suppress(FileStays):  # how many stand in `kept`
+        for batch in prune.prune(jobs, days, whole_items=whole_items):
+            removed.add(batch)
+    return removed
