@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port, validate_host
 
 Settings: TypeAlias = dict[str, Any]
 
@@ -48,6 +49,19 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 def names(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
+
+
+def hosts(name: str, default: list[str]) -> list[str]:
+    """As Django compares them with the host of a request: what would match none is refused."""
+    found = names(name, default)
+    for given in found:
+        domain, port = split_domain_port(given.removeprefix("."))
+        if given != "*" and (port or not domain or not validate_host(domain, [given])):
+            raise ImproperlyConfigured(
+                f"{name} must be names of hosts such as queue.example.org, with commas between several, without "
+                f"https:// and without a port, not {given!r}."
+            )
+    return found
 
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:

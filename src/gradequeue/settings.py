@@ -11,7 +11,7 @@ DATA = env.data_folder()
 
 SECRET_KEY = env.secret_key(DATA, production=PRODUCTION)
 DEBUG = False
-ALLOWED_HOSTS = env.names("GRADEQUEUE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.hosts("GRADEQUEUE_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
         "GRADEQUEUE_ALLOWED_HOSTS must name the hosts served where GRADEQUEUE_ENV is production."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from submissions import versions
 from submissions.conf import conf
+from submissions.text import is_host
 
 # edx-submissions (3.12.2, 4.0.2) has written all of these into django_migrations; our first migration stands for them.
 REPLACED = (
@@ -94,13 +96,17 @@ def destinations_are_usable(app_configs: Sequence[AppConfig] | None, **_: object
 def _unusable_destinations() -> Iterator[str]:
     if unknown := sorted(set(conf.TRANSPORTS) - {"auto", "signal", "event"}):
         yield f"SUBMISSIONS_TRANSPORTS may be signal, event and auto, not {', '.join(map(repr, unknown))}."
+    yield from (f"SUBMISSIONS_CALLBACK_HOSTS: {sentence}" for sentence in unusable_hosts(conf.CALLBACK_HOSTS))
+    # Of these `*` stands for nothing: a password goes to the hosts that are named.
+    for given in conf.CALLBACK_AUTH:
+        if not is_host(given):
+            yield f"SUBMISSIONS_CALLBACK_AUTH: {given!r} is {NO_HOST}."
     for given in conf.OUTBOUND_NETWORKS:
         try:
             ip_network(given, strict=False)
         except ValueError:
             yield f"SUBMISSIONS_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, not {given!r}."
-    if conf.OUTBOUND_CA_FILE and not Path(conf.OUTBOUND_CA_FILE).is_file():
-        yield f"SUBMISSIONS_OUTBOUND_CA_FILE: there is no file {conf.OUTBOUND_CA_FILE}."
+    yield from _unusable_authorities(str(conf.OUTBOUND_CA_FILE))
     if not all(map(is_webhook_secret, conf.WEBHOOK_SECRETS)):
         yield f"SUBMISSIONS_WEBHOOK_SECRETS: {SECRET_FORM}"
     if conf.WEBHOOK_URL and not conf.WEBHOOK_SECRETS:
@@ -109,6 +115,25 @@ def _unusable_destinations() -> Iterator[str]:
         yield "SUBMISSIONS_WEBHOOK_URL needs more packages: pip install 'gradequeue[webhook]'."
 
 
+def _unusable_authorities(place: str) -> Iterator[str]:
+    """Each connection would fail, and look as if its host did not answer."""
+    if place and not Path(place).is_file():
+        yield f"SUBMISSIONS_OUTBOUND_CA_FILE: there is no file {place}."
+    elif place:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=place)
+        except OSError:  # an SSLError is one, too
+            yield f"SUBMISSIONS_OUTBOUND_CA_FILE: {place} cannot be read, or holds no certificate (PEM)."
+
+
+def unusable_hosts(listed: Iterable[str]) -> Iterator[str]:
+    """A sentence for each that no address would match."""
+    for given in listed:
+        if not is_host(given.strip().removeprefix("*.")):
+            yield f"{given!r} is {NO_HOST}."
+
+
+NO_HOST = "no host; it is a name such as lms.example.org, without https:// and without a port"
 SECRET_FORM = "a secret is whsec_ and 24 to 64 random bytes in Base64."  # noqa: S105 - a sentence
 
 

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from submissions import queue
 from submissions.admin.queues import QueueForm
+from submissions.checks import NO_HOST
 from submissions.errors import UnknownQueue
 from submissions.models import GraderQueue
 from tests.activity import recorded
@@ -104,6 +105,11 @@ def test_what_an_empty_number_means_is_said(root: Client, row: GraderQueue) -> N
         ("push_url", "ftp://example.org/", "The address must begin with https:// or http:// and name a host."),
         ("push_url", "javascript:x", "The address must begin with https:// or http:// and name a host."),
         ("push_url", "https://ada:secret@example.org/", "The address must not hold a name or a password."),
+        (
+            "callback_hosts",
+            "https://lms.example.org",
+            f"'https://lms.example.org' is {NO_HOST}.",
+        ),
         ("webhook_url", "https://secret@example.org/", "The address must not hold a name or a password."),
     ],
 )

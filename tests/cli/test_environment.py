@@ -244,6 +244,10 @@ ACCOUNTS = "GRADEQUEUE_CALLBACK_AUTH must be user:password@host, with commas bet
 NETWORKS = (
     "GRADEQUEUE_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, with commas between several, not '10.0.0.0/99'."
 )
+HOSTS = (
+    "GRADEQUEUE_ALLOWED_HOSTS must be names of hosts such as queue.example.org, with commas between several, without "
+    "https:// and without a port, not"
+)
 WHOLE = "must be a whole number of 1 or more, not"
 ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a host, not"
 
@@ -283,6 +287,10 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "production",
             "GRADEQUEUE_SECRET_KEY must be set where GRADEQUEUE_ENV is production.",
         ),
+        ("GRADEQUEUE_ALLOWED_HOSTS", "https://queue.example.org", f"{HOSTS} 'https://queue.example.org'."),
+        ("GRADEQUEUE_ALLOWED_HOSTS", "a.example.org, queue.example.org:443", f"{HOSTS} 'queue.example.org:443'."),
+        ("GRADEQUEUE_ALLOWED_HOSTS", "*.example.org", f"{HOSTS} '*.example.org'."),
+        ("GRADEQUEUE_ALLOWED_HOSTS", "::1", f"{HOSTS} '::1'."),
         ("GRADEQUEUE_BASE_URL", "queue.example.org", f"{ADDRESS} 'queue.example.org'."),
         ("GRADEQUEUE_BASE_URL", "ftp://queue.example.org", f"{ADDRESS} 'ftp://queue.example.org'."),
         ("GRADEQUEUE_BASE_URL", "https://", f"{ADDRESS} 'https://'."),

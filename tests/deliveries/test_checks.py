@@ -16,6 +16,8 @@ from submissions.models import GraderQueue
 pytestmark = pytest.mark.once
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
+NO_CERTIFICATE = "cannot be read, or holds no certificate (PEM)."
+NO_HOST = "is no host; it is a name such as lms.example.org, without https:// and without a port."
 NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
 
 
@@ -34,6 +36,14 @@ NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
             "SUBMISSIONS_OUTBOUND_NETWORKS must be networks such as 10.0.0.0/8, not 'all'.",
         ),
         ("OUTBOUND_CA_FILE", "/no/such", "SUBMISSIONS_OUTBOUND_CA_FILE: there is no file /no/such."),
+        ("OUTBOUND_CA_FILE", __file__, f"SUBMISSIONS_OUTBOUND_CA_FILE: {__file__} {NO_CERTIFICATE}"),
+        (
+            "CALLBACK_HOSTS",
+            ["https://lms.example.org"],
+            f"SUBMISSIONS_CALLBACK_HOSTS: 'https://lms.example.org' {NO_HOST}",
+        ),
+        ("CALLBACK_HOSTS", ["lms.example.org:443"], f"SUBMISSIONS_CALLBACK_HOSTS: 'lms.example.org:443' {NO_HOST}"),
+        ("CALLBACK_AUTH", {"*.example.org": "u:p"}, f"SUBMISSIONS_CALLBACK_AUTH: '*.example.org' {NO_HOST}"),
         ("WEBHOOK_SECRETS", [SECRET, "whsec_x"], f"SUBMISSIONS_WEBHOOK_SECRETS: {NO_SECRET}"),
         (
             "WEBHOOK_URL",
@@ -52,6 +62,8 @@ def test_what_can_work_is_not_told(settings: Settings) -> None:
     settings.SUBMISSIONS_WEBHOOK_URL = "https://hooks.example.org/"
     settings.SUBMISSIONS_WEBHOOK_SECRETS = [SECRET]
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
+    settings.SUBMISSIONS_CALLBACK_HOSTS = ["lms.example.org", "*.example.org", "lms", "10.0.0.7", "fd00::7"]
+    settings.SUBMISSIONS_CALLBACK_AUTH = {"lms.example.org": "user:password"}
     assert [one for one in run_checks() if str(one.id).startswith("submissions.E")] == []
 
 

@@ -20,6 +20,7 @@ from submissions.admin import display
 from submissions.admin.actions import Working
 from submissions.admin.base import actor_of, may
 from submissions.admin.terms import Text
+from submissions.checks import unusable_hosts
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, OperatorMove, Status
 from submissions.operators import PAUSE, RESUME, Move
@@ -96,6 +97,12 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_webhook_url(self) -> str:
         return self._can_be_sent_to("webhook_url")
+
+    def clean_callback_hosts(self) -> str:
+        hosts = str(self.cleaned_data["callback_hosts"])
+        if wrong := list(unusable_hosts(hosts.split())):
+            raise ValidationError(wrong)
+        return hosts
 
     def _can_be_sent_to(self, name: str) -> str:
         url = str(self.cleaned_data[name])
