@@ -46,6 +46,16 @@ def test_the_gate_changes_no_server_that_it_did_not_make() -> None:
         assert word not in text, word
 
 
+def test_what_pages_and_examples_start_is_installed() -> None:
+    """A bare Debian has neither curl nor jq: the commands of the pages and the graders to copy need them."""
+    started = {"bubblewrap", "chromium-headless-shell", "curl", "gcc", "jq", "nginx", "openssl", "strace"}
+    by_gate = re.search(r"^for package in (.*); do need", GATE.read_text(), re.MULTILINE)
+    by_hand = re.search(r"`apt install (.*)`", (ROOT / "CONTRIBUTING.md").read_text())
+    for told in (by_gate, by_hand):
+        assert told is not None
+        assert started - set(told[1].split()) == set()
+
+
 def test_on_a_persons_machine_it_installs_and_starts_nothing() -> None:
     """In a network of its own no server answers, so it would have to start them."""
     alone = ["unshare", "--map-root-user", "--net", "bash", str(GATE)]
