@@ -185,7 +185,26 @@ def test_the_dockerfile_copies_only_what_it_is_given() -> None:
 def test_every_value_of_the_composition_is_explained() -> None:
     text = (ROOT / "compose.yaml").read_text()
     explained = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
-    assert sorted(explained) == sorted(compositions.variables(text))
+    # The last one is Compose's own.
+    assert sorted(explained) == sorted(compositions.variables(text) | {"COMPOSE_PROFILES"})
+
+
+def test_what_has_a_profile_is_renewed_by_an_upgrade() -> None:
+    """On the command line of one `up` alone, the next one would leave its containers as they were."""
+    values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
+    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
+    (told,) = re.findall(r"^# COMPOSE_PROFILES=(.*)$", (ROOT / ".env.example").read_text(), re.M)
+    assert set(told.split(",")) == profiles
+    for name in ("compose.yaml", ".env.example", "docs/installing.md"):
+        assert "--profile" not in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["deploy/compose/nginx.conf.template", "ops/nginx/gradequeue_proxy.conf"])
+def test_no_proxy_passes_on_what_the_service_believes(name: str) -> None:
+    given = dict(re.findall(r"proxy_set_header (\S+) (\S+);", (ROOT / name).read_text()))
+    believed = {"Host": "$host", "X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme"}
+    assert given | believed | {"X-Request-ID": "$request_id"} == given
 
 
 def test_a_value_that_is_missing_is_named() -> None:
