@@ -280,9 +280,14 @@ def test_caddy_keeps_cookies_to_https(service: Site, tmp_path: Path) -> None:
         assert answer.text == f"127.0.0.1:{port}"
         # What a client says of itself: by these names the service would read it as the proxy's word.
         Cookies.seen.clear()
-        said = {"X_Forwarded_For": "192.0.2.1", "x_forwarded_proto": "https", "X-Other": "stays"}
+        said = {
+            "X_Forwarded_For": "192.0.2.1",
+            "x_forwarded_proto": "https",
+            "X-Request-ID": "a" * 8,
+            "X-Other": "stays",
+        }
         requests.get(f"http://127.0.0.1:{port}/", headers=said, timeout=30)
-        assert [name for name in Cookies.seen if "_" in name] == []
+        assert [name for name in Cookies.seen if "_" in name or name == "X-Request-ID"] == []
         assert {"X-Forwarded-For", "X-Forwarded-Proto", "X-Other"} <= Cookies.seen
     finally:
         process.terminate()
@@ -321,6 +326,14 @@ def test_an_unknown_mode_is_refused(service: Site, mode: str) -> None:
     (service.folder / "root" / "config.yml").write_text(kept)
     assert done.returncode == 1
     assert f"GRADEQUEUE_MODE must be service or embedded, not {mode!r}." in done.stderr
+
+
+@pytest.mark.parametrize("given", ["lms", '{"GRADEQUEUE_CALLBACK_HOSTS": ["lms", "other.example.org"]}'])
+def test_an_environment_that_the_service_cannot_read_is_refused(service: Site, given: str) -> None:
+    kept = (service.folder / "root" / "config.yml").read_text()
+    done = service.tutor("config", "save", "--set", f"GRADEQUEUE_ENVIRONMENT={given}", check=False)
+    (service.folder / "root" / "config.yml").write_text(kept)
+    assert (done.returncode, "GRADEQUEUE_ENVIRONMENT must be names with a text" in done.stderr) == (1, True)
 
 
 def test_the_graders_are_not_the_lms(service: Site) -> None:

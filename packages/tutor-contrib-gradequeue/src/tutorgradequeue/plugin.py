@@ -79,6 +79,17 @@ Filters.CLI_DO_COMMANDS.add_item(import_xqueue)
 
 
 @Actions.CONFIG_LOADED.add()
+def _check_environment(config: dict[str, Any]) -> None:
+    """A list would be written in Python's words, and the service would read them as names of hosts."""
+    given = config["GRADEQUEUE_ENVIRONMENT"]
+    if not isinstance(given, dict) or not all(isinstance(value, str | int | float) for value in given.values()):
+        raise exceptions.TutorError(
+            "GRADEQUEUE_ENVIRONMENT must be names with a text, a number, true or false each, such as "
+            f'{{"GRADEQUEUE_CALLBACK_HOSTS": "lms,other.example.org"}}, not {given!r}.'
+        )
+
+
+@Actions.CONFIG_LOADED.add()
 def _check(config: dict[str, Any]) -> None:
     if config["GRADEQUEUE_MODE"] not in MODES:
         raise exceptions.TutorError(f"GRADEQUEUE_MODE must be service or embedded, not {config['GRADEQUEUE_MODE']!r}.")
