@@ -37,6 +37,7 @@ def test_the_newest_backups_stay(server: Server, tmp_path: Path) -> None:
     done = back_up(server, folder, "2")
     assert done.returncode == 0, done.stderr
     (made,) = {path.name for path in folder.iterdir()} - {"2026-01-02T000000Z", "mine"}
+    assert done.stdout == f"{folder / made}\n"
     assert b"hello" in [path.read_bytes() for path in (folder / made / "files").rglob("*") if path.is_file()]
     assert oct((folder / made).stat().st_mode & 0o777) == "0o700"
 
