@@ -9,6 +9,7 @@ from typing import Any
 
 import django
 import pytest
+import yaml
 from django.core.checks import run_checks
 
 from submissions import versions
@@ -49,6 +50,12 @@ def test_the_page_has_a_line_for_each_pair() -> None:
     assert {name: (python, found) for name, python, found in lines} == {
         name: (pair.python, pair.django.removeprefix("==").removesuffix(".*")) for name, pair in PAIRS.items()
     }
+
+
+def test_the_workflow_has_each_pair_and_the_redis_that_the_event_bus_is_tested_with() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert sorted(jobs["pair"]["strategy"]["matrix"]["pair"]) == sorted(PAIRS)
+    assert [name for name in ("pair", "forward") if "redis" not in jobs[name].get("services", {})] == []
 
 
 def test_nothing_is_said_of_versions_that_were_tested() -> None:
