@@ -107,6 +107,8 @@ def test_commands_by_hand_leave_the_folder_closed() -> None:
     (mode,) = values("gradequeue.service", "StateDirectoryMode")
     (by_hand,) = re.findall(r"queue\(\) \{.*?\}", page, re.DOTALL)
     assert f"--property=StateDirectoryMode={mode} " in by_hand
+    # Else systemd describes the unit, and so the journal, by the command line: `import-xqueue` has a password there.
+    assert '--description="gradequeue $1" ' in by_hand
 
 
 def test_accounts_and_folders_are_made(tmp_path: Path) -> None:
