@@ -204,6 +204,9 @@ def database_at(url: str) -> Settings:
         raise ImproperlyConfigured("DATABASE_URL must name a port for each of its hosts, or for none.")
     if kind in _DRIVERS:
         _require(_DRIVERS[kind], "DATABASE_URL", kind)
+    # SQLite says of it only that a file cannot be opened, and three slashes mean another place than four.
+    elif not (folder := Path(found["NAME"]).absolute().parent).is_dir():
+        raise ImproperlyConfigured(f"DATABASE_URL: there is no folder {folder}; a path from / on has four slashes.")
     return found
 
 

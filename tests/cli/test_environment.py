@@ -370,6 +370,12 @@ def test_production_names_its_hosts(environment: Environment) -> None:
     )
 
 
+def test_a_database_in_a_folder_that_is_not_there_is_told(environment: Environment) -> None:
+    for url, folder in (("sqlite:////no/such/db.sqlite3", "/no/such"), ("sqlite:///a/b", f"{environment.folder}/a")):
+        sentence = f"DATABASE_URL: there is no folder {folder}; a path from / on has four slashes."
+        assert environment.wrong(DATABASE_URL=url) == sentence
+
+
 def test_a_folder_or_a_secret_that_cannot_be_is_told(environment: Environment) -> None:
     folder = environment.folder
     (folder / "file").touch()
@@ -432,7 +438,7 @@ def test_no_command_ends_in_a_traceback_for_it(tmp_path: Path, nobody: int, word
 
 
 def test_a_sqlite_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
-    done = run(tmp_path, "queues", DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder/a.sqlite3")
+    done = run(tmp_path, "queues", DATABASE_URL=f"sqlite:///{tmp_path}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "CommandError: The database cannot be used: unable to open database file\n"
 
