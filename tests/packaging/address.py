@@ -42,6 +42,9 @@ FILES: dict[str, Callable[[str, str], str]] = {
     "packages/gradequeue-grader/pyproject.toml": lambda text, to: project(
         text, to, page="docs/graders.md", folder="packages/gradequeue-grader/"
     ),
+    "packages/tutor-contrib-gradequeue/pyproject.toml": lambda text, to: project(
+        text, to, page="docs/tutor.md", folder="packages/tutor-contrib-gradequeue/"
+    ),
     "Dockerfile": image,
 }
 

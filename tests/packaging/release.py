@@ -20,17 +20,20 @@ ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
 BIN = Path(sys.executable).parent
 TOOLS = ROOT / ".venv-release" / "bin"
-# The distributions: where each is built from, and with which extras it is installed.
-SOURCES = {
-    "gradequeue": (ROOT, "[service,postgresql,redis]"),
-    "gradequeue-grader": (ROOT / "packages/gradequeue-grader", ""),
+# The distributions: where each is built from.
+PLACES = {
+    "gradequeue": ROOT,
+    "gradequeue-grader": ROOT / "packages/gradequeue-grader",
+    "tutor-contrib-gradequeue": ROOT / "packages/tutor-contrib-gradequeue",
 }
+# With which extras those are installed that are run here. The plugin is Tutor's to run: `make tutor-test`.
+EXTRAS = {"gradequeue": "[service,postgresql,redis]", "gradequeue-grader": ""}
 TO_DO = f"""
 The release {__version__} is in dist/. To publish it, a person must
 
 1. give the repository a public address, write it down (make address TO=https://HOST/OWNER/NAME), commit, and
    `make release` again; nothing of this is to be done twice;
-2. make the names gradequeue and gradequeue-grader theirs on the package index (a trusted publisher, or a token);
+2. make the names {", ".join(PLACES)} theirs on the package index (a trusted publisher, or a token);
 3. tag this commit: git tag --sign v{__version__} && git push --tags
 4. upload: .venv-release/bin/twine upload dist/*.whl dist/*.tar.gz
 5. put dist/SHA256SUMS and dist/*.cdx.json beside the tag, and the section {__version__} of CHANGELOG.md as its words.
@@ -62,28 +65,28 @@ def environment(name: str) -> Path:
 def build() -> None:
     """Each wheel from its sdist, so that the sdist is known to be enough."""
     shutil.rmtree(DIST, ignore_errors=True)
-    for place, _ in SOURCES.values():
+    for place in PLACES.values():
         run(BIN / "uv", "build", "--quiet", "--out-dir", DIST, place)
     (DIST / ".gitignore").unlink(missing_ok=True)
     run(TOOLS / "twine", "check", "--strict", *sorted(DIST.iterdir()))
 
 
 def install(name: str) -> None:
-    _, extras = SOURCES[name]
     locked = ROOT / "build" / "release" / "locked.txt"
     locked.parent.mkdir(parents=True, exist_ok=True)
     words = ["--quiet", "--frozen", "--all-packages", "--all-extras", "--no-emit-workspace", "--no-dev", "--no-hashes"]
     run(BIN / "uv", "export", *words, "--output-file", locked)
     python = environment(name) / "bin" / "python"
     run(BIN / "uv", "venv", "--quiet", "--clear", "--python", sys.executable, environment(name))
-    run(BIN / "uv", "pip", "install", "--quiet", "--python", python, "--constraint", locked, f"{wheel(name)}{extras}")
+    wanted = f"{wheel(name)}{EXTRAS[name]}"
+    run(BIN / "uv", "pip", "install", "--quiet", "--python", python, "--constraint", locked, wanted)
 
 
 def describe(name: str) -> None:
     """The SBOM: what an installation of the wheel is made of, as CycloneDX, which the tool holds against its schema."""
-    place, _ = SOURCES[name]
     output = DIST / f"{file_name(name)}.cdx.json"
-    words = ["environment", "--pyproject", str(place / "pyproject.toml"), "--output-reproducible", "--of", "JSON"]
+    project = PLACES[name] / "pyproject.toml"
+    words = ["environment", "--pyproject", str(project), "--output-reproducible", "--of", "JSON"]
     run(TOOLS / "cyclonedx-py", *words, "--output-file", output, environment(name) / "bin" / "python")
     # The tool reads the version from pyproject.toml, where it is not.
     found = json.loads(output.read_text())
@@ -109,7 +112,7 @@ def main() -> int:
         print(f"CHANGELOG.md has no section '## {__version__} - DATE'.", file=sys.stderr)
         return 1
     build()
-    for name in SOURCES:
+    for name in EXTRAS:
         install(name)
         describe(name)
     sum_up()

@@ -80,13 +80,13 @@ def test_the_wheels_grade_a_job(place: Place, url: str) -> None:
 
 
 def test_nothing_that_was_installed_misses_anything() -> None:
-    for name in release.SOURCES:
+    for name in release.EXTRAS:
         python = release.environment(name) / "bin" / "python"
         subprocess.run([release.BIN / "uv", "pip", "check", "--python", python], check=True)
 
 
 @pytest.mark.timeout(5400)
-@pytest.mark.parametrize("name", release.SOURCES)
+@pytest.mark.parametrize("name", release.EXTRAS)
 def test_an_sdist_runs_its_own_make_test(name: str, tmp_path: Path) -> None:
     """A part of the suite, on one database: that each file is there is told by `test_metadata`."""
     with tarfile.open(release.sdist(name)) as archive:
@@ -117,5 +117,5 @@ def test_the_checksums_are_of_these_files() -> None:
     lines = (release.DIST / "SHA256SUMS").read_text().splitlines()
     listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
     there = {path.name: path for path in release.DIST.iterdir() if path.name != "SHA256SUMS"}
-    assert len(there) == 6
+    assert len(there) == 8
     assert listed == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items()}

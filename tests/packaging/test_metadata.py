@@ -29,7 +29,7 @@ pytestmark = pytest.mark.once
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 PROJECTS: dict[str, dict[str, Any]] = {
-    name: tomllib.loads((place / "pyproject.toml").read_text()) for name, (place, _) in release.SOURCES.items()
+    name: tomllib.loads((place / "pyproject.toml").read_text()) for name, place in release.PLACES.items()
 }
 # Of each module the distribution that brings it, where that has another name.
 MODULES = {"environ": "django-environ"}
@@ -37,9 +37,9 @@ MODULES = {"environ": "django-environ"}
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both wheels and both sdists."""
+    """A folder with each wheel and each sdist."""
     folder = tmp_path_factory.mktemp("dist")
-    for place, _ in release.SOURCES.values():
+    for place in release.PLACES.values():
         subprocess.run([UV, "build", "--quiet", "--out-dir", folder, place], check=True)
     return folder
 
@@ -90,14 +90,14 @@ def test_without_an_address_a_package_names_none(built: Path, name: str) -> None
     said = metadata(built, name)
     assert said.get_all("Project-URL") is None
     for link in links(said):
-        assert re.match(r"#|https://(github\.com/containers|docs\.python\.org)/", link), link
+        assert re.match(r"#|https://(github\.com/containers/|docs\.python\.org/|docs\.tutor\.edly\.io$)", link), link
 
 
 @pytest.fixture(scope="module")
 def addressed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both wheels, built from sdists that were given an address."""
+    """A folder with each wheel, built from sdists that were given an address."""
     folder = tmp_path_factory.mktemp("addressed")
-    for name, (place, _) in release.SOURCES.items():
+    for name, place in release.PLACES.items():
         with tarfile.open(built / release.sdist(name).name) as archive:
             archive.extractall(folder, filter="data")
         project = folder / release.file_name(name) / "pyproject.toml"
