@@ -207,7 +207,22 @@ def database_at(url: str) -> Settings:
     # SQLite says of it only that a file cannot be opened, and three slashes mean another place than four.
     elif not (folder := Path(found["NAME"]).absolute().parent).is_dir():
         raise ImproperlyConfigured(f"DATABASE_URL: there is no folder {folder}; a path from / on has four slashes.")
+    if kind in _OPTIONS:
+        _require_options(found.get("OPTIONS", {}), _OPTIONS[kind])
     return found
+
+
+def _require_options(options: Settings, known: tuple[str, ...]) -> None:
+    """These drivers raise a TypeError; PostgreSQL's has a sentence of its own."""
+    if unknown := sorted(set(options) - {*known, "prepare"}):
+        raise ImproperlyConfigured(f"DATABASE_URL: {unknown[0]} is not one of {', '.join(known)}.")
+    _gather_tls(options)
+
+
+def _gather_tls(options: Settings) -> None:
+    """``ssl_ca``, ``ssl_cert`` and ``ssl_key`` as mysqlclient and Django's `dbshell` take them: in one dict."""
+    if files := {name: options.pop(f"ssl_{name}") for name in ("ca", "cert", "key") if f"ssl_{name}" in options}:
+        options["ssl"] = files
 
 
 def _has_port_of_each(hosts: list[str], ports: list[str]) -> bool:
@@ -229,6 +244,16 @@ def _parsed(name: str, given: str, parse: Callable[[str], Settings]) -> Settings
 
 # Each comes with the extra of the same name as the database.
 _DRIVERS = {"postgresql": "psycopg", "mysql": "MySQLdb"}
+
+# What a query may say after the name: what drivers and Django take, as far as it is of use here.
+_OPTIONS = {
+    "sqlite3": ("timeout", "transaction_mode", "init_command", "cached_statements"),
+    "mysql": (
+        *("ssl_ca", "ssl_cert", "ssl_key", "ssl_mode", "connect_timeout", "read_timeout", "write_timeout", "compress"),
+        *("unix_socket", "charset", "collation", "sql_mode", "init_command", "isolation_level", "auth_plugin"),
+        *("server_public_key_path", "read_default_file", "read_default_group"),
+    ),
+}
 
 _TUNED: dict[str, Settings] = {
     # IMMEDIATE: a claim reads and then writes; begun as a reader it could not become the writer. FULL: with NORMAL a

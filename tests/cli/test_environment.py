@@ -16,6 +16,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 import gradequeue
+from gradequeue import env
 from tests.server import GRADEQUEUE, Server
 
 pytestmark = pytest.mark.once
@@ -25,10 +26,10 @@ OURS = re.compile("GRADEQUEUE_|DATABASE_URL|CACHE_URL|DJANGO_|PYTHONDONTWRITEBYT
 
 def run(folder: Path, *words: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """A command in this folder, with nothing of ours in its environment but what is given."""
-    env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    env |= environment
+    variables = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+    variables |= environment
     return subprocess.run(
-        [GRADEQUEUE, *words], env=env, cwd=folder, input=given, capture_output=True, text=True, timeout=120
+        [GRADEQUEUE, *words], env=variables, cwd=folder, input=given, capture_output=True, text=True, timeout=120
     )
 
 
@@ -272,6 +273,11 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
             "DATABASE_URL must name a port for each of its hosts, or for none.",
         ),
         ("DATABASE_URL", "postgres://h/", "DATABASE_URL must name a database: sqlite:///path, postgres://host/name."),
+        (
+            "DATABASE_URL",
+            "sqlite:////tmp/x.sqlite3?wait=1",
+            "DATABASE_URL: wait is not one of timeout, transaction_mode, init_command, cached_statements.",
+        ),
         ("GRADEQUEUE_STRICT_QUEUES", "true", "GRADEQUEUE_STRICT_QUEUES must be one of yes, no, not 'true'."),
         ("GRADEQUEUE_PUSH_TIMEOUT_SECONDS", "0", f"GRADEQUEUE_PUSH_TIMEOUT_SECONDS {WHOLE} '0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "abc", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} 'abc'."),
@@ -435,6 +441,13 @@ def test_a_mysql_that_does_not_answer_is_told(tmp_path: Path, nobody: int) -> No
 def test_no_command_ends_in_a_traceback_for_it(tmp_path: Path, nobody: int, words: tuple[str, ...]) -> None:
     line = json.dumps({"queue_name": "q", "course_id": "c", "item_id": "i", "student_id": "s", "answer": ""})
     assert_told(run(tmp_path, *words, given=line, DATABASE_URL=f"postgres://gq:secret@127.0.0.1:{nobody}/gq"))
+
+
+def test_certificates_for_mysql_come_as_its_driver_takes_them() -> None:
+    found = env.database_at("mysql://u:p@h:3306/x?ssl_ca=/ca.pem&ssl_key=/key.pem&connect_timeout=5")
+    assert found["OPTIONS"] == {"ssl": {"ca": "/ca.pem", "key": "/key.pem"}, "connect_timeout": 5}
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL: sslca is not one of ssl_ca, ssl_cert, "):
+        env.database_at("mysql://u:p@h:3306/x?sslca=/ca.pem")
 
 
 def test_a_sqlite_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
