@@ -34,8 +34,8 @@ MANY_DEAD_ROWS = 50_000
 LONG_TRANSACTION = 300
 # Escaped as ASCII, text that is not Latin takes up to three times its bytes.
 ESCAPING = 3
-# What one `gradequeue serve` as it comes can hold: 2 workers of 32 threads, each with one for /readyz, 16 senders, and
-# three loops beside them.
+# What one `gradequeue serve` as it comes can hold: 2 workers of 32 threads, each with two spare ones and one for
+# /readyz, 16 senders, and four loops beside them.
 ONE_SERVICE = 90
 LATER = "Nobody is offered them before: set the clock right, or wait."
 
