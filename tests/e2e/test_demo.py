@@ -320,3 +320,19 @@ def test_a_grader_that_dies_ends_it_with_a_sentence(started: subprocess.Popen[st
     assert re.search("CommandError: The (grader .|worker) ended", err.splitlines()[-1])
     assert "ended (exit status -9)" in err.splitlines()[-1]
     assert psutil.wait_procs(others, timeout=10)[1] == []
+
+
+class Begun(processes.Processes):
+    """Goes no further than to what it would start."""
+
+    def start(self, name: str, command: list[str], environment: Any) -> None:
+        raise processes.DidNotStart(environment["GRADEQUEUE_ALLOWED_HOSTS"])
+
+
+@pytest.mark.parametrize(("host", "served"), [("::1", "[::1]"), ("::", "[::]"), ("0.0.0.0", "0.0.0.0")])
+def test_the_server_may_be_asked_by_the_address_that_it_listens_on(host: str, served: str, tmp_path: Path) -> None:
+    """An IPv6 address stands in brackets there; without them `serve` refuses it."""
+    with pytest.raises(processes.DidNotStart) as told:
+        Begun(tmp_path).serve(host, 8000)
+    hosts = str(told.value).split(",")
+    assert (served in hosts, [one for one in hosts if one.startswith(":")]) == (True, [])

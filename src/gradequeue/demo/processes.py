@@ -97,7 +97,7 @@ class Processes:
     def serve(self, host: str, port: int, **settings_too: str) -> str:
         """Start the server, wait until it answers, return its address. Raises DidNotStart."""
         url = address(host, port)
-        hosts = {*settings.ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", host}
+        hosts = {*settings.ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host}
         environment = os.environ | {"GRADEQUEUE_ALLOWED_HOSTS": ",".join(sorted(hosts)), **settings_too}
         command = [sys.executable, "-m", "gradequeue", "serve", "--host", host, "--port", str(port)]
         self.start("server", command, environment)
