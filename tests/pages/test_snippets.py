@@ -135,6 +135,13 @@ def test_what_no_test_runs_is_listed() -> None:
     assert Counter(page for page, block in _blocks() if is_left_out(block)) == LEFT_OUT
 
 
+def test_who_starts_an_example_is_told_to_copy_it() -> None:
+    """The walk has a link to them; a reader's empty folder has not."""
+    for page in WALKED:
+        before, started, _ = (ROOT / page).read_text().partition("$ python3 examples/")
+        assert not started or re.search(r"a copy of [^.]*`examples`|cp -r PATH-OF-THE-CLONE/examples \.", before), page
+
+
 def test_who_installs_the_wheel_for_its_command_asks_for_the_service() -> None:
     lines = [(page, line) for page, block in _blocks() for line in block.text.splitlines() if "pip install" in line]
     wheels = [(page, line.split()[-1]) for page, line in lines if "gradequeue-0.2.0-py3" in line]
