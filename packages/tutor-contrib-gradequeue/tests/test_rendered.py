@@ -269,10 +269,11 @@ def test_caddy_keeps_cookies_to_https(service: Site, tmp_path: Path) -> None:
     ours = ours.replace("xqueue.local.openedx.io{$default_site_port}", f"http://127.0.0.1:{port}")
     ours = ours.replace("gradequeue:8000", f"127.0.0.1:{behind.server_port}")
     (tmp_path / "Caddyfile").write_text("{\n    admin off\n}\n" + snippet + "\n" + ours)
-    process = subprocess.Popen(
-        [caddy(), "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")],
-        env=os.environ | {"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [caddy(), "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")],
+            env=os.environ | {"HOME": str(tmp_path)}, stdout=log, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
     try:
         answer = first_answer(f"http://127.0.0.1:{port}/")
         assert answer.raw.headers.getlist("Set-Cookie") == ["sessionid=1; HttpOnly; Secure", "csrftoken=2; Secure"]
@@ -289,11 +290,15 @@ def test_caddy_keeps_cookies_to_https(service: Site, tmp_path: Path) -> None:
         requests.get(f"http://127.0.0.1:{port}/", headers=said, timeout=30)
         assert [name for name in Cookies.seen if "_" in name or name == "X-Request-ID"] == []
         assert {"X-Forwarded-For", "X-Forwarded-Proto", "X-Other"} <= Cookies.seen
+        for path in ("files/1/a.txt?signature=secret", "status/?asked=once"):
+            requests.get(f"http://127.0.0.1:{port}/xqueue/{path}", timeout=30)
     finally:
         process.terminate()
         process.wait(timeout=30)
         behind.shutdown()
         behind.server_close()
+    logged = (tmp_path / "log").read_text()
+    assert ("asked=once" in logged, "secret" in logged) == (True, False)
     # 26 MB would be less than the 25 MiB that the service takes.
     assert "max_size 26MiB" in ours
 
