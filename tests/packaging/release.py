@@ -31,8 +31,8 @@ EXTRAS = {"gradequeue": "[service,postgresql,redis]", "gradequeue-grader": ""}
 TO_DO = f"""
 The release {__version__} is in dist/. To publish it, a person must
 
-1. give the repository a public address, write it down (make address TO=https://HOST/OWNER/NAME), commit, and
-   `make release` again; nothing of this is to be done twice;
+1. give the repository a public address, write it down (make address TO=https://HOST/OWNER/NAME), take "not on the
+   package index yet" out of the pages that CONTRIBUTING.md names, commit, and `make release` again: once and for all;
 2. make the names {", ".join(PLACES)} theirs on the package index (a trusted publisher, or a token);
 3. tag this commit: git tag --sign v{__version__} && git push --tags
 4. upload: .venv-release/bin/twine upload dist/*.whl dist/*.tar.gz

@@ -126,6 +126,16 @@ def test_with_one_each_link_leads_there(addressed: Path, name: str) -> None:
         assert (ROOT / place[1]).exists(), link
 
 
+def test_each_page_that_says_it_is_not_published_is_named_to_who_publishes() -> None:
+    """The packages' own pages among them: what is uploaded would say it for good."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")]
+    said = re.compile(r"on the package index yet|no public address yet")
+    saying = {str(page.relative_to(ROOT)) for page in pages if said.search(page.read_text())}
+    step = re.search(r"^1\. give the repository.*?^2\. ", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.M)
+    assert step is not None
+    assert saying - {"CONTRIBUTING.md", "CHANGELOG.md"} - set(re.findall(r"`([^`]+\.md)`", step[0])) == set()
+
+
 def test_with_one_the_images_name_it() -> None:
     text = address.image((ROOT / "Dockerfile").read_text(), TO)
     label = f'licenses="Apache-2.0" \\\n      org.opencontainers.image.source="{TO}"\n'
