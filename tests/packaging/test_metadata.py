@@ -245,7 +245,10 @@ def test_what_is_under_way_is_finished() -> None:
 def test_the_worker_reaches_the_proxy_and_nothing_else() -> None:
     """Redis asks for no password, and the service believes what it reads there."""
     values = compositions.example() | {"GRADEQUEUE_SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"}
-    services = compositions.read(ROOT / "compose.yaml", values)["services"]
+    composition = compositions.read(ROOT / "compose.yaml", values)
+    services = composition["services"]
+    # A network of Compose's leads out to everybody, if it is not told otherwise.
+    assert composition["networks"]["grading"] == {"internal": True}
     networks = {name: set(service.get("networks") or ["default"]) for name, service in services.items()}
     assert [name for name in services if networks[name] & networks["worker"]] == ["proxy", "worker"]
     assert services["proxy"]["networks"]["grading"]["aliases"] == [values["GRADEQUEUE_HOST"]]
