@@ -112,12 +112,16 @@ def _serve(channel: socket.socket) -> int:
 def main() -> None:
     import django
     from django.core import checks
+    from django.core.management import get_commands, load_command_class
 
     from gradequeue import cli
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gradequeue.settings")
     django.setup()
-    checks.run_checks()  # each command makes them first: they load what is left
+    checks.run_checks()  # each command makes them first: they load what is left, but for the commands
+    for name, app in get_commands().items():
+        if app in cli.OURS:
+            load_command_class(app, name)
     status = _serve(socket.socket(fileno=int(sys.argv[1])))
     code: int | str | None = 1
     try:

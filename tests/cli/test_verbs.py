@@ -158,11 +158,41 @@ def test_filters_narrow_all_that_match(
     waiting = made("pending")
     long_ago = now() - timedelta(seconds=3700)
     ExternalGraderDetail.objects.filter(submission_id=ids["four"]).update(status_time=long_ago)
-    code, rows, _ = run(capsys, "retire", "--all-matching", "--json", "--queue", "nosuch")
-    assert (code, rows) == (0, [])
     code, rows, _ = run(capsys, "retry", "--all-matching", "--json", *words)
     assert (code, [row["submission_id"] for row in rows]) == (0, [ids[name] for name in touched])
     assert states()[waiting] == "pending"
+
+
+@in_process
+@pytest.mark.parametrize(
+    "command",
+    [
+        "retry",
+        "retire",
+        "release",
+        "jobs",
+        "deliveries list",
+        "deliveries resend",
+        "deliveries give-up",
+        "prune --older-than 1",
+    ],
+)
+def test_a_queue_that_there_is_not_is_told(command: str) -> None:
+    waiting = made("pending")
+    every = ["--all-matching"] if command.endswith(("resend", "give-up")) else []
+    for name in ("nosuch", "A"):
+        with pytest.raises(CommandError, match=f"^There is no queue '{name}'.$"):
+            call_command(*command.split(), *every, "--queue", name)
+    for name in ("no\0such", "\udcff"):
+        with pytest.raises(CommandError, match="no name has"):
+            call_command(*command.split(), *every, "--queue", name)
+    assert states() == {waiting: "pending"}
+
+
+@in_process
+def test_a_queue_of_whose_jobs_none_can_be_moved_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    made("pending")
+    assert run(capsys, "retry", "--queue", "a", "--json") == (0, [], ["Will retry 0 jobs.", "0 retried, 0 refused."])
 
 
 @in_process

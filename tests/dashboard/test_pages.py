@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from gradequeue.dashboard import figures
-from gradequeue.dashboard.reads import queue_page
+from gradequeue.dashboard.reads import failures, queue_page
 from gradequeue.dashboard.reads.newest import newest
 from gradequeue.dashboard.templatetags.dashboard import unbroken
 from gradequeue.dashboard.views import bulk
@@ -136,6 +136,16 @@ def test_failed_ones_are_grouped_by_cause(staff: Client) -> None:
     assert "1 The reply has no score." in said
     assert "Retry 2 jobs" in said
     assert "Retry 1 job" in said
+    assert "more cause" not in said
+
+
+def test_causes_that_are_not_shown_are_counted(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "MOST_SHOWN", 2)
+    for reason in ("full", "slow", "late"):
+        failed(reason)
+    answer = staff.get(page_of("q"))
+    assert "1 more cause Retry all 3 jobs" in text(answer)
+    assert '<a href="/dashboard/jobs/?state=failed&amp;queue=q">1 more cause</a>' in answer.content.decode()
 
 
 def test_the_graders_of_a_cause_stand_in_one_order(staff: Client) -> None:

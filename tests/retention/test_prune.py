@@ -19,6 +19,7 @@ from submissions.models import (
     ClaimEnd,
     Delivery,
     ExternalGraderDetail,
+    GraderQueue,
     MovedJob,
     OperatorMove,
     QueueMinute,
@@ -284,6 +285,7 @@ def test_what_operators_did_is_kept_for_its_own_time(settings: Any) -> None:
         operators.RETRY.by(TESTER).note([Touched("q", days)])
         OperatorMove.objects.filter(jobs__submission_id=days).update(at=now() - timedelta(days=days))
     # Of one queue, only its jobs go.
+    GraderQueue.objects.create(name="q")
     assert prune("--older-than", "1", "--queue", "q")["moves"] == 0
     assert prune("--older-than", "30")["moves"] == 1
     assert list(MovedJob.objects.values_list("submission_id", flat=True)) == [89]

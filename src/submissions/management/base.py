@@ -21,8 +21,8 @@ from rich.table import Column, Table
 
 from submissions.activity import LONGEST_TEXT, Actor
 from submissions.management.quiet import QuietCommand
-from submissions.models import Door, ExternalGraderDetail, OperatorMove
-from submissions.text import first_line, one_line, printable, row_id, squeezed, storable
+from submissions.models import Door, ExternalGraderDetail, GraderQueue, OperatorMove
+from submissions.text import first_line, is_name, one_line, printable, row_id, squeezed, storable
 
 Options = dict[str, Any]
 NO_IDS = "Give submission ids, or pipe them in, one per line."
@@ -130,6 +130,20 @@ def parsed_id(text: str) -> int:
     return number
 
 
+def find_queue(name: str) -> GraderQueue:
+    """The queue of this name. Raises CommandError with a sentence."""
+    queue = GraderQueue.objects.filter(name=name).first() if is_name(name) else None
+    if queue is None:
+        raise CommandError(f"There is no queue {one_line(name)!r}.")
+    return queue
+
+
+def explain_nothing(options: Options) -> None:
+    """Nothing matched a command's filters: the queue's name may be mistyped. Raises CommandError."""
+    if options["queue"] is not None:
+        find_queue(options["queue"])
+
+
 def refusal_of(text: object, row: Mapping[str, object]) -> str:
     """For people: the id once, whether the error names it or not."""
     error = str(row["error"])
@@ -141,6 +155,13 @@ class UsageError(CommandError):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, returncode=2)
+
+
+def wanted(text: str) -> str:
+    """An argparse type: what is compared with names and keys of the database."""
+    if not storable(text):
+        raise argparse.ArgumentTypeError("no name has NUL or what is not UTF-8")
+    return text
 
 
 def reason(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from submissions.errors import QueueError
-from submissions.management.base import DataCommand, operator, reason
-from submissions.models import GraderQueue
+from submissions.management.base import DataCommand, find_queue, operator, reason
 from submissions.operators import Move
-from submissions.text import is_name, one_line
+from submissions.text import one_line
 
 
 class QueueMoveCommand(DataCommand):
@@ -36,11 +35,8 @@ class QueueMoveCommand(DataCommand):
             raise SystemExit(1)
 
     def _row(self, name: str, why: str) -> dict[str, object]:
-        queue = GraderQueue.objects.filter(name=name).first() if is_name(name) else None
-        if queue is None:
-            return {"queue_name": name, "error": f"There is no queue {one_line(name)!r}."}
         try:
-            self.move.run(queue.pk, self.move.by(operator(), why))
-        except QueueError as refusal:
+            self.move.run(find_queue(name).pk, self.move.by(operator(), why))
+        except (CommandError, QueueError) as refusal:
             return {"queue_name": name, "error": str(refusal)}
         return {"queue_name": name, "paused": not self.move.starts_from[0]}

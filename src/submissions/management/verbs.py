@@ -17,12 +17,14 @@ from submissions.management.base import (
     DataCommand,
     Options,
     UsageError,
+    explain_nothing,
     ids_from,
     operator,
     parsed_id,
     positive,
     reason,
     refusal_of,
+    wanted,
 )
 from submissions.models import DatabaseNow, ExternalGraderDetail
 from submissions.operators import Move
@@ -40,16 +42,16 @@ class MoveCommand(DataCommand):
         super().add_arguments(parser)
         states = " or ".join(map(str, self.move.starts_from))
         parser.add_argument("ids", nargs="*", metavar="ID", help="submission ids; else one per line on standard input")
-        parser.add_argument("--queue", help=f"every job of this queue that is {states}")
+        parser.add_argument("--queue", type=wanted, help=f"every job of this queue that is {states}")
         parser.add_argument(
             "--all-matching", action="store_true", help=f"every job that is {states} and matches the filters"
         )
         filters = parser.add_argument_group("filters, with --queue or --all-matching")
-        filters.add_argument("--course", help="of this course_id")
-        filters.add_argument("--item", help="of this item_id")
-        filters.add_argument("--learner", help="of this student_id")
+        filters.add_argument("--course", type=wanted, help="of this course_id")
+        filters.add_argument("--item", type=wanted, help="of this item_id")
+        filters.add_argument("--learner", type=wanted, help="of this student_id")
         # Its name before the list of jobs had one; scripts use it.
-        filters.add_argument("--student", dest="learner", help=argparse.SUPPRESS)
+        filters.add_argument("--student", type=wanted, dest="learner", help=argparse.SUPPRESS)
         filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="in its state for at least so long")
         parser.add_argument("--reason", type=reason, default="", help="why; kept with who did it")
         parser.add_argument("--dry-run", action="store_true", help="only say which jobs it would touch")
@@ -64,6 +66,8 @@ class MoveCommand(DataCommand):
         if many:
             jobs = self._matching(options)
             count = jobs.count()
+            if not count:
+                explain_nothing(options)
             ids: Iterator[str] = (str(one) for one in _walk(jobs))
         else:
             given = list(ids_from(options["ids"]))
@@ -85,12 +89,12 @@ class MoveCommand(DataCommand):
         jobs: QuerySet[ExternalGraderDetail] = ExternalGraderDetail.objects.filter(status__in=self.move.starts_from)
         if options["queue"] is not None:
             jobs = jobs.filter(queue_name=options["queue"])
-        wanted = {
+        values = {
             "submission__student_item__course_id": options["course"],
             "submission__student_item__item_id": options["item"],
             "submission__student_item__student_id": options["learner"],
         }
-        jobs = sql.exactly(jobs, **{name: value for name, value in wanted.items() if value is not None})
+        jobs = sql.exactly(jobs, **{name: value for name, value in values.items() if value is not None})
         if options["older_than"]:
             jobs = jobs.filter(status_time__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
         return jobs

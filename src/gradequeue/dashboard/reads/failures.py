@@ -52,6 +52,11 @@ class Failures:
     def shown(self) -> list[Cause]:
         return self.causes[:MOST_SHOWN]
 
+    @property
+    def hidden(self) -> int:
+        """How many causes are not shown."""
+        return len(self.causes) - len(self.shown)
+
 
 def failures(queue_name: str) -> Failures:
     rows = _newest(queue_name)

@@ -16,12 +16,14 @@ from submissions.management.base import (
     DataCommand,
     Options,
     UsageError,
+    explain_nothing,
     ids_from,
     operator,
     parsed_id,
     positive,
     reason,
     refusal_of,
+    wanted,
 )
 from submissions.models import DatabaseNow, Delivery, DeliveryHost, DeliveryState, Transport
 from submissions.operators import GIVE_UP, SEND_AGAIN, Move
@@ -77,6 +79,8 @@ class Command(DataCommand):
         read = (*NAMES, *TIMES, "history", "job__submission_id", "job__queue_name")
         found = _matching(options).select_related("job").only(*read).order_by("-pk")
         rows = [_row(delivery) for delivery in found[: options["limit"]]]
+        if not rows:
+            explain_nothing(options)
         if options["as_json"]:
             for row in rows:
                 self.say(row)
@@ -108,6 +112,8 @@ class Command(DataCommand):
                 # News of a failure that is held back for an operator (ADR 0041) is not to be sent *again*.
                 found = found.exclude(state=DeliveryState.DUE, attempts=0)
             count, ids = found.count(), map(str, _walk(found))
+            if not count:
+                explain_nothing(options)
         else:
             given = list(ids_from(options["ids"]))
             count, ids = len(given), map(str, given)
@@ -130,8 +136,8 @@ class Command(DataCommand):
 
 
 def _matching(options: Options) -> QuerySet[Delivery]:
-    wanted = {field: options[name] for name, field in FILTERS.items() if options[name] is not None}
-    found = Delivery.objects.filter(**wanted)
+    values = {field: options[name] for name, field in FILTERS.items() if options[name] is not None}
+    found = Delivery.objects.filter(**values)
     if options["older_than"]:
         found = found.filter(ready_at__lte=DatabaseNow() - timedelta(seconds=options["older_than"]))
     return found
@@ -172,7 +178,7 @@ def _add_filters(command: CommandParser) -> None:
     filters = command.add_argument_group("filters")
     filters.add_argument("--state", choices=DeliveryState.values, help="in this state")
     filters.add_argument("--transport", choices=Transport.values, help="by this transport")
-    filters.add_argument("--host", help="to this host")
-    filters.add_argument("--queue", help="of jobs in this queue")
+    filters.add_argument("--host", type=wanted, help="to this host")
+    filters.add_argument("--queue", type=wanted, help="of jobs in this queue")
     filters.add_argument("--submission", type=positive, help="of this submission")
     filters.add_argument("--older-than", type=positive, metavar="SECONDS", help="due for at least so long")

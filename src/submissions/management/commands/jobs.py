@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from submissions.management.base import explain_nothing
 from submissions.management.job_lists import JobListCommand, read
 from submissions.statistics.jobs_list import CLAIMS, PERIODS, STATES
 
@@ -35,5 +36,8 @@ class Command(JobListCommand):
         filters.add_argument("--until", metavar="TIME", help="changed before this time")
 
     def handle(self, **options: Any) -> None:
-        if not self.show(read(options), options) and not options["as_json"]:
+        if self.show(read(options), options):
+            return
+        explain_nothing(options)
+        if not options["as_json"]:
             self.tell("No job matches.")

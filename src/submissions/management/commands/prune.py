@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from submissions.activity import note
 from submissions.conf import conf
-from submissions.management.base import DataCommand, operator, positive
+from submissions.management.base import DataCommand, explain_nothing, operator, positive, wanted
 from submissions.models import ExternalGraderDetail, Status
 from submissions.text import counted
 from submissions.upkeep import prune
@@ -42,7 +42,7 @@ class Command(DataCommand):
             action="append",
             help="retired, failed; may be repeated (default: retired)",
         )
-        parser.add_argument("--queue", help="of this queue only; else also the statistics of that time go")
+        parser.add_argument("--queue", type=wanted, help="of this queue only; else also the statistics of that time go")
         parser.add_argument(
             "--whole-items", action="store_true", help="also submissions and scores of items that have no job left"
         )
@@ -53,6 +53,8 @@ class Command(DataCommand):
         days = options["older_than"]
         jobs = prune.prunable(days, states=states, queue_name=options["queue"])
         count = jobs.count()
+        if not count:
+            explain_nothing(options)
         self.tell(f"Will remove {counted(count, 'job')}.")
         if options["dry_run"]:
             if options["as_json"]:
