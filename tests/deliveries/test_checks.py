@@ -16,6 +16,7 @@ from submissions.models import GraderQueue
 pytestmark = pytest.mark.once
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 24).decode()
+TOO_MANY = "a whole number of 0 or more, 2147483647 at the most"
 NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
 
 
@@ -25,6 +26,8 @@ NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
         ("TRANSPORTS", "event", "SUBMISSIONS_TRANSPORTS must be a list of texts, not 'event'."),
         ("TRANSPORTS", [1], "SUBMISSIONS_TRANSPORTS must be a list of texts, not [1]."),
         ("TRANSPORTS", ["event", "pigeon"], "SUBMISSIONS_TRANSPORTS may be signal, event and auto, not 'pigeon'."),
+        # A job that is given up would find no time for its notice, and so could not be given up.
+        ("FAILURE_NOTICE_SECONDS", 10**12, f"SUBMISSIONS_FAILURE_NOTICE_SECONDS must be {TOO_MANY}, not {10**12}."),
         # Secrets are not printed.
         ("CALLBACK_AUTH", {"host": 1}, "SUBMISSIONS_CALLBACK_AUTH must be a dict of texts, not what this dict holds."),
         ("WEBHOOK_SECRETS", SECRET, "SUBMISSIONS_WEBHOOK_SECRETS must be a list of texts, not what this str holds."),
@@ -45,6 +48,21 @@ NO_SECRET = "a secret is whsec_ and 24 to 64 random bytes in Base64."
 def test_a_setting_that_cannot_work_is_told(settings: Settings, name: str, value: Any, sentence: str) -> None:
     setattr(settings, f"SUBMISSIONS_{name}", value)
     assert [one.msg for one in run_checks() if str(one.id).startswith("submissions.E")] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("https://me:secret@hooks.example.org/", "The address must not hold a name or a password."),
+        ("hooks.example.org", "The address must begin with https:// or http:// and name a host."),
+        ("https://192.168.0.7/hook", "192.168.0.7 is not a public address."),
+    ],
+)
+def test_a_webhook_to_which_nothing_can_be_sent_is_told(settings: Settings, url: str, sentence: str) -> None:
+    settings.SUBMISSIONS_WEBHOOK_URL, settings.SUBMISSIONS_WEBHOOK_SECRETS = url, [SECRET]
+    settings.SUBMISSIONS_OUTBOUND_NETWORKS = []
+    told = [one.msg for one in run_checks() if str(one.id).startswith("submissions.E")]
+    assert told == [f"SUBMISSIONS_WEBHOOK_URL: {sentence}"]
 
 
 def test_what_can_work_is_not_told(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -24,7 +25,7 @@ from submissions.conf import conf
 from submissions.outbound import addresses
 from submissions.outbound.addresses import Failed, Refused, is_allowed
 
-__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parse", "post"]
+__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parse", "post", "require_possible"]
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
@@ -103,6 +104,15 @@ def parse(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
     usual = 443 if parts.scheme == "https" else 80
     authority = shown if port in (None, usual) else f"{shown}:{port}"
     return Address(parts.scheme, host, usual if port is None else port, target, authority)
+
+
+def require_possible(url: str, allowed_hosts: Iterable[str] | None = None) -> None:
+    """What can be known of an address without asking the network; the rest is looked at with each call. Raises Refused
+    as `parse` does, and for an IP address that is not public."""
+    host = parse(url, allowed_hosts).host
+    with suppress(ValueError):  # a name, no IP address
+        if not is_allowed(host):
+            raise Refused(f"{host} is not a public address.")
 
 
 def _matches(host: str, allowed: str) -> bool:
