@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 from django.db.models.functions import Left
 
-from submissions.models import DatabaseNow, Delivery, DeliveryState
+from submissions.models import DatabaseNow, Delivery, DeliveryState, Transport
 from submissions.statistics.lights import LATE, Undelivered
 
 MOST = 2000
@@ -21,6 +21,12 @@ def given_up() -> QuerySet[Delivery]:
     """The deliveries that were given up, newest first."""
     # Their due_at is NULL; named, it makes this a walk of (state, due_at, id), not one over all deliveries by id.
     return Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-due_at", "-id")
+
+
+def plain_reason(host: str, reason: str) -> str:
+    """What a receiver of the platform raised may quote a learner, and lights go to observers and chats: its kind
+    alone. The whole of it stands with the delivery."""
+    return reason.partition(": ")[0] if host in Transport.in_process() else reason
 
 
 def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
@@ -37,7 +43,7 @@ def _grouped(
     known = set(names)
     for name, host, reason, submission_id in values:
         if name in known:
-            reasons[name, host][reason or ""] += 1
+            reasons[name, host][plain_reason(host, reason or "")] += 1
             ids[name, host].append(submission_id)
     found: dict[str, tuple[Undelivered, ...]] = {}
     for (name, host), counter in reasons.items():
