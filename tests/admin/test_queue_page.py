@@ -105,6 +105,11 @@ def test_what_an_empty_number_means_is_said(root: Client, row: GraderQueue) -> N
         ("push_url", "javascript:x", "The address must begin with https:// or http:// and name a host."),
         ("push_url", "https://ada:secret@example.org/", "The address must not hold a name or a password."),
         ("webhook_url", "https://secret@example.org/", "The address must not hold a name or a password."),
+        (
+            "callback_hosts",
+            "lms.example.org, lms.example.net",
+            "'lms.example.org,' is not the name of a host alone, such as lms.example.org.",
+        ),
     ],
 )
 def test_what_is_refused(root: Client, row: GraderQueue, field: str, value: str, sentence: str) -> None:

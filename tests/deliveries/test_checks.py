@@ -65,11 +65,30 @@ def test_a_webhook_to_which_nothing_can_be_sent_is_told(settings: Settings, url:
     assert told == [f"SUBMISSIONS_WEBHOOK_URL: {sentence}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("CALLBACK_HOSTS", ["lms.example.org:8000"]),
+        ("CALLBACK_HOSTS", ["https://lms.example.org"]),
+        ("CALLBACK_HOSTS", ["lms.example.org,"]),
+        ("CALLBACK_AUTH", {"lms.example.org:8000": "a:b"}),
+        ("CALLBACK_AUTH", {"*.example.org": "a:b"}),
+    ],
+)
+def test_a_host_that_no_address_has_is_told(settings: Settings, name: str, given: Any) -> None:
+    setattr(settings, f"SUBMISSIONS_{name}", given)
+    assert [one.msg for one in run_checks() if str(one.id).startswith("submissions.E")] == [
+        f"SUBMISSIONS_{name}: {next(iter(given))!r} is not the name of a host alone, such as lms.example.org."
+    ]
+
+
 def test_what_can_work_is_not_told(settings: Settings) -> None:
     settings.SUBMISSIONS_TRANSPORTS = ("auto", "signal")
     settings.SUBMISSIONS_WEBHOOK_URL = "https://hooks.example.org/"
     settings.SUBMISSIONS_WEBHOOK_SECRETS = [SECRET]
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["10.0.0.0/8", "fd00::/8"]
+    settings.SUBMISSIONS_CALLBACK_HOSTS = ["LMS.example.org", "*.example.net", "10.0.0.7", "fd00::7", "localhost"]
+    settings.SUBMISSIONS_CALLBACK_AUTH = {"LMS.example.org": "a:b"}
     assert [one for one in run_checks() if str(one.id).startswith("submissions.E")] == []
 
 

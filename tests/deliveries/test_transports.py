@@ -132,7 +132,7 @@ def test_only_200_is_done_and_everything_else_is_tried_again(platform: Platform,
 def test_http_basic_goes_to_the_host_that_it_is_configured_for_and_to_no_other(
     platform: Platform, settings: Settings
 ) -> None:
-    settings.SUBMISSIONS_CALLBACK_AUTH = {"localhost": "lms:s3cr:et"}
+    settings.SUBMISSIONS_CALLBACK_AUTH = {"Localhost": "lms:s3cr:et"}
     for number, host in enumerate(("localhost", "127.0.0.1", "LOCALHOST")):
         graded(owed(f"http://{host}:{platform.port}/{number}", item=str(number)))
     deliver_due()

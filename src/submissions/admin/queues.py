@@ -23,7 +23,7 @@ from submissions.admin.terms import Text
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, OperatorMove, Status
 from submissions.operators import PAUSE, RESUME, Move
-from submissions.outbound.http import Refused, require_possible
+from submissions.outbound.http import Refused, is_host, require_possible
 from submissions.statistics import lights, standing
 from submissions.statistics.standing import Standing
 from submissions.text import is_name, storable
@@ -96,6 +96,13 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_webhook_url(self) -> str:
         return self._can_be_sent_to("webhook_url")
+
+    def clean_callback_hosts(self) -> str:
+        hosts = str(self.cleaned_data["callback_hosts"])
+        for name in hosts.split():
+            if not is_host(name):
+                raise ValidationError(f"{name!r} is not the name of a host alone, such as lms.example.org.")
+        return hosts
 
     def _can_be_sent_to(self, name: str) -> str:
         url = str(self.cleaned_data[name])

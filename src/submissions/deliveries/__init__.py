@@ -6,9 +6,8 @@
 from django.core import checks
 
 from submissions import signals
-from submissions.deliveries import at_once
+from submissions.deliveries import at_once, destinations
 from submissions.deliveries.attempt import Outcome
-from submissions.deliveries.destinations import webhook_is_possible
 from submissions.deliveries.history import Attempt, attempts_of
 from submissions.deliveries.message import Message
 from submissions.deliveries.verbs import (
@@ -48,5 +47,5 @@ __all__ = [
 
 def connect() -> None:
     """Called once, when the app is ready."""
-    checks.register(webhook_is_possible, "submissions")
+    checks.register(destinations.are_usable, "submissions")
     signals.deliveries_due.connect(at_once.begin, dispatch_uid="submissions.deliveries.at_once")

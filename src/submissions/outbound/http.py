@@ -12,7 +12,9 @@ once, so that no second parser reads it in another way. With requests or urllib3
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -25,7 +27,18 @@ from submissions.conf import conf
 from submissions.outbound import addresses
 from submissions.outbound.addresses import Failed, Refused, is_allowed
 
-__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parse", "post", "require_possible"]
+__all__ = [
+    "Address",
+    "Answer",
+    "Failed",
+    "Refused",
+    "close",
+    "is_allowed",
+    "is_host",
+    "parse",
+    "post",
+    "require_possible",
+]
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
@@ -113,6 +126,15 @@ def require_possible(url: str, allowed_hosts: Iterable[str] | None = None) -> No
     with suppress(ValueError):  # a name, no IP address
         if not is_allowed(host):
             raise Refused(f"{host} is not a public address.")
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` names a host as a list of allowed ones has it (``lms.example.org``, ``*.example.org``): with a
+    port, a scheme or a comma, or not in ASCII, no address would ever match it."""
+    name = text.strip().lower().rstrip(".").removeprefix("*.")
+    with suppress(ValueError):  # a name, no IP address
+        return str(ipaddress.ip_address(name)) == name
+    return re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) is not None
 
 
 def _matches(host: str, allowed: str) -> bool:
