@@ -433,7 +433,7 @@ def test_a_result_is_sent_at_once_and_the_grader_does_not_wait(at_once: None) ->
     wait_for(lambda: not any(one.name == "deliveries" for one in threading.enumerate()))
 
 
-def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None) -> None:
+def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None, listener: None) -> None:
     def broken(**_: Any) -> None:
         raise RuntimeError("the platform is broken")
 
