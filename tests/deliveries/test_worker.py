@@ -451,3 +451,21 @@ def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None, list
     worker = Worker(1)
     worker.run(threading.Event(), until_idle=True)
     assert worker.outcomes == {Outcome.DELIVERED: 1}
+
+
+@pytest.mark.once
+def test_where_no_further_thread_can_be_started_those_that_began_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's process begins with each result anew, and would have more and more that wait for ever."""
+    begun: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Worker(4).run(threading.Event())
+    assert [one.is_alive() for one in begun] == [False, False]
