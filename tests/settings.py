@@ -17,8 +17,9 @@ os.environ["GRADEQUEUE_LOG_LEVEL"] = "WARNING"
 
 # Read only now: the service's settings look at the environment once.
 from gradequeue.settings import *  # noqa: E402, F403
-from gradequeue.settings import DATABASES  # noqa: E402
+from gradequeue.settings import DATABASES, INSTALLED_APPS  # noqa: E402
 
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.emptying"]
 # Every test that logs in would otherwise wait for a slow hash; what it hashes is not what is tested.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests fail to log in all the time; those of the throttle set it themselves.

@@ -58,13 +58,6 @@ def test_ids(given: str, found: int | None) -> None:
     assert text.row_id(given) == found
 
 
-def test_what_an_address_has_as_its_host() -> None:
-    for host in ("lms", "lms.example.org", "lms.example.org.", "a_b", "10.0.0.7", "fd00::7", "::ffff:10.0.0.7"):
-        assert text.is_host(host), host
-    for other in ("", "*", "https://lms", "lms:443", "10.0.0.7:80", "lms/", "a..b", "a b", "[fd00::7]", "müller.de"):
-        assert not text.is_host(other), other
-
-
 def test_what_no_database_can_keep() -> None:
     assert text.storable("é \U0001f600\n")
     assert not text.storable("a\0b")

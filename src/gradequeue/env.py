@@ -33,11 +33,19 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE: {place} cannot be read: {_reason(error)}.") from error
 
 
+# Of seconds these are 68 years; with much more no time can be reckoned. A number of bytes may be larger.
+MOST, MOST_BYTES = 2**31 - 1, 2**63 - 1
+
+
 def number(name: str, default: int, *, at_least: int = 1) -> int:
     given = text(name, str(default))
-    if not (given.isascii() and given.isdigit()) or int(given) < at_least:
+    # Python reads no number of thousands of digits.
+    found = int(given[:100]) if given.isascii() and given.isdigit() else -1
+    if found < at_least:
         raise ImproperlyConfigured(f"{name} must be a whole number of {at_least} or more, not {given!r}.")
-    return int(given)
+    if found > (most := MOST_BYTES if name.endswith("_BYTES") else MOST):
+        raise ImproperlyConfigured(f"{name} must be {most} at the most, not {given[:60]!r}.")
+    return found
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

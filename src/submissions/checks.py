@@ -6,7 +6,7 @@ import base64
 import importlib.util
 import ssl
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,7 +21,6 @@ from django.utils.translation import gettext_lazy as _
 
 from submissions import versions
 from submissions.conf import conf
-from submissions.text import is_host
 
 # edx-submissions (3.12.2, 4.0.2) has written all of these into django_migrations; our first migration stands for them.
 REPLACED = (
@@ -96,11 +95,6 @@ def destinations_are_usable(app_configs: Sequence[AppConfig] | None, **_: object
 def _unusable_destinations() -> Iterator[str]:
     if unknown := sorted(set(conf.TRANSPORTS) - {"auto", "signal", "event"}):
         yield f"SUBMISSIONS_TRANSPORTS may be signal, event and auto, not {', '.join(map(repr, unknown))}."
-    yield from (f"SUBMISSIONS_CALLBACK_HOSTS: {sentence}" for sentence in unusable_hosts(conf.CALLBACK_HOSTS))
-    # Of these `*` stands for nothing: a password goes to the hosts that are named.
-    for given in conf.CALLBACK_AUTH:
-        if not is_host(given):
-            yield f"SUBMISSIONS_CALLBACK_AUTH: {given!r} is {NO_HOST}."
     for given in conf.OUTBOUND_NETWORKS:
         try:
             ip_network(given, strict=False)
@@ -126,14 +120,6 @@ def _unusable_authorities(place: str) -> Iterator[str]:
             yield f"SUBMISSIONS_OUTBOUND_CA_FILE: {place} cannot be read, or holds no certificate (PEM)."
 
 
-def unusable_hosts(listed: Iterable[str]) -> Iterator[str]:
-    """A sentence for each that no address would match."""
-    for given in listed:
-        if not is_host(given.strip().removeprefix("*.")):
-            yield f"{given!r} is {NO_HOST}."
-
-
-NO_HOST = "no host; it is a name such as lms.example.org, without https:// and without a port"
 SECRET_FORM = "a secret is whsec_ and 24 to 64 random bytes in Base64."  # noqa: S105 - a sentence
 
 

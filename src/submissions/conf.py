@@ -152,7 +152,7 @@ class Conf:
         return [
             f"SUBMISSIONS_{name} must be {_in_words(name, kind)}, not {self._shown(name)}."
             for name, kind in get_type_hints(type(self)).items()
-            if not _is(getattr(self, name), kind, at_least=int(name not in MAY_BE_ZERO))
+            if not _is(name, getattr(self, name), kind)
         ]
 
     def _shown(self, name: str) -> str:
@@ -177,9 +177,15 @@ MAY_BE_ZERO = {
 }
 
 
-def _is(value: object, kind: object, *, at_least: int) -> bool:
+# The most that a queue's own settings hold, too; as seconds, 68 years. With much more no time can be reckoned.
+MOST = 2**31 - 1
+
+
+def _is(name: str, value: object, kind: object) -> bool:
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return value >= int(name not in MAY_BE_ZERO) and (value <= MOST or name.endswith("_BYTES"))
     if kind == list[str]:
         return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
     if kind == dict[str, str]:
@@ -189,7 +195,8 @@ def _is(value: object, kind: object, *, at_least: int) -> bool:
 
 def _in_words(name: str, kind: object) -> str:
     if kind is int:
-        return f"a whole number of {int(name not in MAY_BE_ZERO)} or more"
+        most = "" if name.endswith("_BYTES") else f", {MOST} at the most"
+        return f"a whole number of {int(name not in MAY_BE_ZERO)} or more{most}"
     if kind == list[str]:
         return "a list of texts"
     if kind == dict[str, str]:

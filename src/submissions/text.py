@@ -160,15 +160,6 @@ def is_complete_reply(reply: Mapping[str, object]) -> bool:
     return "correct" in reply and has_message(reply)
 
 
-# A name, an IPv4 address, or an IPv6 address without its brackets.
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*", re.IGNORECASE)
-
-
-def is_host(text: str) -> bool:
-    """Whether `text` is what an address has as its host: nothing before it, no port, no path."""
-    return _HOST.fullmatch(text) is not None
-
-
 def without_doubled_slashes(path: str) -> str:
     """``/a//b`` as ``/a/b``."""
     return re.sub("/{2,}", "/", path) if "//" in path else path

@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 
 from submissions import queue
 from submissions.admin.queues import QueueForm
-from submissions.checks import NO_HOST
 from submissions.errors import UnknownQueue
 from submissions.models import GraderQueue
 from tests.activity import recorded
@@ -20,6 +19,7 @@ from tests.admin.conftest import Login, address, text, told
 from tests.make import make
 from tests.queue.jobs import claim_one
 
+NO_HOST = "is no host; it is a name such as lms.example.org, without https:// and without a port."
 pytestmark = pytest.mark.django_db
 
 QUEUES = "/admin/submissions/graderqueue/"
@@ -105,12 +105,9 @@ def test_what_an_empty_number_means_is_said(root: Client, row: GraderQueue) -> N
         ("push_url", "ftp://example.org/", "The address must begin with https:// or http:// and name a host."),
         ("push_url", "javascript:x", "The address must begin with https:// or http:// and name a host."),
         ("push_url", "https://ada:secret@example.org/", "The address must not hold a name or a password."),
-        (
-            "callback_hosts",
-            "https://lms.example.org",
-            f"'https://lms.example.org' is {NO_HOST}.",
-        ),
+        ("callback_hosts", "https://lms.example.org", f"'https://lms.example.org' {NO_HOST}"),
         ("webhook_url", "https://secret@example.org/", "The address must not hold a name or a password."),
+        ("callback_hosts", "lms.example.org, lms.example.net", f"'lms.example.org,' {NO_HOST}"),
     ],
 )
 def test_what_is_refused(root: Client, row: GraderQueue, field: str, value: str, sentence: str) -> None:

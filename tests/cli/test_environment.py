@@ -286,6 +286,16 @@ ADDRESS = "GRADEQUEUE_BASE_URL must begin with https:// or http:// and name a ho
         ("GRADEQUEUE_LEASE_SECONDS", "5.0", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '5.0'."),
         ("GRADEQUEUE_LEASE_SECONDS", "٣", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} '٣'."),
         ("GRADEQUEUE_LEASE_SECONDS", "", f"GRADEQUEUE_LEASE_SECONDS {WHOLE} ''."),
+        (
+            "GRADEQUEUE_FAILURE_NOTICE_SECONDS",
+            "2147483648",
+            "GRADEQUEUE_FAILURE_NOTICE_SECONDS must be 2147483647 at the most, not '2147483648'.",
+        ),
+        (
+            "GRADEQUEUE_FILE_MAX_BYTES",
+            "9" * 5000,
+            f"GRADEQUEUE_FILE_MAX_BYTES must be 9223372036854775807 at the most, not '{'9' * 60}'.",
+        ),
         ("GRADEQUEUE_DATA", "", "GRADEQUEUE_DATA must name a folder."),
         ("GRADEQUEUE_ENV", "prod", "GRADEQUEUE_ENV must be one of local, production, not 'prod'."),
         (

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils.timezone import now
 
+from gradequeue.notifications.problems import find_problems
 from submissions import queue
-from submissions.models import GraderQueue
+from submissions.deliveries import history
+from submissions.models import Delivery, GraderQueue
+from submissions.models import ExternalGraderDetail as Job
 from tests.dashboard.conftest import account, browser_of, page_of
 from tests.make import make
 from tests.queue.jobs import claim_one, key_of
@@ -67,6 +71,28 @@ def test_an_observer_sees_pseudonyms_and_no_buttons(observer: Client, pages: lis
         assert b'method="post" action="/dashboard/submissions' not in observer.get(page).content
         assert b'method="post" action="/dashboard/queues' not in observer.get(page).content
         assert b"/admin/" not in observer.get(page).content
+
+
+def test_an_observer_is_not_told_what_a_receiver_raised(observer: Client, staff: Client, pages: list[str]) -> None:
+    """Who raises may quote a learner's id. Nor do lights tell it, which notifications send on."""
+    said = "KeyError: 'anna'"
+    Delivery.objects.create(
+        job=Job.objects.get(),
+        transport="signal",
+        host="signal",
+        state="given_up",
+        attempts=1,
+        last_error=said,
+        history=history.add("", now(), history.FAILED, said),
+    )
+    for page in pages[:3]:
+        body = observer.get(page).content.decode()
+        assert "KeyError" in body
+        assert "anna" not in body
+    assert staff.get(pages[2]).content.decode().count("KeyError: &#x27;anna") == 2
+    assert [one.sentence for one in find_problems() if one.kind == "given_up"] == [
+        "1 result could not be delivered to this platform: KeyError"
+    ]
 
 
 def test_a_pseudonym_is_the_same_for_one_student_and_another_for_another(observer: Client) -> None:

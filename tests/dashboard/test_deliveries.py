@@ -57,6 +57,18 @@ def test_each_host_says_how_it_stands(staff: Client) -> None:
     assert "ago to other.example.org. Deliveries by host" in text(staff.get("/dashboard/"))
 
 
+def test_a_result_that_its_platform_refuses_is_overdue_though_it_is_tried_again_later(staff: Client) -> None:
+    """Else all is green for a week, and then the results are given up."""
+    refused: dict[str, Any] = {"attempts": 9, "last_error": "It answered 403."}
+    delivery(ready_at=now() - timedelta(minutes=10), **refused)
+    delivery(ready_at=now() - timedelta(minutes=1), **refused)
+    delivery(ready_at=now() - timedelta(minutes=10))  # a failure that is held back for an operator
+    for page in (PAGE, "/dashboard/"):
+        assert "1 result is overdue for delivery to lms.example.org: It answered 403." in text(staff.get(page))
+    assert "3 due 1 overdue 0 given up" in text(staff.get(PAGE))
+    assert staff.get("/dashboard/jobs/?delivery=overdue").content.count(b'href="/dashboard/submissions/') == 1
+
+
 def test_nothing_was_ever_sent(staff: Client) -> None:
     assert "No result has been delivered yet." in text(staff.get(PAGE))
     delivery(state="waiting")

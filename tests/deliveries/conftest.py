@@ -6,6 +6,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from submissions.outbound import http
+from submissions.signals import result_ready
 from tests.platform_stub import Platform
 
 
@@ -19,6 +20,18 @@ def platform() -> Iterator[Platform]:
 def local(settings: Settings) -> None:
     """Results may go to this machine."""
     settings.SUBMISSIONS_OUTBOUND_NETWORKS = ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.fixture
+def listener() -> Iterator[None]:
+    """Somebody listens to the transport "signal"."""
+
+    def listen(**_: object) -> None:
+        pass
+
+    result_ready.connect(listen)
+    yield
+    result_ready.disconnect(listen)
 
 
 @pytest.fixture(autouse=True)

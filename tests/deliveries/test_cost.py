@@ -80,7 +80,9 @@ def test_many_hosts_that_wait_are_not_all_looked_at_in_each_round(monkeypatch: p
     assert (taken, len(asked)) == ([], 4)
 
 
-def test_results_that_stay_in_the_process_are_read_and_written_down_together(settings: Settings) -> None:
+def test_results_that_stay_in_the_process_are_read_and_written_down_together(
+    settings: Settings, listener: None
+) -> None:
     settings.SUBMISSIONS_TRANSPORTS = ["signal"]
     for number in range(16):
         make(item=f"i{number}")

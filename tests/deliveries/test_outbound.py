@@ -342,3 +342,10 @@ def test_a_server_without_tls_is_not_spoken_to_openly(platform: Platform, local:
     with pytest.raises(Failed):
         post(f"https://127.0.0.1:{platform.port}/x", seconds=5)
     assert platform.calls == []
+
+
+def test_hosts_that_no_address_would_match() -> None:
+    good = ["lms", "*.example.org", "LMS.example.org.", "a_b", "10.0.0.7", "fd00::7", " lms "]
+    assert list(http.unusable_hosts(good)) == []
+    wrong = ["", "*", "https://lms", "lms:443", "10.0.0.7:80", "lms/", "a b", "a,", "[fd00::7]", "m\u00fcller.de"]
+    assert [sentence.partition(" is no host; ")[0] for sentence in http.unusable_hosts(wrong)] == list(map(repr, wrong))

@@ -132,7 +132,7 @@ def test_only_200_is_done_and_everything_else_is_tried_again(platform: Platform,
 def test_http_basic_goes_to_the_host_that_it_is_configured_for_and_to_no_other(
     platform: Platform, settings: Settings
 ) -> None:
-    settings.SUBMISSIONS_CALLBACK_AUTH = {"localhost": "lms:s3cr:et"}
+    settings.SUBMISSIONS_CALLBACK_AUTH = {"Localhost": "lms:s3cr:et"}
     for number, host in enumerate(("localhost", "127.0.0.1", "LOCALHOST")):
         graded(owed(f"http://{host}:{platform.port}/{number}", item=str(number)))
     deliver_due()
@@ -284,7 +284,7 @@ def test_a_host_that_asks_for_an_odd_time_is_busy_all_the_same(hook: Platform, a
 
 
 def test_a_host_that_is_called_as_a_transport_has_no_part_in_its_pauses(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, listener: None
 ) -> None:
     """Else whoever may name a callback could stop all events: five that fail, and the host is left alone."""
     settings.SUBMISSIONS_TRANSPORTS = ["signal"]
@@ -365,6 +365,12 @@ def test_a_receiver_that_raises_gets_it_again_and_the_score_stays(heard: Any) ->
         ("failed", "ValueError: not now"),
         ("delivered", ""),
     ]
+
+
+def test_a_result_that_nobody_would_hear_waits_for_somebody(settings: Settings) -> None:
+    settings.SUBMISSIONS_TRANSPORTS = ["signal"]
+    assert told(make()) == "due: Nobody listens to result_ready in this process."
+    assert not DeliveryHost.objects.exists()  # in another process somebody may
 
 
 # event --------------------------------------------------------------------------------------------------------------

@@ -433,7 +433,7 @@ def test_a_result_is_sent_at_once_and_the_grader_does_not_wait(at_once: None) ->
     wait_for(lambda: not any(one.name == "deliveries" for one in threading.enumerate()))
 
 
-def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None) -> None:
+def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None, listener: None) -> None:
     def broken(**_: Any) -> None:
         raise RuntimeError("the platform is broken")
 
@@ -451,3 +451,21 @@ def test_a_listener_that_raises_at_once_is_asked_again_later(at_once: None) -> N
     worker = Worker(1)
     worker.run(threading.Event(), until_idle=True)
     assert worker.outcomes == {Outcome.DELIVERED: 1}
+
+
+@pytest.mark.once
+def test_where_no_further_thread_can_be_started_those_that_began_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host's process begins with each result anew, and would have more and more that wait for ever."""
+    begun: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Worker(4).run(threading.Event())
+    assert [one.is_alive() for one in begun] == [False, False]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.core.files.storage import InMemoryStorage
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -136,6 +138,20 @@ def test_where_no_thread_can_be_started_the_next_one_who_asks_tries_again(
 def test_a_probe_leaves_no_file() -> None:
     ready()
     assert get_storage().listdir("probes") == ([], [])
+
+
+@pytest.mark.once
+def test_a_probe_leaves_no_file_on_a_full_disk_either(tmp_path: Path) -> None:
+    media = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with override_settings(EDX_SUBMISSIONS={"MEDIA": media}):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, usual[1]))  # no file may have a byte
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                health._keep_a_file()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert list((tmp_path / "probes").iterdir()) == []
 
 
 @pytest.mark.django_db

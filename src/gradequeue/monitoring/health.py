@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from submissions.files import kept_for_a_moment
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Tally, get_storage
 
 logger = logging.getLogger("gradequeue.health")
@@ -161,9 +161,8 @@ class _Storage:
 
 
 def _keep_a_file() -> None:
-    place = get_storage()
-    name = place.save(f"probes/{uuid.uuid4().hex}", ContentFile(b"ready?"))
-    place.delete(name)
+    with kept_for_a_moment(get_storage(), f"probes/{uuid.uuid4().hex}", b"ready?"):
+        pass
 
 
 migrations, storage, looks = _Migrations(), _Storage(), _Looks()

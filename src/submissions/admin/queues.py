@@ -20,11 +20,10 @@ from submissions.admin import display
 from submissions.admin.actions import Working
 from submissions.admin.base import actor_of, may
 from submissions.admin.terms import Text
-from submissions.checks import unusable_hosts
 from submissions.conf import conf
 from submissions.models import ExternalGraderDetail, GraderQueue, OperatorMove, Status
 from submissions.operators import PAUSE, RESUME, Move
-from submissions.outbound.http import Refused, parse
+from submissions.outbound.http import Refused, require_possible, unusable_hosts
 from submissions.statistics import lights, standing
 from submissions.statistics.standing import Standing
 from submissions.text import is_name, storable
@@ -108,7 +107,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         url = str(self.cleaned_data[name])
         if url:
             try:
-                parse(url)
+                require_possible(url)
             except Refused as refused:
                 raise ValidationError(str(refused)) from refused
         return url

@@ -3,8 +3,10 @@
 `submissions.queue.owed` makes the rows, inside the queue's own transactions; what is here sends them, outside.
 """
 
+from django.core import checks
+
 from submissions import signals
-from submissions.deliveries import at_once
+from submissions.deliveries import at_once, destinations
 from submissions.deliveries.attempt import Outcome
 from submissions.deliveries.history import Attempt, attempts_of
 from submissions.deliveries.message import Message
@@ -45,4 +47,5 @@ __all__ = [
 
 def connect() -> None:
     """Called once, when the app is ready."""
+    checks.register(destinations.are_usable, "submissions")
     signals.deliveries_due.connect(at_once.begin, dispatch_uid="submissions.deliveries.at_once")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from submissions.conf import conf
 from submissions.connections import close_after
@@ -155,10 +155,12 @@ class Worker:
         where it was not for STAY_SECONDS.
         """
         self._wanted = wanted
-        senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(self._threads)]
-        for sender in senders:
-            sender.start()
+        senders: list[threading.Thread] = []
         try:
+            while len(senders) < self._threads:
+                sender = threading.Thread(target=self._send_all, daemon=True)
+                sender.start()  # where there is no further thread, those that began must end
+                senders.append(sender)
             ends = until_idle or wanted is not None
             while not stop.is_set() and (self._round(stop) or not ends):
                 pass
@@ -167,7 +169,7 @@ class Worker:
                 self._tasks.put(None)
             for sender in senders:
                 sender.join()
-            with suppress(DatabaseError):
+            with suppress(DatabaseError, InterfaceError):
                 self._tell_counters()
 
     def _tell_counters(self) -> None:

@@ -10,7 +10,7 @@ from submissions.files.digests import BLOCK, digest, find_damage, is_near, requi
 from submissions.files.downloads import download
 from submissions.files.names import name_for_graders
 from submissions.files.rows import in_batches, is_there
-from submissions.files.storage import store, sync, sync_place
+from submissions.files.storage import kept_for_a_moment, store, sync, sync_place
 
 __all__ = [
     "BLOCK",
@@ -24,6 +24,7 @@ __all__ = [
     "is_near",
     "is_signed",
     "is_there",
+    "kept_for_a_moment",
     "name_for_graders",
     "prepare",
     "require_intact",

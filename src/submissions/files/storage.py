@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from django.core.files.base import File
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.db import connections, router, transaction
 
@@ -38,6 +38,22 @@ def store(job: ExternalGraderDetail, files: Mapping[str, object] | None, queue: 
             raise FileProcessingError(f"The file {name!r} could not be stored: {error}") from error
         _remove_unless_committed(row)
         row.save(force_insert=True)
+
+
+@contextmanager
+def kept_for_a_moment(storage: Storage, name: str, content: bytes) -> Iterator[str]:
+    """A file that is gone afterwards, also where it was only begun: on a full disk each try would leave an empty one.
+
+    Its name there. Raises what the storage raises.
+    """
+    try:
+        name = storage.save(name, ContentFile(content))
+        yield name
+    except BaseException:
+        with suppress(Exception):
+            storage.delete(name)
+        raise
+    storage.delete(name)
 
 
 def sync(storage: Storage, name: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -126,12 +125,8 @@ def _require_queue(name: str, user: Account) -> None:
 
 
 def _require_callback(handed: SubmitRequest) -> None:
-    """What can be known without asking the network: the rest is looked at when the result is sent."""
     try:
-        host = http.parse(handed.callback_url, callback.hosts_of(handed.queue_name)).host
-        with suppress(ValueError):  # a name, not an address
-            if not http.is_allowed(host):
-                raise http.Refused(f"{host} is not a public address.")
+        http.require_possible(handed.callback_url, callback.hosts_of(handed.queue_name))
     except http.Refused as refused:
         raise BadSubmitRequest(f"lms_callback_url: {refused}") from None
 

@@ -49,6 +49,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             skip_locked=skip_locked and connections[self.db].features.has_select_for_update_skip_locked
         )
 
+    def overdue(self, since: object) -> DeliveryQuerySet:
+        """Those that nobody has tried since then though they were due, or that were ready then and failed since: what
+        a platform refuses is due later and later, up to a day."""
+        failed = models.Q(attempts__gt=0, last_error__isnull=False, ready_at__lt=since)
+        return self.filter(models.Q(due_at__lt=since) | failed, state=DeliveryState.DUE)
+
     def to_same_destination(self, row: Delivery) -> DeliveryQuerySet:
         """All results of the job of `row` for the same destination, `row` among them."""
         return self.filter(job=row.job_id, transport=row.transport, destination_key=row.destination_key)

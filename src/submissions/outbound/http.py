@@ -12,9 +12,12 @@ once, so that no second parser reads it in another way. With requests or urllib3
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -24,7 +27,18 @@ from submissions.conf import conf
 from submissions.outbound import addresses
 from submissions.outbound.addresses import Failed, Refused, is_allowed
 
-__all__ = ["Address", "Answer", "Failed", "Refused", "close", "is_allowed", "parse", "post"]
+__all__ = [
+    "Address",
+    "Answer",
+    "Failed",
+    "Refused",
+    "close",
+    "is_allowed",
+    "parse",
+    "post",
+    "require_possible",
+    "unusable_hosts",
+]
 
 # What is read of an answer, where the caller does not say (bytes).
 BODY_BYTES = 64 * 1024
@@ -103,6 +117,29 @@ def parse(url: str, allowed_hosts: Iterable[str] | None = None) -> Address:
     usual = 443 if parts.scheme == "https" else 80
     authority = shown if port in (None, usual) else f"{shown}:{port}"
     return Address(parts.scheme, host, usual if port is None else port, target, authority)
+
+
+def require_possible(url: str, allowed_hosts: Iterable[str] | None = None) -> None:
+    """What can be known of an address without asking the network; the rest is looked at with each call. Raises Refused
+    as `parse` does, and for an IP address that is not public."""
+    host = parse(url, allowed_hosts).host
+    with suppress(ValueError):  # a name, no IP address
+        if not is_allowed(host):
+            raise Refused(f"{host} is not a public address.")
+
+
+def unusable_hosts(allowed: Iterable[str]) -> Iterator[str]:
+    """A sentence for each of `allowed` that no address would ever match: with a port, a scheme or a comma, or not in
+    ASCII."""
+    for given in allowed:
+        if not _is_host(given.strip().lower().rstrip(".").removeprefix("*.")):
+            yield f"{given!r} is no host; it is a name such as lms.example.org, without https:// and without a port."
+
+
+def _is_host(name: str) -> bool:
+    with suppress(ValueError):  # a name, no IP address
+        return str(ipaddress.ip_address(name)) == name
+    return re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name) is not None
 
 
 def _matches(host: str, allowed: str) -> bool:

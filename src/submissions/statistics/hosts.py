@@ -99,7 +99,7 @@ def _kinds(name: str, now: datetime) -> Iterator[Rows]:
     rows = Delivery.objects.filter(host=name).order_by()
     yield rows.filter(delivered_at__gte=now - HOUR)
     yield rows.filter(state=DeliveryState.DUE)
-    yield rows.filter(state=DeliveryState.DUE, due_at__lt=now - lights.LATE)
+    yield rows.overdue(now - lights.LATE)
     yield rows.filter(state=DeliveryState.GIVEN_UP)
 
 

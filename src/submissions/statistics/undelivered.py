@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 from django.db.models.functions import Left
 
-from submissions.models import DatabaseNow, Delivery, DeliveryState
+from submissions.models import DatabaseNow, Delivery, DeliveryState, Transport
 from submissions.statistics.lights import LATE, Undelivered
 
 MOST = 2000
 """Deliveries, of all queues, that are grouped."""
 REASON_LENGTH = 200
 MOST_SHOWN = 5
+
+Undeliverable = tuple[str, str, str | None, int]
+COLUMNS = ("job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id")
 
 
 def given_up() -> QuerySet[Delivery]:
@@ -23,34 +26,52 @@ def given_up() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=DeliveryState.GIVEN_UP).order_by("-due_at", "-id")
 
 
+def plain_reason(host: str, reason: str) -> str:
+    """What a receiver of the platform raised may quote a learner, and lights go to observers and chats: its kind
+    alone. The whole of it stands with the delivery."""
+    return reason.partition(": ")[0] if host in Transport.in_process() else reason
+
+
 def by_queue(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     """The newest that were given up, by queue and host; the reason that most of a host have stands for it."""
-    values = given_up().values_list("job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id")
-    return _grouped(list(values[:MOST]), names)
+    found = _newest(given_up())
+    return _grouped(found, names, more=len(found) == MOST)
+
+
+def _newest(rows: QuerySet[Delivery]) -> list[Undeliverable]:
+    return list(rows.values_list(*COLUMNS)[:MOST])
 
 
 def _grouped(
-    values: list[tuple[str, str, str | None, int]], names: Iterable[str]
+    values: Iterable[Undeliverable], names: Iterable[str], *, more: bool
 ) -> dict[str, tuple[Undelivered, ...]]:
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     known = set(names)
     for name, host, reason, submission_id in values:
         if name in known:
-            reasons[name, host][reason or ""] += 1
+            reasons[name, host][plain_reason(host, reason or "")] += 1
             ids[name, host].append(submission_id)
     found: dict[str, tuple[Undelivered, ...]] = {}
     for (name, host), counter in reasons.items():
         some = tuple(ids[name, host][:MOST_SHOWN])
-        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some, more=len(values) == MOST)
+        one = Undelivered(host, counter.total(), counter.most_common(1)[0][0], some, more=more)
         found[name] = (*found.get(name, ()), one)
     return found
 
 
 def late(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
-    """Those that are overdue, by queue and host, of the MOST deliveries that have been due for longest."""
-    overdue = Delivery.objects.filter(state=DeliveryState.DUE, due_at__lt=DatabaseNow() - LATE)
-    values = overdue.order_by("due_at", "id").values_list(
-        "job__queue_name", "host", Left("last_error", REASON_LENGTH), "job__submission_id"
-    )
-    return _grouped(list(values[:MOST]), names)
+    """Those that are overdue, by queue and host: of the MOST deliveries that have been due for longest, and of the
+    MOST that are due last, which have failed for longest."""
+    since = DatabaseNow() - LATE
+    due = Delivery.objects.filter(state=DeliveryState.DUE)
+    waiting = _newest(due.filter(due_at__lt=since).order_by("due_at", "id"))
+    # Chosen from here, by the rule of `overdue`: a database would read on until it has found so many.
+    others = due.filter(due_at__gte=since).order_by("-due_at", "-id")
+    last = list(others.values_list(*COLUMNS, "attempts", "ready_at", DatabaseNow())[:MOST])
+    failing = [
+        (name, host, reason, submission_id)
+        for name, host, reason, submission_id, attempts, ready_at, now in last
+        if attempts and reason is not None and ready_at is not None and ready_at < now - LATE
+    ]
+    return _grouped(waiting + failing, names, more=MOST in (len(waiting), len(last)))

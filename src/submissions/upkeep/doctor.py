@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from django.core.files.base import ContentFile
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
@@ -14,7 +13,7 @@ from django.utils import timezone
 from submissions import sql
 from submissions.conf import conf
 from submissions.connections import is_pooled
-from submissions.files import find_damage, is_near
+from submissions.files import find_damage, is_near, kept_for_a_moment
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile, get_storage
 from submissions.statistics import ahead
 from submissions.text import counted
@@ -118,12 +117,10 @@ def _clock(connection: BaseDatabaseWrapper) -> Finding:
 
 
 def _storage() -> Finding:
-    storage, name = get_storage(), f"doctor/{uuid.uuid4()}"
+    storage, content = get_storage(), b"looked at by gradequeue doctor"
     try:
-        kept = storage.save(name, ContentFile(b"looked at by gradequeue doctor"))
-        with storage.open(kept) as file:
-            intact = file.read() == b"looked at by gradequeue doctor"
-        storage.delete(kept)
+        with kept_for_a_moment(storage, f"doctor/{uuid.uuid4()}", content) as kept, storage.open(kept) as file:
+            intact = file.read() == content
     except Exception as error:  # each storage has exceptions of its own
         return Finding("storage", False, f"Files cannot be stored and read back: {error}")
     return Finding(

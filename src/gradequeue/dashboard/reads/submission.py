@@ -143,7 +143,7 @@ def submission_page(viewer: Viewer, submission_id: int) -> SubmissionPage:
         result=result_of(job),
         why=why(viewer, job),
         files=list(job.files.order_by("id")[:MOST_FILES]),
-        deliveries=deliveries_shown(deliveries),
+        deliveries=deliveries_shown(deliveries, names=viewer.everything),
         events=timeline(job, score, deliveries, of_job(submission_id), names=viewer.everything),
         other_attempts=others[:MOST_OTHERS],
         more_attempts="many" if len(others) == MOST_COUNTED else str(max(len(others) - MOST_OTHERS, 0) or ""),

@@ -15,6 +15,7 @@ from submissions.deliveries import attempts_of, history
 from submissions.models import Delivery, DeliveryState, ExternalGraderDetail, MovedJob, Score, Status, Transport
 from submissions.queue import claim_log
 from submissions.statistics.lights import host_in_words
+from submissions.statistics.undelivered import plain_reason
 from submissions.words import number
 
 # How an event looks.
@@ -92,11 +93,12 @@ def timeline(
 ) -> list[Event]:
     """Oldest first; what has not happened yet comes last. `job` has its submission and ``now``; `score` may be None.
 
-    `acts`: what operators did to it, each with its `move`. `names`: whether it may be told who they were.
+    `acts`: what operators did to it, each with its `move`. `names`: whether it may be told who they were,
+    and what receivers raised, who may quote a learner's id.
     """
     past = [*_claims(job), *_result(job, score)]
     for delivery in deliveries:
-        past += _delivery(delivery)
+        past += _delivery(delivery, names=names)
     past = _with_acts(past, acts, deliveries, names=names)
     # What has not happened yet comes last; events of the same time keep their order.
     past.sort(key=lambda event: (event.at is None, event.at or job.now))
@@ -171,13 +173,14 @@ def _result(job: ExternalGraderDetail, score: Score | None) -> Iterator[Event]:
         yield Event(job.status_time, BAD, gettext("Ended without score"), job.last_error or "", move="retire")
 
 
-def _delivery(delivery: Delivery) -> Iterator[Event]:
+def _delivery(delivery: Delivery, *, names: bool) -> Iterator[Event]:
     attempts = attempts_of(delivery)
     yield from _not_listed(delivery, attempts)
     for attempt in attempts:
         look, title = _attempt(delivery, attempt.outcome)
         move = OF_ATTEMPTS.get(attempt.outcome, "")
-        yield Event(attempt.at, look, title, attempt.error, move=f"{move} {delivery.pk}" if move else "")
+        error = attempt.error if names else plain_reason(delivery.host, attempt.error)
+        yield Event(attempt.at, look, title, error, move=f"{move} {delivery.pk}" if move else "")
     if delivery.state == DeliveryState.DELIVERED and not attempts:
         yield Event(delivery.delivered_at, *_attempt(delivery, history.DELIVERED))
     elif delivery.state == DeliveryState.DUE:

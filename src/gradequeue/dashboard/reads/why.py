@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext
@@ -13,6 +13,7 @@ from submissions.models import Delivery, DeliveryHost, DeliveryState, ExternalGr
 from submissions.statistics import expectation, standing
 from submissions.statistics.expectation import Expectation
 from submissions.statistics.standing import Standing
+from submissions.statistics.undelivered import plain_reason
 from submissions.words import number
 
 
@@ -80,11 +81,13 @@ class DeliveryShown:
     cause: str
 
 
-def deliveries_shown(rows: list[Delivery]) -> list[DeliveryShown]:
-    """With their hosts' troubles: a host that does not answer is left alone by all its deliveries."""
+def deliveries_shown(rows: list[Delivery], *, names: bool) -> list[DeliveryShown]:
+    """With their hosts' troubles: a host that does not answer is left alone by all its deliveries. `names`: whether
+    it may be told what receivers raised, who may quote a learner's id."""
     due = {row.host for row in rows if row.state == DeliveryState.DUE and row.host}
     hosts = {host.host: host for host in DeliveryHost.objects.filter(host__in=due)} if due else {}
-    return [_shown(row, hosts.get(row.host)) for row in rows]
+    shown = [_shown(row, hosts.get(row.host)) for row in rows]
+    return shown if names else [replace(one, cause=plain_reason(one.row.host, one.cause)) for one in shown]
 
 
 def _shown(row: Delivery, host: DeliveryHost | None) -> DeliveryShown:

@@ -19,7 +19,7 @@ from gradequeue.dashboard.views.page import page
 from gradequeue.notifications.channels import News, NotTold, send
 from gradequeue.notifications.problems import may_use
 from submissions.models import Channel, Subscription
-from submissions.outbound.http import Refused, parse
+from submissions.outbound.http import Refused, require_possible
 
 MOST = 50
 NO_WEBHOOKS = gettext_noop("Webhooks are for accounts that see every queue.")
@@ -78,7 +78,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("channel", gettext(NO_WEBHOOKS))
             return
         try:
-            parse(address)
+            require_possible(address)
         except Refused as refused:
             self.add_error("address", str(refused))
 

@@ -31,7 +31,7 @@ def hosts_of(queue_name: str) -> list[str] | None:
 
 
 def _authorization(destination: str) -> dict[str, str]:
-    account = conf.CALLBACK_AUTH.get(host_in(destination))
+    account = {host.lower(): one for host, one in conf.CALLBACK_AUTH.items()}.get(host_in(destination))
     if account is None:
         return {}
     return {"Authorization": "Basic " + base64.b64encode(account.encode()).decode()}

@@ -41,7 +41,7 @@ def _in_state(delivery: str) -> QuerySet[Delivery]:
     if delivery == DUE:
         return due
     if delivery == OVERDUE:
-        return due.filter(due_at__lt=DatabaseNow() - LATE)
+        return Delivery.objects.overdue(DatabaseNow() - LATE)
     if delivery == DELIVERED:
         return Delivery.objects.filter(state=DeliveryState.DELIVERED, delivered_at__gte=DatabaseNow() - HOUR)
     return Delivery.objects.filter(state=DeliveryState.GIVEN_UP, due_at=None)
