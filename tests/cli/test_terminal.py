@@ -61,7 +61,7 @@ def test_what_grader_create_assumes_it_says(server: Server, name: str) -> None:
 
 def test_bytes_that_are_no_text_are_told(server: Server) -> None:
     done = subprocess.run(
-        [GRADEQUEUE, "retry", "--queue", b"\xff"], env=server.env, capture_output=True, timeout=120, check=False
+        [GRADEQUEUE, "retire-user", b"\xff"], env=server.env, capture_output=True, timeout=120, check=False
     )
     assert done.returncode == 2
     assert done.stderr.decode().splitlines()[-1] == "gradequeue: an argument holds bytes that are no text in UTF-8."

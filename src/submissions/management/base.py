@@ -160,7 +160,7 @@ class UsageError(CommandError):
 def wanted(text: str) -> str:
     """An argparse type: what is compared with names and keys of the database."""
     if not storable(text):
-        raise argparse.ArgumentTypeError("no name has NUL or what is not UTF-8")
+        raise argparse.ArgumentTypeError("a name is a text in UTF-8, without NUL")
     return text
 
 
