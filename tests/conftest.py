@@ -27,16 +27,26 @@ def pytest_configure(config: pytest.Config) -> None:
     failures.name_them(config)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--short", action="store_true", help="without walks; on a server, what SQLite's run cannot show (CONTRIBUTING)"
+    )
+
+
 def pytest_report_header() -> str:
     return f"database: {KIND}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs no particular database runs with SQLite only, what is marked with databases only with these."""
-    elsewhere = [item for item in items if KIND not in _databases(item)]
-    if elsewhere:
-        config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if item not in elsewhere]
+    short = config.getoption("--short")
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        (chosen if KIND in (_databases_in_short(item) if short else _databases(item)) else others).append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = chosen
 
 
 def _databases(item: pytest.Item) -> Sequence[str]:
@@ -44,6 +54,14 @@ def _databases(item: pytest.Item) -> Sequence[str]:
         return ["sqlite"]
     only = item.get_closest_marker("databases")
     return only.args if only else databases.KINDS
+
+
+def _databases_in_short(item: pytest.Item) -> Sequence[str]:
+    if item.get_closest_marker("walk"):
+        return []
+    usual = _databases(item)
+    room = item.path.relative_to(Path(__file__).parent).parts[0]
+    return usual if "sqlite" not in usual or room in databases.ROOMS else ["sqlite"]
 
 
 @pytest.fixture(scope="session")

@@ -280,6 +280,7 @@ def readable_folder() -> Iterator[Path]:
         yield Path(made)
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", WALKED)
 def test_the_commands_of_a_page_print_what_it_shows(name: str, readable_folder: Path) -> None:
     if "gradequeue-grader " in (ROOT / name).read_text() and why_none():

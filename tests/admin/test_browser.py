@@ -18,7 +18,7 @@ POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 EVIL = "<script>document.title='evil'</script><img src=x onerror=\"parent.document.title='evil'\">"
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from submissions.upkeep import durability
 from tests.nemesis.servers import OwnMariaDB, OwnPostgreSQL, OwnServer
 from tests.server import free_port
 
+pytestmark = pytest.mark.walk
+
 LIMIT = 120  # seconds
 # Of a whole server: some packages bring less.
 PROGRAMS = max((place.parent for place in Path("/usr/lib/postgresql").glob("*/bin/pg_basebackup")), default=Path())

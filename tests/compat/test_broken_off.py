@@ -18,7 +18,7 @@ from tests.compat import tables
 from tests.compat.conftest import Pointed, Rooms
 from tests.server import GRADEQUEUE, Server
 
-pytestmark = pytest.mark.databases("mariadb")
+pytestmark = [pytest.mark.walk, pytest.mark.databases("mariadb")]
 
 READS = ("SELECT", "SHOW", "SET")
 # Of a new database alone: some breaks will do.

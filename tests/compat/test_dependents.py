@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.compat import environment, tables
 from tests.compat.conftest import Rooms, Site, newest
 from tests.server import Server
+
+pytestmark = pytest.mark.walk
 
 
 def on_the_host(server: Server, *words: str) -> str:

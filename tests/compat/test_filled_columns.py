@@ -10,6 +10,8 @@ import pytest
 from submissions.models import ExternalGraderDetail, GraderQueue, SubmissionFile
 from tests.compat.conftest import Pointed, Site
 
+pytestmark = pytest.mark.walk
+
 
 def minute(number: int) -> datetime:
     return datetime(2024, 3, 1, 10, number, 0, 123456, tzinfo=UTC)

@@ -16,6 +16,8 @@ from tests.compat.conftest import Rooms, Site
 from tests.server import Server
 from tests.settings import KIND
 
+pytestmark = pytest.mark.walk
+
 if KIND == "mariadb":
     pytest.skip("edx-submissions' own migrations fail on MariaDB", allow_module_level=True)
 

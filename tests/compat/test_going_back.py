@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.compat import environment, tables
 from tests.compat.conftest import Site
+
+pytestmark = pytest.mark.walk
 
 
 def test_a_site_can_go_back_to_edx_submissions_and_come_again(site: Site, old_site: Site) -> None:

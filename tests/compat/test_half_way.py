@@ -12,6 +12,8 @@ from tests.compat import environment, tables
 from tests.compat.conftest import Rooms
 from tests.server import Server, free_port
 
+pytestmark = pytest.mark.walk
+
 STOPS = ("0001_squashed_0005_CreateTeamModel", "0005_submissionfile", "0007_merge_20251020_2045")
 
 

@@ -10,6 +10,8 @@ from submissions.models import ExternalGraderDetail, Score
 from tests.compat import environment
 from tests.compat.conftest import Pointed, Site
 
+pytestmark = pytest.mark.walk
+
 OLD_KEY = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import requests
 
 from tests.compat.conftest import Rooms, Site, newest
+
+pytestmark = pytest.mark.walk
 
 
 def decoded(reply: requests.Response) -> dict[str, Any]:

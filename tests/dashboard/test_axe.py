@@ -17,7 +17,7 @@ from tests.dashboard.browser import WATCH, all_faults, fits
 from tests.dashboard.daily import Daily
 from tests.dashboard.hand import Mode
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 FORMS = (Mode("wide-light", 1280, 800, "light"), Mode("narrow-dark", 390, 844, "dark"))
 # By the names of their addresses; those in capitals are filled in.

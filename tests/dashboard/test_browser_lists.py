@@ -14,7 +14,7 @@ from tests.cli.talk import log_in
 from tests.dashboard.browser import PHONE, chromium, faults, fits, opened
 from tests.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 WIDE = {"width": 1280, "height": 800}
 ITEM = "block-v1:ExampleX+CS201+2027+type@problem+block@stack"

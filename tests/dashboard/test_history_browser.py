@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from tests.dashboard.browser import PHONE, chromium, faults, fits, opened
 from tests.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 WIDE = {"width": 1280, "height": 900}
 PAGES = (

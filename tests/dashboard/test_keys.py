@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.dashboard.browser import all_faults, fits
 from tests.dashboard.daily import Daily
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "dashboard.md"
 

@@ -1,4 +1,4 @@
-"""Each task of a day, done in a real browser: wide, on two phones, without scripts, by keyboard alone; with the number
+"""Each task of a day, done in a real browser: wide, on a phone, without scripts, by keyboard alone; with the number
 of presses as an upper bound, from the overview on."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator
@@ -201,6 +202,10 @@ def be_told_of_trouble(hand: Hand, ids: dict[str, int]) -> None:
     hand.is_told("Added.")
 
 
+def _marked(mode: Mode) -> Any:
+    return pytest.param(mode, id=mode.name, marks=[] if mode.name == "wide" else pytest.mark.walk)
+
+
 def in_the_bar(hand: Hand, name: str) -> Locator:
     return hand.page.get_by_role("navigation", name="Account").get_by_role("link", name=name, exact=True)
 
@@ -224,7 +229,7 @@ def deliveries_to(hand: Hand, name: str) -> Locator:
     return hand.page.get_by_role("region", name=f"{name}.example.org")
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", [_marked(mode) for mode in MODES])
 @pytest.mark.parametrize("one", TASKS, ids=lambda one: one.do.__name__)
 def test_it_takes_no_more_presses_than(one: Task, mode: Mode, daily: Daily) -> None:
     page = daily.contexts[mode.name].new_page()

@@ -18,7 +18,7 @@ from tests.event_bus import REDIS, bus, consumed, prefix  # noqa: F401 - fixture
 from tests.server import Server
 from tests.walkthrough import ROOT
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 
 @pytest.fixture

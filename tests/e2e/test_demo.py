@@ -22,6 +22,8 @@ from gradequeue.demo import processes, reasons
 from gradequeue.demo.course import Attempt, Problem
 from tests.server import GRADEQUEUE, free_port
 
+pytestmark = pytest.mark.walk
+
 
 class Demo:
     """``gradequeue demo`` on a database and a data folder of its own."""
@@ -235,7 +237,7 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(
 
 @pytest.mark.once
 def test_a_database_that_cannot_be_used_is_told(demo: Demo, tmp_path: Path) -> None:
-    demo.env["DATABASE_URL"] = f"sqlite:///{tmp_path}/absent/file.sqlite3"
+    demo.env["DATABASE_URL"] = f"sqlite:///{tmp_path}"
     code, _, err = demo.run("--once")
     assert (code, err) == (1, "CommandError: The database cannot be used: unable to open database file\n")
 

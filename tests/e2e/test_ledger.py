@@ -1,6 +1,10 @@
 """Nothing lost, nothing double, while everything is killed: a short run; ``make nemesis`` is the long one."""
 
+import pytest
+
 from tests.nemesis.run import Options, run
+
+pytestmark = pytest.mark.walk
 
 
 def test_nothing_is_lost_and_nothing_is_double_while_everything_fails(kind: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from gradequeue.demo.live.platform import Platform
 from tests.server import GRADEQUEUE, free_port
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 LIMIT = 240
 

@@ -19,6 +19,8 @@ from tests.e2e.flaky_platform import FlakyPlatform
 from tests.server import Server, free_port
 from tests.walkthrough import ROOT
 
+pytestmark = pytest.mark.walk
+
 JOBS = 500
 QUEUE = "exam"
 ANSWERS = ("right", "half", "tenth", "wrong")

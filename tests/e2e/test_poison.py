@@ -13,6 +13,8 @@ import pytest
 
 from tests.server import Server
 
+pytestmark = pytest.mark.walk
+
 OTHERS = 12
 GRADER = """
 import json, os, signal, sys, time

@@ -23,7 +23,7 @@ from tests.e2e.clients.pull_ref import PullRef
 from tests.e2e.clients.tutor import Tutor
 from tests.server import Server
 
-pytestmark = pytest.mark.databases("postgresql")
+pytestmark = [pytest.mark.walk, pytest.mark.databases("postgresql")]
 
 EMPTY = "Queue '{}' is empty"
 STALE = (409, {"return_code": 1, "content": "Incorrect key for submission"})

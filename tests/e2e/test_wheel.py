@@ -18,7 +18,7 @@ import requests
 
 from tests.server import free_port
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"

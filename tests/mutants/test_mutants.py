@@ -9,7 +9,7 @@ import pytest
 from tests.mutants import report, trial
 from tests.mutants.mutants import MUTANTS, Edit, Mutant
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 PAGE = Path(__file__).with_name("README.md")
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

@@ -12,6 +12,8 @@ import pytest
 from tests.server import Server
 from tests.walkthrough import ROOT
 
+pytestmark = pytest.mark.walk
+
 SCRIPT = ROOT / "ops" / "backup" / "gradequeue-backup"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gradequeue import cli
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 SETTINGS = """\

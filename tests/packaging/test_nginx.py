@@ -22,7 +22,7 @@ import trustme
 from tests.server import Server, free_port
 from tests.walkthrough import ROOT
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 FOLDER = ROOT / "ops" / "nginx"
 HOST = "queue.example.org"

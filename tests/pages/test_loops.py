@@ -15,7 +15,7 @@ from tests import databases
 from tests.server import Server
 from tests.walkthrough import ROOT, blocks
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 # For what needs a program, a server and a job (seconds).
 PATIENCE = 120

@@ -13,7 +13,7 @@ import requests
 from tests import databases
 from tests.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 # What the one proxy in front appends; what stands before it was written by the client.
 USUAL = "198.51.100.7"

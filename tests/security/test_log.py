@@ -13,7 +13,7 @@ import requests
 from tests import databases
 from tests.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 FORGED = "2026-01-01 00:00:00,000 INFO submissions.queue: submission 1 in queue q: scored 10 of 10"
 

@@ -14,6 +14,8 @@ import pytest
 from tests.soak.samples import Sample
 from tests.soak.verdict import Record, Round, lines
 
+pytestmark = pytest.mark.walk
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -13,7 +13,7 @@ from submissions.upkeep import doctor
 from tests.strain.conftest import Start, poll, session_of
 from tests.strain.servers import OwnServer, connections_to, server_of
 
-pytestmark = pytest.mark.databases("postgresql", "mariadb")
+pytestmark = [pytest.mark.walk, pytest.mark.databases("postgresql", "mariadb")]
 
 ROUNDS = 3
 # Longer than an idle thread of a web worker lives.

@@ -10,7 +10,7 @@ import pytest
 
 from tests.server import Server
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.walk, pytest.mark.once]
 
 HEAD = b"GET /xqueue/status/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 SENT = {"nothing": b"", "half a head": HEAD, "a whole request, and nothing more": HEAD + b"\r\n"}

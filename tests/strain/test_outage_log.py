@@ -12,7 +12,7 @@ from tests import databases
 from tests.strain.conftest import Start, poll, session_of
 from tests.strain.servers import OwnServer
 
-pytestmark = pytest.mark.databases("postgresql", "mariadb")
+pytestmark = [pytest.mark.walk, pytest.mark.databases("postgresql", "mariadb")]
 
 
 def test_a_hundred_failed_requests_are_a_few_lines(start: Start, own: OwnServer, own_database: str, name: str) -> None:

@@ -28,6 +28,7 @@ from tests.strain.servers import server_of
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
 
 pytestmark = [
+    pytest.mark.walk,
     pytest.mark.databases("postgresql"),
     pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer (Debian: pgbouncer) is not installed"),
 ]

@@ -15,7 +15,10 @@ import requests
 from tests.server import GRADEQUEUE, Server
 from tests.settings import KIND
 
-pytestmark = pytest.mark.skipif(KIND != "sqlite", reason="servers sync by their own settings; `doctor` asks them")
+pytestmark = [
+    pytest.mark.walk,
+    pytest.mark.skipif(KIND != "sqlite", reason="servers sync by their own settings; `doctor` asks them"),
+]
 
 STRACE = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync"]
 

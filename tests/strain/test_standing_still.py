@@ -14,7 +14,7 @@ from tests.server import Server
 from tests.strain.conftest import Start, poll, session_of
 from tests.strain.servers import OwnServer
 
-pytestmark = pytest.mark.databases("postgresql", "mariadb")
+pytestmark = [pytest.mark.walk, pytest.mark.databases("postgresql", "mariadb")]
 
 WATCHERS = 20
 JOBS = 80

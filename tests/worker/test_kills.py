@@ -18,6 +18,8 @@ import pytest
 from tests.server import Server
 from tests.worker.conftest import Workers, sandbox_options
 
+pytestmark = pytest.mark.walk
+
 KILLS = int(os.environ.get("WORKER_KILLS", "6"))
 JOBS_FOR_EACH_KILL = 20
 WORKERS = 3

@@ -16,6 +16,8 @@ from tests.sandboxes import why_none
 from tests.server import Server
 from tests.worker.conftest import PYTHON, Workers, sandbox_options
 
+pytestmark = pytest.mark.walk
+
 COMMANDS = {
     "json": (PYTHON, "json_grader.py"),
     "watcher": (PYTHON, "watcher/entrypoint.py"),

@@ -3,6 +3,7 @@ the chores."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -76,6 +77,7 @@ def run(threads: int, server: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
 
+    gc.disable()
     import django
 
     django.setup()
@@ -84,6 +86,9 @@ def run(threads: int, server: str) -> None:
     from submissions.deliveries import Worker
     from submissions.xqueue.push import Dispatcher
 
+    # What is loaded by now stays: the collector need not walk it again and again, nor at the end.
+    gc.freeze()
+    gc.enable()
     connections.bind_to_threads()
     # Not in a web worker: while it counts, each request there would wait for the interpreter again and again.
     threading.Thread(target=chores.run, daemon=True).start()
