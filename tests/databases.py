@@ -25,8 +25,8 @@ IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 
 KINDS = ("sqlite", "postgresql", "mariadb")
 
-# Folders of `tests` whose subject has SQL of its own or locks rows. On a server, --short runs these, and what cannot run
-# on SQLite (ADR 0157).
+# Folders of `tests` whose subject has SQL of its own or locks rows. On a server, --short runs these, and what SQLite
+# cannot run (ADR 0157).
 ROOMS = ("api", "deliveries", "queue", "rest", "retention", "stats")
 
 PLACES = {
