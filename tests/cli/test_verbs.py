@@ -180,7 +180,7 @@ def test_filters_narrow_all_that_match(
 def test_a_queue_that_there_is_not_is_told(command: str) -> None:
     waiting = made("pending")
     every = ["--all-matching"] if command.endswith(("resend", "give-up")) else []
-    for name in ("nosuch", "A"):
+    for name in ("nosuch", "aa"):
         with pytest.raises(CommandError, match=f"^There is no queue '{name}'.$"):
             call_command(*command.split(), *every, "--queue", name)
     for name in ("no\0such", "\udcff"):
