@@ -18,6 +18,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
+from submissions.conf import MOST
+
 Settings: TypeAlias = dict[str, Any]
 
 # NAME, or the content of the file that NAME_FILE names. The mapping, not the casts of Env: those take a secret that
@@ -33,8 +35,8 @@ def text(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name}_FILE: {place} cannot be read: {_reason(error)}.") from error
 
 
-# Of seconds these are 68 years; with much more no time can be reckoned. A number of bytes may be larger.
-MOST, MOST_BYTES = 2**31 - 1, 2**63 - 1
+# A number of bytes may be larger than others.
+MOST_BYTES = 2**63 - 1
 
 
 def number(name: str, default: int, *, at_least: int = 1) -> int:

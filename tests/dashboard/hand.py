@@ -32,8 +32,9 @@ class Mode:
 
 MODES = (
     Mode("wide", 1280, 800, "light"),
-    Mode("narrow", 360, 740, "dark"),
-    Mode("plain", 360, 740, "light", scripts=False),
+    Mode("narrow", 390, 844, "dark"),
+    Mode("phone", 360, 740, "light"),
+    Mode("plain", 360, 740, "dark", scripts=False),
     Mode("keys", 1280, 800, "dark", keyboard=True),
 )
 

@@ -1,4 +1,4 @@
-"""Each task of a day, done in a real browser: wide, on a phone, without scripts, by keyboard alone; with the number
+"""Each task of a day, done in a real browser: wide, on two phones, without scripts, by keyboard alone; with the number
 of presses as an upper bound, from the overview on."""
 
 from __future__ import annotations

@@ -280,7 +280,10 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 @pytest.mark.once
-def test_it_stays_up_after_the_table_until_it_is_told_to_end(demo: Demo, started: subprocess.Popen[str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stays_up_after_the_table_until_it_is_told_to_end(
+    demo: Demo, started: subprocess.Popen[str], number: signal.Signals
+) -> None:
     written = wait_for(started, '"AUTH"')
     for words in ("The server and the graders stay up", "queues", "show ", "createsuperuser", "examples/grader.py"):
         assert words in written
@@ -292,7 +295,7 @@ def test_it_stays_up_after_the_table_until_it_is_told_to_end(demo: Demo, started
     others = family(started)
     # The server, its workers, two graders.
     assert len(others) >= 4
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     out, _ = started.communicate(timeout=60)
     assert started.returncode == 0
     assert "question_1         5     2        2     1       0" in out

@@ -42,6 +42,11 @@ class Told(models.TextChoices):
     FAILURE = "failure", _("No score")
 
 
+def failing(since: object) -> models.Q:
+    """Of what is due: ready then, and refused since. It is due again later and later, up to a day."""
+    return models.Q(attempts__gt=0, last_error__isnull=False, ready_at__lt=since)
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def locked(self, *, skip_locked: bool = False) -> models.QuerySet[Delivery]:
         """These rows, locked until the transaction ends; `skip_locked`: without those that others hold."""
@@ -50,10 +55,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         )
 
     def overdue(self, since: object) -> DeliveryQuerySet:
-        """Those that nobody has tried since then though they were due, or that were ready then and failed since: what
-        a platform refuses is due later and later, up to a day."""
-        failed = models.Q(attempts__gt=0, last_error__isnull=False, ready_at__lt=since)
-        return self.filter(models.Q(due_at__lt=since) | failed, state=DeliveryState.DUE)
+        """Those that nobody has tried since then though they were due, or that are failing since."""
+        return self.filter(models.Q(due_at__lt=since) | failing(since), state=DeliveryState.DUE)
 
     def to_same_destination(self, row: Delivery) -> DeliveryQuerySet:
         """All results of the job of `row` for the same destination, `row` among them."""

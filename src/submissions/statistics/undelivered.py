@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left
 
 from submissions.models import DatabaseNow, Delivery, DeliveryState, Transport
+from submissions.models.delivery import failing
 from submissions.statistics.lights import LATE, Undelivered
 
 MOST = 2000
@@ -66,12 +67,8 @@ def late(names: Iterable[str]) -> dict[str, tuple[Undelivered, ...]]:
     since = DatabaseNow() - LATE
     due = Delivery.objects.filter(state=DeliveryState.DUE)
     waiting = _newest(due.filter(due_at__lt=since).order_by("due_at", "id"))
-    # Chosen from here, by the rule of `overdue`: a database would read on until it has found so many.
-    others = due.filter(due_at__gte=since).order_by("-due_at", "-id")
-    last = list(others.values_list(*COLUMNS, "attempts", "ready_at", DatabaseNow())[:MOST])
-    failing = [
-        (name, host, reason, submission_id)
-        for name, host, reason, submission_id, attempts, ready_at, now in last
-        if attempts and reason is not None and ready_at is not None and ready_at < now - LATE
-    ]
-    return _grouped(waiting + failing, names, more=MOST in (len(waiting), len(last)))
+    # Told of each and not filtered: a database would read on until it has found so many.
+    others = due.filter(due_at__gte=since).annotate(fails=failing(since)).order_by("-due_at", "-id")
+    last = list(others.values_list(*COLUMNS, "fails")[:MOST])
+    refused = [tuple(columns) for *columns, fails in last if fails]
+    return _grouped(waiting + refused, names, more=MOST in (len(waiting), len(last)))
